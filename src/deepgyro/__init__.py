@@ -1,0 +1,37 @@
+"""Take the motion blur out of photos and video with the help of the camera's gyroscope."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .blurfield import blur_field as blur_field
+    from .camera import Camera as Camera
+    from .camera import read_camera as read_camera
+    from .deblur import deblur as deblur
+    from .errors import DeepGyroError as DeepGyroError
+    from .telemetry import GyroLog as GyroLog
+    from .telemetry import read_gyro as read_gyro
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Camera": "camera",
+    "DeepGyroError": "errors",
+    "GyroLog": "telemetry",
+    "blur_field": "blurfield",
+    "deblur": "deblur",
+    "read_camera": "camera",
+    "read_gyro": "telemetry",
+}
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, so that `import deepgyro` stays quick."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

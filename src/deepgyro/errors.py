@@ -1,0 +1,9 @@
+"""The one exception that says a file or a recording cannot be used."""
+
+
+class DeepGyroError(Exception):
+    """A file or a recording cannot be used as it is.
+
+    The message names the file or the argument, what was found, what is needed and what to do; it is one
+    line, fit to be shown to a person. A caller's own mistake is a `ValueError` instead.
+    """
