@@ -1,4 +1,4 @@
-"""The one exception that says a file or a recording cannot be used."""
+"""The exceptions that say a file or a recording cannot be used."""
 
 
 class DeepGyroError(Exception):
@@ -7,3 +7,7 @@ class DeepGyroError(Exception):
     The message names the file or the argument, what was found, what is needed and what to do; it is one
     line, fit to be shown to a person. A caller's own mistake is a `ValueError` instead.
     """
+
+
+class NotCovered(DeepGyroError):
+    """The gyro log does not cover an exposure."""

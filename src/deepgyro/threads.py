@@ -1,0 +1,32 @@
+"""Work shared among the processor's cores, in bands of rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(core_count(), thread_name_prefix="deepgyro")
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def for_bands(height: int, rows: int, work: Callable[[int, int], object]) -> None:
+    """Call ``work(top, bottom)`` for bands of `rows` rows that cover 0 to height, on all cores.
+
+    The bands do not depend on the number of cores, so neither does the result. The work must release the
+    interpreter's lock (NumPy, Numba with ``nogil``) and must not call `for_bands` itself.
+    """
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    if len(bands) == 1 or core_count() == 1:
+        for band in bands:
+            work(*band)
+    else:
+        list(_pool().map(lambda band: work(*band), bands))
