@@ -1,0 +1,137 @@
+"""What the columns of a table are and in which units, said by a header or by the option `columns`."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+EXAMPLE = 'columns="t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"'
+"""How the option is written, for messages and help."""
+
+_SECONDS = {
+    1.0: "s sec secs second seconds",
+    1e-3: "ms msec millisec milliseconds",
+    1e-6: "us µs μs usec microsec microseconds",
+    1e-9: "ns nsec nanosec nanoseconds",
+}
+TIME_UNITS = {name: scale for scale, names in _SECONDS.items() for name in names.split()}
+"""Seconds in a unit of time."""
+
+_RADIANS = "rad/s rad/sec rad_s rads radps rad_per_s rad/second rad*s^-1 rad·s^-1 rad_s^-1 rad_s-1 rad_s⁻¹"
+_DEGREES = "deg/s deg/sec deg_s degs degps deg_per_s degree/s degrees/s deg_s^-1 deg_s-1 °/s °/sec dps"
+RATE_UNITS = dict.fromkeys(_RADIANS.split(), 1.0) | dict.fromkeys(_DEGREES.split(), float(np.pi / 180))
+"""Radians a second in a unit of angular rate."""
+
+_TIME = re.compile(r"t|ts|time|times|time_?stamps?")
+_GYRO = re.compile(
+    r"(?:w|g|gyr|gyro|gyroscope|omega|w_rs_s|ang_?vel|angular_?(?:velocity|rate)|rotation_?rate|rot_?rate)_?([xyz])"
+)
+_SKIP = {"-", "_", ""}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table hold the time and the rates, and what one unit of each is."""
+
+    count: int
+    t: int
+    omega: tuple[int, int, int]
+    t_unit: float
+    """s"""
+    omega_unit: float
+    """rad/s"""
+
+
+class ColumnsError(Exception):
+    """The names do not say where the time and the rates are, or in which units; the message says why."""
+
+
+def parse_columns(names: list[str]) -> Columns:
+    """Find the time and the three rates among column names that carry their units.
+
+    Understood are ``gx[rad/s]``, ``gx (rad/s)`` and ``gx_rad_s``; names that are neither are other sensors'.
+
+    Parameters
+    ----------
+    names
+        The columns in order, as a header or the option `columns` has them.
+
+    Raises
+    ------
+    ColumnsError
+        If a column is missing, named twice, or without a unit.
+    """
+    found: dict[str, int] = {}
+    units: dict[str, float] = {}
+    for i, written in enumerate(names):
+        role, unit = _role(written)
+        if role is None:
+            continue
+        if role in found:
+            raise ColumnsError(f"columns {names[found[role]]!r} and {written!r} both look like {role}")
+        found[role] = i
+        units[role] = _unit(role, unit, written)
+    missing = [role for role in ("t", "wx", "wy", "wz") if role not in found]
+    if missing:
+        raise ColumnsError(f"no column for {', '.join(missing)}")
+    if not units["wx"] == units["wy"] == units["wz"]:
+        raise ColumnsError("the three rates are in different units")
+    omega = (found["wx"], found["wy"], found["wz"])
+    return Columns(len(names), found["t"], omega, t_unit=units["t"], omega_unit=units["wx"])
+
+
+def parse_option(columns: str) -> Columns:
+    """Read the option `columns`, in which ``-`` or ``_`` stands for a column that is not used.
+
+    Raises
+    ------
+    ValueError
+        If the option does not name the time and the three rates with their units.
+    """
+    names = [name.strip() for name in columns.split(",")]
+    try:
+        for name in names:
+            if name not in _SKIP and _role(name)[0] is None:
+                raise ColumnsError(
+                    f"the name {name!r} is unknown; use t, wx, wy, wz, and - for other columns"
+                )
+        return parse_columns(names)
+    except ColumnsError as error:
+        raise ValueError(f"columns={columns!r}: {error}; write for instance {EXAMPLE}") from None
+
+
+def _role(written: str) -> tuple[str | None, str | None]:
+    """Return what a column is ("t", "wx", "wy", "wz" or None) and the unit written with it, if any."""
+    text = written.strip().strip("\"'").lower()
+    if bracketed := re.fullmatch(r"(.*?)\s*[\[(]([^\])]*)[\])]", text):
+        name, unit = _joined(bracketed[1]), _joined(bracketed[2])
+        return _named(name), unit
+    name = _joined(text)
+    if role := _named(name):
+        return role, None
+    # A unit as the last part of the name, such as gx_rad_s; gyro_x_raw is another column.
+    for split in re.finditer("_", name):
+        role, unit = _named(name[: split.start()]), name[split.end() :]
+        if role and unit in (TIME_UNITS if role == "t" else RATE_UNITS):
+            return role, unit
+    return None, None
+
+
+def _named(name: str) -> str | None:
+    if _TIME.fullmatch(name):
+        return "t"
+    gyro = _GYRO.fullmatch(name)
+    return "w" + gyro[1] if gyro else None
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"[\s.]+", "_", text.strip())
+
+
+def _unit(role: str, unit: str | None, written: str) -> float:
+    known = TIME_UNITS if role == "t" else RATE_UNITS
+    if unit is None:
+        raise ColumnsError(f"column {written!r} has no unit")
+    if unit not in known:
+        raise ColumnsError(f"the unit of column {written!r} is unknown")
+    return known[unit]

@@ -1,0 +1,54 @@
+"""Gyro data inside videos and in the logs that the library telemetry-parser knows."""
+
+import numpy as np
+
+from deepgyro.errors import DeepGyroError
+from deepgyro.telemetry.gyrolog import GyroLog, checked_log
+
+
+def read_embedded(path: str) -> GyroLog:
+    """Read the gyro of a video or a binary log by telemetry-parser: GoPro, Insta360, DJI, Sony, Blackbox, ...
+
+    The axes are those of telemetry-parser's `normalized_imu`; the clock begins with the recording. A GoPro
+    gives one time for a second of samples, so the library spaces all samples evenly, by the mean interval:
+    such a log shows no gaps, even where the camera dropped samples.
+
+    Raises
+    ------
+    DeepGyroError
+        If the library does not know the file, or finds no gyro samples in it.
+    """
+    import telemetry_parser
+
+    try:
+        parser = telemetry_parser.Parser(path)
+        samples = parser.normalized_imu()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from None
+    except BaseException as error:
+        # A panic of the library's Rust code on a broken file is no Exception and has no importable name.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _unreadable(path, f"the file is broken: {error}") from None
+    with_gyro = np.array([sample["gyro"] is not None for sample in samples], dtype=bool)
+    held = np.flatnonzero(with_gyro)
+    camera = " ".join(filter(None, (parser.camera, parser.model)))
+    if len(held) == 0:
+        raise DeepGyroError(
+            f"{path}: {camera} recorded no gyro samples here; give the gyro log of the recording"
+        )
+    if len(held) < held[-1] - held[0] + 1:
+        raise DeepGyroError(
+            f"{path}: {len(samples) - len(held)} of the {len(samples)} samples of {camera} have no rates, so "
+            "that the times cannot be trusted; give the gyro log of the recording"
+        )
+    t = np.array([samples[i]["timestamp_ms"] for i in held], dtype=np.float64) * 1e-3
+    omega = np.radians(np.array([samples[i]["gyro"] for i in held], dtype=np.float64))
+    return checked_log(t, omega, path)
+
+
+def _unreadable(path: str, reason: str) -> DeepGyroError:
+    words = " ".join(reason.split()).rstrip(".")
+    return DeepGyroError(
+        f"{path}: no gyro data that telemetry-parser can read ({words}); give the gyro log of the recording"
+    )

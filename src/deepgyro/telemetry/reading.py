@@ -1,0 +1,169 @@
+"""Find out what a gyro log is and have it read."""
+
+import gzip
+import logging
+import zlib
+from os import PathLike
+from pathlib import Path
+
+from deepgyro.errors import DeepGyroError
+from deepgyro.telemetry.columns import EXAMPLE, Columns, ColumnsError, parse_columns, parse_option
+from deepgyro.telemetry.embedded import read_embedded
+from deepgyro.telemetry.gyroflow import GCSV_TITLES, read_gcsv, read_project
+from deepgyro.telemetry.gyrolog import GyroLog
+from deepgyro.telemetry.phones import is_android, phone_columns, read_android
+from deepgyro.telemetry.tables import read_table, split_table
+
+logger = logging.getLogger(__name__)
+
+_HEAD = 65536
+"""Bytes looked at to tell text from binary: Blackbox logs begin with some kilobytes of text."""
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
+"""Bytes that no text log holds."""
+
+
+def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroLog:
+    """Read a gyro log, or the gyro data of a video.
+
+    Read are tables whose header names the units (EuRoC, TUM VI, MARS logger, ...), any other table by
+    `columns`, Stray Scanner, Sensor Logger, Android ``sensor t x y z`` text, Gyroflow's .gcsv and .gyroflow,
+    and whatever telemetry-parser knows (GoPro, Insta360, DJI, Sony, Blackbox, ...). Text may be gzipped. A
+    unit is never guessed from the size of the numbers.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        What the columns of a table are, in order and with units: ``"t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"``;
+        ``-`` is a column that is not used. Overrides a header.
+
+    Returns
+    -------
+    log
+        s and rad/s, in the log's own axes. Gaps and a saturated sensor are logged as warnings.
+
+    Raises
+    ------
+    DeepGyroError
+        If the file cannot be read or its samples cannot be a gyro's; one line says where and what to do.
+    ValueError
+        If `columns` does not name the time and three rates with their units.
+    """
+    option = None if columns is None else parse_option(columns)
+    text = _read_text(Path(path))
+    if text is not None:
+        log = _read_text_log(text, str(path), option)
+    elif option is not None:
+        raise DeepGyroError(
+            f"{path}: columns is for tables of text, and this file is not text; leave columns out"
+        )
+    else:
+        log = read_embedded(str(path))
+    _warn(log)
+    return log
+
+
+def _read_text(path: Path) -> str | None:
+    """Return the text of a file, unpacked; None if it is not text."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            packed = head.startswith(b"\x1f\x8b")
+            if not head:
+                raise DeepGyroError(f"{path}: the file is empty; give a gyro log")
+            if head.startswith(b"DEVC"):
+                raise DeepGyroError(
+                    f"{path}: a bare GoPro stream (GPMF), whose clock is that of its video; "
+                    "give the MP4 that it was taken from"
+                )
+            if not packed and not _is_text(head):
+                return None
+            data = head + file.read()
+        if packed:
+            data = gzip.decompress(data)
+    except FileNotFoundError:
+        raise DeepGyroError(f"{path}: there is no such file; check the name") from None
+    except IsADirectoryError:
+        raise DeepGyroError(f"{path}: is a directory, a file is needed; name the log inside it") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DeepGyroError(f"{path}: the gzip file is broken ({error}); fetch or pack it again") from None
+    except OSError as error:
+        raise DeepGyroError(
+            f"{path}: cannot be read ({error.strerror}); check the file and its rights"
+        ) from None
+    if packed and not data:
+        raise DeepGyroError(f"{path}: the file is empty once unpacked; give a gyro log")
+    if not _is_text(data[:_HEAD]):
+        raise DeepGyroError(f"{path}: gzipped, but not text inside; unpack it first")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _is_text(head: bytes) -> bool:
+    return len(head.translate(None, _CONTROL)) == len(head)
+
+
+def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
+    begin = text.lstrip()
+    own_format = begin.startswith((*GCSV_TITLES, "{"))
+    if option is not None:
+        if own_format:
+            raise DeepGyroError(f"{source}: a Gyroflow file names its own columns; leave columns out")
+        return read_table(split_table(text, source), option)
+    if begin.startswith(GCSV_TITLES):
+        return read_gcsv(text, source)
+    if own_format:
+        return read_project(text, source)
+    if is_android(text):
+        return read_android(text, source)
+    return _read_named_table(text, source)
+
+
+def _read_named_table(text: str, source: str) -> GyroLog:
+    """Read a table by its header."""
+    try:
+        table = split_table(text, source)
+    except DeepGyroError as error:
+        return _read_by_library(source, error)
+    if table.header is None:
+        raise DeepGyroError(
+            f"{source}, line {table.numbers[0]}: {table.count} columns and no header with as many names; "
+            f"name each with its unit, - for one that is not used, for instance {EXAMPLE}"
+        )
+    columns = phone_columns(table.header, source)
+    if columns is None:
+        try:
+            columns = parse_columns(table.header)
+        except ColumnsError as error:
+            unclear = DeepGyroError(
+                f"{source}: the header does not say it all: {error}; name each column with its unit, - for "
+                f"one that is not used, for instance {EXAMPLE}"
+            )
+            return _read_by_library(source, unclear)
+    return read_table(table, columns)
+
+
+def _read_by_library(source: str, unclear: DeepGyroError) -> GyroLog:
+    """Let telemetry-parser read a text that is not clear to us (Blackbox, ...), or raise `unclear`."""
+    try:
+        return read_embedded(source)
+    except DeepGyroError:
+        raise unclear from None
+
+
+def _warn(log: GyroLog) -> None:
+    gaps = log.gaps()
+    if len(gaps):
+        longest = (gaps[:, 1] - gaps[:, 0]).max()
+        logger.warning(
+            "%s: %d gaps, the longest %.3f s, the first at %.6f s; photos taken in a gap are not covered",
+            log.source, len(gaps), longest, gaps[0, 0],
+        )  # fmt: skip
+    if log.saturated.any():
+        logger.warning(
+            "%s: the sensor is at the end of its range in %d samples; the true motion was faster there",
+            log.source, int(log.saturated.any(axis=1).sum()),
+        )  # fmt: skip
