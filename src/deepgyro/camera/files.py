@@ -1,0 +1,168 @@
+"""Camera files: our own YAML, Kalibr's camera chains, Gyroflow's lens profiles."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeepGyroError
+from .camera import Camera
+from .gyroflow import is_gyroflow, settings_from_gyroflow
+from .kalibr import is_kalibr, settings_from_kalibr
+from .settings import KEYS, Settings, camera_from_settings, check_keys, show, whole
+
+_EXPECTED = "a camera file (YAML), a Kalibr camera chain or a Gyroflow lens profile"
+
+
+def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
+    """Read a camera from our own YAML, from Kalibr's camchain-imucam.yaml or from a Gyroflow lens profile.
+
+    What the file does not say stays None (readout_time, cam_from_imu). A camera file may take what it does
+    not say itself from another program's file, named by ``lens:``, relative to itself.
+
+    Parameters
+    ----------
+    path
+        The file; its content decides the format. A .gyroflow project, gzipped or not, counts as the lens
+        profile in it.
+    cam
+        Which camera of a Kalibr chain, such as "cam1"; needed where there are several.
+
+    Returns
+    -------
+    camera
+        The camera, for the size that the file names.
+
+    Raises
+    ------
+    DeepGyroError
+        If the file cannot be used; one line that says what is wrong and what to do.
+    """
+    path = Path(path)
+    try:
+        document = _parsed(_text(path), path)
+        return camera_from_settings(_settings(document, path, cam), str(path))
+    except ValueError as error:
+        raise DeepGyroError(f"{path}: {error}") from error
+
+
+def write_camera(path: str | PathLike[str], camera: Camera) -> None:
+    """Write a camera as a camera file that `read_camera` reads back.
+
+    Parameters
+    ----------
+    path
+        The file; overwritten where there is one.
+    camera
+        The camera.
+    """
+    import yaml
+
+    K = camera.K
+    settings: Settings = {
+        "width": camera.width,
+        "height": camera.height,
+        "K": [float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])],
+        "distortion": {
+            "model": camera.distortion.model,
+            "coefficients": list(camera.distortion.coefficients),
+        },
+        "readout_direction": camera.readout_direction,
+        "time_offset": camera.time_offset,
+    }
+    if camera.readout_time is not None:
+        settings["readout_time"] = camera.readout_time
+    if camera.cam_from_imu is not None:
+        settings["cam_from_imu"] = camera.cam_from_imu.tolist()
+    Path(path).write_text(
+        yaml.safe_dump(settings, sort_keys=False, default_flow_style=None), encoding="utf-8"
+    )
+
+
+def _settings(document: Mapping[Any, Any], path: Path, cam: str | None) -> Settings:
+    if is_kalibr(document):
+        return settings_from_kalibr(document, cam)
+    if cam is not None:
+        raise ValueError(
+            f"cam is {show(cam)}, but only a Kalibr camera chain has cameras to choose from; leave it out"
+        )
+    if is_gyroflow(document):
+        return settings_from_gyroflow(document)
+    check_keys(document, (*KEYS, "lens", "cam"))
+    own = {key: document[key] for key in KEYS if key in document}
+    for key, value in own.items():
+        if value is None and key not in ("readout_time", "cam_from_imu"):
+            raise ValueError(f"{key} has no value; give one or leave the key out")
+    if "lens" not in document:
+        if "cam" in document:
+            raise ValueError("cam is given without lens; cam picks a camera of the Kalibr file named by lens")
+        return own
+    return _with_lens(own, document["lens"], document.get("cam"), path)
+
+
+def _with_lens(own: Settings, name: object, cam: str | None, path: Path) -> Settings:
+    """Return the settings of the file named by `lens`, overridden by the camera file's own."""
+    if not isinstance(name, str):
+        raise ValueError(f"lens is {show(name)}; needed is the name of a Kalibr or Gyroflow file")
+    lens_path = path.parent / name
+    try:
+        document = _parsed(_text(lens_path), lens_path)
+        if not (is_kalibr(document) or is_gyroflow(document)):
+            raise ValueError("needed is a Kalibr camera chain or a Gyroflow lens profile")
+        lens = _settings(document, lens_path, cam)
+    except ValueError as error:
+        raise ValueError(f"lens {name}: {error}") from error
+    for key in ("width", "height"):
+        if key in own and "K" not in own and whole(own[key], key) != lens[key]:
+            raise ValueError(
+                f"{key} is {show(own[key])}, but the K of lens {name} is for {lens['width']:g} x "
+                f"{lens['height']:g} px; leave {key} out (pictures of another size are allowed for) or give K"
+                " as well"
+            )
+    return lens | own
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, unpacked if it is gzipped."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            packed = head.startswith(b"\x1f\x8b")
+            if b"\0" in head and not packed:  # a video, most likely: do not read all of it
+                raise ValueError(f"this is no text file; needed is {_EXPECTED}")
+            data = head + file.read()
+        return (gzip.decompress(data) if packed else data).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"this is no text file in UTF-8; needed is {_EXPECTED}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise ValueError("this gzip file is damaged; copy it again") from None
+    except OSError as error:
+        raise ValueError(
+            f"cannot be read ({error.strerror}); needed is {_EXPECTED}: check the path"
+        ) from error
+
+
+def _parsed(text: str, path: Path) -> Mapping[Any, Any]:
+    """Return the mapping that a YAML or JSON text holds."""
+    import yaml
+
+    if not text.strip():
+        raise ValueError(f"the file is empty; needed is {_EXPECTED}")
+    try:
+        if text.lstrip().startswith("{") and path.suffix not in (".yaml", ".yml"):
+            document = json.loads(text)
+        else:
+            document = yaml.safe_load(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno} is no JSON: {error.msg}; mend that line") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "the file" if mark is None else f"line {mark.line + 1}"
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ValueError(f"{where} is no YAML: {problem}; mend it") from error
+    if not isinstance(document, Mapping):
+        raise ValueError(f"the file holds {show(document)}; needed are keys and values: {_EXPECTED}")
+    return document

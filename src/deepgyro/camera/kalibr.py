@@ -1,0 +1,81 @@
+"""Kalibr's camchain-imucam.yaml (and camchain.yaml) in the camera file's words."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .settings import Settings, mapping, number, numbers, show, whole
+
+
+def is_kalibr(document: Mapping[Any, Any]) -> bool:
+    """Tell whether a YAML document is a Kalibr camera chain."""
+    return bool(_cams(document))
+
+
+def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settings:
+    """Translate one camera of a chain.
+
+    Kalibr's signs are ours: ``p_cam = T_cam_imu p_imu`` and ``t_imu = t_cam + timeshift_cam_imu``.
+    `line_delay` (s a row) is what `kalibr_calibrate_rs_cameras` writes [1]_; without it Kalibr's own model is
+    a global shutter, but the file does not say that the camera has one.
+
+    .. [1] ethz-asl/kalibr, pull request 416.
+
+    Parameters
+    ----------
+    document
+        The parsed YAML.
+    cam
+        The camera's name in it, such as "cam1"; may be None where there is only one.
+
+    Returns
+    -------
+    settings
+        The camera file's keys.
+
+    Raises
+    ------
+    ValueError
+        If the choice is open, a key is missing or a model is not supported.
+    """
+    cams = _cams(document)
+    if cam is None and len(cams) > 1:
+        raise ValueError(
+            f"there are {len(cams)} cameras ({', '.join(cams)}); say which: read_camera(..., "
+            f"cam={cams[0]!r}), or a camera file with the two lines lens: THIS_FILE and cam: {cams[0]}"
+        )
+    name = cams[0] if cam is None else cam
+    if name not in cams:
+        raise ValueError(f"there is no camera {show(name)}; there are {', '.join(cams)}")
+    entry = mapping(document[name], name)
+    for key in ("camera_model", "intrinsics", "distortion_model", "distortion_coeffs", "resolution"):
+        if key not in entry:
+            raise ValueError(f"{name}.{key} is missing; needed is a camera chain as Kalibr writes it")
+    if entry["camera_model"] != "pinhole":
+        raise ValueError(
+            f"{name}.camera_model is {show(entry['camera_model'])}; only pinhole is supported: calibrate "
+            "with pinhole-equi (wide lenses) or pinhole-radtan"
+        )
+    return _translated(entry, name)
+
+
+def _translated(entry: Mapping[str, Any], name: str) -> Settings:
+    width, height = numbers(entry["resolution"], f"{name}.resolution", (2,)).tolist()
+    settings: Settings = {
+        "width": width,
+        "height": height,
+        "K": numbers(entry["intrinsics"], f"{name}.intrinsics", (4,)).tolist(),
+        "distortion": {"model": entry["distortion_model"], "coefficients": entry["distortion_coeffs"] or []},
+    }
+    if "T_cam_imu" in entry:
+        settings["cam_from_imu"] = numbers(entry["T_cam_imu"], f"{name}.T_cam_imu", (4, 4))[:3, :3].tolist()
+    if "timeshift_cam_imu" in entry:
+        settings["time_offset"] = number(entry["timeshift_cam_imu"], f"{name}.timeshift_cam_imu", "seconds")
+    if "line_delay" in entry:
+        line_delay = number(entry["line_delay"], f"{name}.line_delay", "seconds")
+        settings["readout_time"] = line_delay * whole(height, f"{name}.resolution")
+    return settings
+
+
+def _cams(document: Mapping[Any, Any]) -> list[str]:
+    return [key for key in document if isinstance(key, str) and re.fullmatch(r"cam\d+", key)]

@@ -1,0 +1,226 @@
+"""Lens distortion: where a straight ray lands, and which ray landed there."""
+
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+Model = Literal["none", "radtan", "equidistant"]
+
+_COUNTS: dict[str, tuple[int, ...]] = {"none": (0,), "radtan": (4, 5), "equidistant": (4,)}
+_TOLERANCE = 1e-12  # normalised units: under a hundred-millionth of a pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Distortion:
+    """How a lens bends rays, in normalised coordinates (x right, y down, at distance 1).
+
+    Parameters
+    ----------
+    model
+        "none"; "radtan", OpenCV's plumb bob [1]_; "equidistant", Kannala-Brandt, OpenCV's fisheye [2]_.
+    coefficients
+        Nothing; (k1, k2, p1, p2) or (k1, k2, p1, p2, k3); (k1, k2, k3, k4).
+
+    References
+    ----------
+    .. [1] OpenCV, `calib3d`, `projectPoints`.
+    .. [2] J. Kannala, S. Brandt, "A generic camera model ...", PAMI 28(8), 2006; OpenCV, `fisheye`.
+    """
+
+    model: Model = "none"
+    coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked_model(self.model)
+        if len(self.coefficients) not in _COUNTS[self.model]:
+            counts = " or ".join(map(str, _COUNTS[self.model]))
+            raise ValueError(
+                f"distortion has {len(self.coefficients)} coefficients; the model {self.model} needs {counts}"
+            )
+        if not np.isfinite(self.coefficients).all():
+            raise ValueError(f"distortion coefficients are {self.coefficients}; they must be finite numbers")
+
+    def distort(self, xy: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid 2"]:
+        """Return where the lens puts the rays (x, y, 1).
+
+        Far outside the picture a polynomial may fold back, as OpenCV's does; `undistort` knows the limit.
+
+        Parameters
+        ----------
+        xy
+            Undistorted normalised coordinates.
+
+        Returns
+        -------
+        distorted
+            Distorted normalised coordinates.
+        """
+        if self.model == "none":
+            return xy
+        if self.model == "radtan":
+            return _radtan(xy, self.coefficients)
+        radius = np.hypot(xy[..., 0], xy[..., 1])
+        bent = _bend(np.arctan(radius), self.coefficients)
+        return np.asarray(xy * _ratio(bent, radius)[..., None])
+
+    def undistort(self, xy: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid 2"]:
+        """Return the rays (x, y, 1) that the lens puts at the given places.
+
+        Parameters
+        ----------
+        xy
+            Distorted normalised coordinates.
+
+        Returns
+        -------
+        undistorted
+            Undistorted normalised coordinates; `distort` gives xy back within 1e-12.
+
+        Raises
+        ------
+        ValueError
+            If a point lies where the model has no ray: past the radius where its polynomial stops rising, or
+            90 degrees or more off the axis.
+        """
+        if self.model == "none":
+            return xy
+        if not np.isfinite(xy).all():
+            raise ValueError("a point to undistort is not finite")
+        solve = _invert_radtan if self.model == "radtan" else _invert_equidistant
+        rays, found = solve(xy, self.coefficients)
+        if not found.all():
+            first = xy[~found][0]
+            raise ValueError(
+                f"{np.count_nonzero(~found)} of {found.size} points lie outside the lens model {self.model}, "
+                f"the first at ({first[0]:.4g}, {first[1]:.4g}) in focal lengths from the centre; "
+                "check K and the distortion coefficients, or crop the picture"
+            )
+        return rays
+
+
+def checked_model(value: object) -> Model:
+    """Return a value that must be the name of a distortion model."""
+    for model in get_args(Model):
+        if value == model:
+            return cast(Model, model)
+    raise ValueError(f"distortion model is {value!r}; needed is one of {', '.join(get_args(Model))}")
+
+
+def _ratio(a: Float64[ndarray, "*n"], b: Float64[ndarray, "*n"]) -> Float64[ndarray, "*n"]:
+    """Return a / b, and 1 where b is 0 (on the axis every lens is straight)."""
+    return np.asarray(np.divide(a, b, out=np.ones_like(b), where=b > 0))
+
+
+def _bend(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
+    """Return ``r (1 + k1 r^2 + k2 r^4 + ...)``."""
+    return np.asarray(r * np.polynomial.polynomial.polyval(r * r, [1.0, *k]))
+
+
+def _slope(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
+    """Return the derivative of `_bend` with respect to r."""
+    return np.asarray(np.polynomial.polynomial.polyval(r * r, _slope_coefficients(k)))
+
+
+def _slope_coefficients(k: tuple[float, ...]) -> list[float]:
+    return [1.0, *((2 * i + 3) * value for i, value in enumerate(k))]
+
+
+def _limit(k: tuple[float, ...]) -> float:
+    """Return the radius at which `_bend` stops rising; infinite where it never does."""
+    roots = np.roots(_slope_coefficients(k)[::-1])  # in r^2
+    real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+    return float(np.sqrt(real.min())) if real.size else float("inf")
+
+
+def _unbend(rho: Float64[ndarray, "*n"], k: tuple[float, ...], limit: float) -> Float64[ndarray, "*n"]:
+    """Solve ``_bend(r) = rho`` for r in 0..limit: Newton's method inside a shrinking bracket.
+
+    Where rho is out of reach the answer is limit.
+    """
+    if np.isfinite(limit):
+        top = limit
+    else:
+        top = float(rho.max(initial=1.0))
+        while _bend(np.array(top), k) < rho.max(initial=0.0):
+            top *= 2
+    low, high = np.zeros_like(rho), np.full_like(rho, top)
+    r = np.minimum(rho, top)
+    for _ in range(80):
+        error = _bend(r, k) - rho
+        low, high = np.where(error < 0, r, low), np.where(error > 0, r, high)
+        newton = r - error / np.maximum(_slope(r, k), 1e-9)
+        inside = (newton >= low) & (newton <= high)
+        following = np.where(inside, newton, (low + high) / 2)
+        done = np.abs(following - r).max(initial=0.0) <= 1e-14
+        r = following
+        if done:
+            break
+    return np.asarray(r)
+
+
+def _invert_equidistant(
+    xy: Float64[ndarray, "*grid 2"], k: tuple[float, ...]
+) -> tuple[Float64[ndarray, "*grid 2"], ndarray]:
+    rho = np.hypot(xy[..., 0], xy[..., 1])
+    theta = _unbend(rho, k, min(_limit(k), np.pi / 2))
+    found = (np.abs(_bend(theta, k) - rho) <= _TOLERANCE) & (theta < np.pi / 2)
+    return xy * _ratio(np.tan(theta), rho)[..., None], found
+
+
+def _radtan(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]) -> Float64[ndarray, "*grid 2"]:
+    k1, k2, p1, p2, k3 = (*coefficients, 0.0)[:5]
+    x, y = xy[..., 0], xy[..., 1]
+    xx, yy, r2 = x * x, y * y, x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    return np.stack(
+        [
+            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * xx),
+            y * radial + p1 * (r2 + 2 * yy) + 2 * p2 * x * y,
+        ],
+        axis=-1,
+    )
+
+
+def _radtan_jacobian(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]) -> tuple[ndarray, ...]:
+    """Return dx'/dx, dx'/dy (which is dy'/dx) and dy'/dy of `_radtan`."""
+    k1, k2, p1, p2, k3 = (*coefficients, 0.0)[:5]
+    x, y = xy[..., 0], xy[..., 1]
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    slope = k1 + r2 * (2 * k2 + r2 * 3 * k3)
+    return (
+        radial + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x,
+        2 * x * y * slope + 2 * p1 * x + 2 * p2 * y,
+        radial + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x,
+    )
+
+
+def _invert_radtan(
+    xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]
+) -> tuple[Float64[ndarray, "*grid 2"], ndarray]:
+    """Start from the radial part's own solution, then solve for both by Newton's method."""
+    k1, k2, _, _, k3 = (*coefficients, 0.0)[:5]
+    k = (k1, k2, k3)
+    limit = _limit(k)
+    reach = float(_bend(np.array(0.95 * limit), k)) if np.isfinite(limit) else limit
+    rho = np.hypot(xy[..., 0], xy[..., 1])
+    near = np.minimum(rho, reach)
+    rays = xy * (_ratio(near, rho) * _ratio(_unbend(near, k, limit), near))[..., None]
+    with np.errstate(all="ignore"):  # where Newton runs away, the test at the end finds it
+        for _ in range(30):
+            error = _radtan(rays, coefficients) - xy
+            if np.abs(error).max(initial=0.0) <= _TOLERANCE / 10:
+                break
+            a, b, d = _radtan_jacobian(rays, coefficients)
+            ex, ey = error[..., 0], error[..., 1]
+            step = np.stack([d * ex - b * ey, a * ey - b * ex], axis=-1) / (a * d - b * b)[..., None]
+            rays = rays - step
+        a, b, d = _radtan_jacobian(rays, coefficients)
+        residual = np.abs(_radtan(rays, coefficients) - xy).max(axis=-1)
+        found = (
+            (residual <= _TOLERANCE) & (a * d - b * b > 0) & (np.hypot(rays[..., 0], rays[..., 1]) <= limit)
+        )
+    return rays, found
