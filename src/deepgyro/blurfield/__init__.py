@@ -1,0 +1,28 @@
+"""The blur field: the path of every pixel while its row is exposed (eq. 2-5 of the paper)."""
+
+from .field import (
+    Field,
+    MotionField,
+    blur_field,
+    field_extent,
+    motion_field,
+    path_length,
+    paths_from_vectors,
+    straight_vectors,
+)
+from .files import read_field, read_field_pair, write_field, write_field_pair
+
+__all__ = [
+    "Field",
+    "MotionField",
+    "blur_field",
+    "field_extent",
+    "motion_field",
+    "path_length",
+    "paths_from_vectors",
+    "read_field",
+    "read_field_pair",
+    "straight_vectors",
+    "write_field",
+    "write_field_pair",
+]

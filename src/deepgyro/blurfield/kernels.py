@@ -1,0 +1,147 @@
+"""Compiled loops over the pixels of a blur field; `field.py` says what the matrices are."""
+
+import numpy as np
+from numba import njit
+
+# Lens models as the loops know them.
+NONE, RADTAN, EQUIDISTANT = 0, 1, 2
+BEHIND = 1
+RUNS_WITH_SHUTTER = 2
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
+    """Project homogeneous coordinates to a pixel; without a lens model the matrices hold K already."""
+    x = X / Z
+    y = Y / Z
+    if lens == NONE:
+        return x, y
+    r2 = x * x + y * y
+    if lens == RADTAN:
+        radial = 1.0 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))
+        xd = x * radial + 2.0 * k[2] * x * y + k[3] * (r2 + 2.0 * x * x)
+        yd = y * radial + k[2] * (r2 + 2.0 * y * y) + 2.0 * k[3] * x * y
+    else:
+        r = np.sqrt(r2)
+        a = np.arctan(r)
+        a2 = a * a
+        scale = a * (1.0 + a2 * (k[0] + a2 * (k[1] + a2 * (k[2] + a2 * k[3])))) / r if r > 1e-12 else 1.0
+        xd = x * scale
+        yd = y * scale
+    return fx * xd + cx, fy * yd + cy
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
+    """Fill ``out[y, x, i] = pixel(maps[line, i] @ (ray, 1)) - (x, y)``; return 0 or BEHIND."""
+    status = 0
+    for r in range(len(ys)):
+        for i in range(maps.shape[1]):
+            m = maps[ys[r] if by_row else 0, i]
+            a, b, c, d, e, f, g, h, j = (
+                m[0, 0],
+                m[0, 1],
+                m[0, 2],
+                m[1, 0],
+                m[1, 1],
+                m[1, 2],
+                m[2, 0],
+                m[2, 1],
+                m[2, 2],
+            )
+            least = 1.0
+            for s in range(len(xs)):
+                if not by_row:
+                    m = maps[xs[s], i]
+                    a, b, c, d, e, f, g, h, j = (
+                        m[0, 0],
+                        m[0, 1],
+                        m[0, 2],
+                        m[1, 0],
+                        m[1, 1],
+                        m[1, 2],
+                        m[2, 0],
+                        m[2, 1],
+                        m[2, 2],
+                    )
+                px = float(xs[s])
+                py = float(ys[r])
+                rx = px
+                ry = py
+                if lens != NONE:
+                    rx = rays[r, s, 0]
+                    ry = rays[r, s, 1]
+                Z = g * rx + h * ry + j
+                least = min(least, Z)
+                u, v = _pixel(a * rx + b * ry + c, d * rx + e * ry + f, Z, lens, k, fx, fy, cx, cy)
+                out[r, s, i, 0] = u - px
+                out[r, s, i, 1] = v - py
+            if not least > 1e-6:
+                status = BEHIND
+    return status
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _look(look, line, V, lens, k, fx, fy, cx, cy):
+    """Return where the world vector V is in the picture's line `line` (fractional), and its depth."""
+    last = len(look) - 1
+    line = min(max(line, 0.0), float(last))
+    low = min(int(line), max(last - 1, 0))
+    high = min(low + 1, last)
+    t = line - low
+    X = 0.0
+    Y = 0.0
+    Z = 0.0
+    for q in range(4):
+        X += ((1.0 - t) * look[low, 0, q] + t * look[high, 0, q]) * V[q]
+        Y += ((1.0 - t) * look[low, 1, q] + t * look[high, 1, q]) * V[q]
+        Z += ((1.0 - t) * look[low, 2, q] + t * look[high, 2, q]) * V[q]
+    u, v = _pixel(X, Y, Z, lens, k, fx, fy, cx, cy)
+    return u, v, Z
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
+    """Fill ``out[y, x, i] = (x, y) - z`` with z where the sharp rolling-shutter picture shows the point.
+
+    The point is ``V = lift[line, i] @ (ray, 1)`` in the world. It is in the picture at z if it is seen there
+    from the pose of z's own line: a fixed point in one unknown, the line, found by the secant method.
+    Returns 0, BEHIND or RUNS_WITH_SHUTTER.
+    """
+    status = 0
+    V = np.empty(4)
+    for r in range(len(ys)):
+        for s in range(len(xs)):
+            px = float(xs[s])
+            py = float(ys[r])
+            rx = px
+            ry = py
+            if lens != NONE:
+                rx = rays[r, s, 0]
+                ry = rays[r, s, 1]
+            own = ys[r] if by_row else xs[s]
+            for i in range(lift.shape[1]):
+                for q in range(4):
+                    V[q] = lift[own, i, q, 0] * rx + lift[own, i, q, 1] * ry + lift[own, i, q, 2]
+                old = float(own)
+                u, v, Z = _look(look, old, V, lens, k, fx, fy, cx, cy)
+                seen = v if by_row else u
+                guess = seen
+                old_seen = seen
+                for _ in range(12):
+                    u, v, Z = _look(look, guess, V, lens, k, fx, fy, cx, cy)
+                    seen = v if by_row else u
+                    if Z <= 1e-6 or abs(seen - guess) < 1e-7:
+                        break
+                    slope = (seen - old_seen) / (guess - old)
+                    if slope > 0.9:
+                        status |= RUNS_WITH_SHUTTER
+                        break
+                    old = guess
+                    old_seen = seen
+                    guess = guess + (seen - guess) / (1.0 - slope)
+                if not Z > 1e-6:
+                    status |= BEHIND
+                out[r, s, i, 0] = px - u
+                out[r, s, i, 1] = py - v
+    return status

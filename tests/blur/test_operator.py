@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+from scipy.signal import convolve2d
+
+from deepgyro.blur import Blur
+
+
+def random_field(rng, height, width, n, reach):
+    """Paths that wander, vary over the picture, and pause now and then."""
+    steps = rng.normal(0, reach / n, (n, 2)) * (rng.random((n, 1)) > 0.2)
+    path = np.cumsum(steps, axis=0)
+    path -= path.mean(axis=0)
+    turn = 1 + 0.3 * np.sin(np.linspace(0, 3, height))[:, None] * np.cos(np.linspace(0, 2, width))
+    return (path * turn[..., None, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_adjoint_passes_the_dot_product_test(n, channels):
+    rng = np.random.default_rng(n)
+    A = Blur(random_field(rng, 61, 47, n, 12))
+    x, y = rng.standard_normal((2, 61, 47, channels)).astype(np.float32)
+
+    left, right = np.vdot(A(x).astype(float), y), np.vdot(x.astype(float), A.adjoint(y))
+
+    scale = np.linalg.norm(A(x)) * np.linalg.norm(y)
+    assert abs(left - right) < 1e-6 * scale
+
+
+@pytest.mark.parametrize(
+    "vector", [(7.3, -4.1), (0.4, 0.2), (0.0, 9.0), (-6.0, 0.0), (5.0, 5.0), (12.7, 0.3)]
+)
+def test_a_constant_field_equals_convolution_with_a_finely_sampled_segment(vector):
+    rng = np.random.default_rng(0)
+    x = rng.random((64, 80, 3)).astype(np.float32)
+    field = np.broadcast_to(np.outer([-0.5, 0.5], vector), (64, 80, 2, 2)).astype(np.float32)
+    kernel = np.zeros((31, 31))
+    for s in (np.arange(40000) + 0.5) / 40000 - 0.5:  # independent of the operator: bilinear splats
+        px, py = 15 + s * vector[0], 15 + s * vector[1]
+        i, j = int(np.floor(px)), int(np.floor(py))
+        a, b = px - i, py - j
+        kernel[j : j + 2, i : i + 2] += np.outer([1 - b, b], [1 - a, a]) / 40000
+
+    blurred = Blur(field)(x)
+
+    padded = np.pad(x.astype(float), ((15, 15), (15, 15), (0, 0)), mode="edge")
+    expected = np.stack([convolve2d(padded[..., c], kernel, mode="valid") for c in range(3)], axis=-1)
+    np.testing.assert_allclose(blurred, expected, atol=1e-5)
+
+
+def test_a_curved_varying_path_equals_the_mean_of_many_warped_pictures():
+    rng = np.random.default_rng(3)
+    x = rng.random((40, 50, 3)).astype(np.float32)
+    field = random_field(rng, 40, 50, 9, 9)
+    ys, xs = np.mgrid[:40, :50].astype(float)
+    total = np.zeros((40, 50, 3))
+    count = 0
+    for k in range(8):
+        for s in (np.arange(200) + 0.5) / 200:
+            path = (1 - s) * field[:, :, k] + s * field[:, :, k + 1]
+            where = [ys - path[..., 1], xs - path[..., 0]]
+            for c in range(3):
+                total[..., c] += map_coordinates(x[..., c].astype(float), where, order=1, mode="nearest")
+            count += 1
+
+    np.testing.assert_allclose(Blur(field)(x), total / count, atol=2e-5)
+
+
+def test_a_zero_path_returns_the_picture_bit_for_bit():
+    x = np.random.default_rng(0).random((33, 21, 3)).astype(np.float32)
+
+    for n in (2, 7, 10):
+        np.testing.assert_array_equal(Blur(np.zeros((33, 21, n, 2), np.float32))(x), x)
+
+
+def test_a_flat_picture_stays_flat_and_its_border_too():
+    field = random_field(np.random.default_rng(5), 30, 40, 9, 40)
+
+    np.testing.assert_allclose(Blur(field)(np.full((30, 40, 3), 0.7, np.float32)), 0.7, atol=1e-5)
+
+
+def test_reversing_the_path_is_the_same_blur():
+    rng = np.random.default_rng(6)
+    field = random_field(rng, 30, 40, 9, 15)
+    x = rng.random((30, 40, 3)).astype(np.float32)
+
+    np.testing.assert_allclose(Blur(field[:, :, ::-1])(x), Blur(field)(x), atol=1e-6)
+
+
+def test_the_result_does_not_depend_on_the_number_of_cores(monkeypatch):
+    rng = np.random.default_rng(7)
+    A = Blur(random_field(rng, 130, 40, 5, 15))
+    x = rng.random((130, 40, 3)).astype(np.float32)
+    blurred, spread = A(x), A.adjoint(x)
+
+    monkeypatch.setattr("deepgyro.threads.core_count", lambda: 1)
+
+    np.testing.assert_array_equal(A(x), blurred)
+    np.testing.assert_array_equal(A.adjoint(x), spread)
+
+
+@pytest.mark.parametrize("bad", [1e5, np.nan, np.inf])
+def test_an_absurd_field_is_refused(bad):
+    field = np.zeros((8, 8, 2, 2), np.float32)
+    field[3, 3, 0, 0] = bad
+
+    with pytest.raises(ValueError, match="reaches"):
+        Blur(field)(np.zeros((8, 8, 3), np.float32))
