@@ -1,0 +1,259 @@
+"""From a file to a photo: 8 and 16 bits, pixels as stored."""
+
+import hashlib
+import logging
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy import ndarray
+
+from deepgyro.errors import DeepGyroError
+from deepgyro.frames.exif import PREFIX, as_stored, block_from_tags, describing_tags, orientation_of
+from deepgyro.frames.heif import BRANDS, read_heif, read_heif_xmp
+from deepgyro.frames.photo import Photo, check_size, photo_from_channels
+from deepgyro.frames.xmp import record_in
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
+
+logger = logging.getLogger(__name__)
+
+# What the decoders raise for damaged files.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError)
+_DAMAGED = (*_BROKEN, struct.error, zlib.error)
+_BAND = 256  # rows copied at a time
+
+
+def read_photo(path: str | os.PathLike[str]) -> Photo:
+    """Read a JPEG, PNG, TIFF, WebP or HEIC photo, as stored, with its metadata.
+
+    Of a file with several pictures the first is read, and a warning logged.
+
+    Raises
+    ------
+    DeepGyroError
+        If the file is missing, empty, cut off, no picture, too large, or in colours other than RGB or gray.
+    """
+    path = Path(path)
+    format = _format_of(path)
+    try:
+        if format == "HEIF":
+            return read_heif(path)
+        with open(path, "rb") as fp:
+            return _read(fp, path, format)
+    except _DAMAGED as error:
+        raise _damaged(path, format, error) from error
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return what `write_photo` recorded in a file, None if it did not write it.
+
+    Raises
+    ------
+    DeepGyroError
+        If the file is missing or no picture.
+    """
+    path = Path(path)
+    format = _format_of(path)
+    try:
+        if format == "HEIF":
+            return record_in(read_heif_xmp(path))
+        with open(path, "rb") as fp:
+            return record_in(_xmp(_header(fp, format)))
+    except _DAMAGED as error:
+        raise _damaged(path, format, error) from error
+
+
+def content_hash(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    try:
+        with open(path, "rb") as fp:
+            return hashlib.file_digest(fp, "sha256").hexdigest()
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
+
+
+def _damaged(path: Path, format: str, error: BaseException) -> DeepGyroError:
+    what = " ".join(str(error).split()) or type(error).__name__
+    return DeepGyroError(f"{path}: the {format} file is damaged or cut off ({what}); copy or export it again")
+
+
+def _format_of(path: Path) -> str:
+    try:
+        with open(path, "rb") as fp:
+            head = fp.read(16)
+    except FileNotFoundError as error:
+        raise DeepGyroError(f"{path}: no such file; check the name") from error
+    except IsADirectoryError as error:
+        raise DeepGyroError(f"{path}: is a folder; name the photos in it") from error
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
+    if not head:
+        raise DeepGyroError(f"{path}: is empty (0 bytes); copy it again")
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp" and head[8:12] in BRANDS:
+        return "HEIF"
+    raise DeepGyroError(f"{path}: is no JPEG, PNG, TIFF, WebP or HEIC picture; convert it to one of them")
+
+
+def _header(fp: BinaryIO, format: str) -> "ImageFile":
+    # The plugins and not Image.open: its limit on pixels (89 Mpx: a warning, 179 Mpx: an error) is a global
+    # that is not ours to change, and the second picture of a phone's JPEG (gain map) would count as a page.
+    from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+    if format == "JPEG":
+        return JpegImagePlugin.JpegImageFile(fp)
+    if format == "PNG":
+        return PngImagePlugin.PngImageFile(fp)
+    if format == "TIFF":
+        return TiffImagePlugin.TiffImageFile(fp)
+    try:
+        return WebPImagePlugin.WebPImageFile(fp)
+    except Image.DecompressionBombError as error:  # here the limit cannot be gone around
+        raise DeepGyroError(
+            f"{fp.name}: too large for WebP (over 178 Mpx); save it as JPEG or PNG"
+        ) from error
+
+
+def _read(fp: BinaryIO, path: Path, format: str) -> Photo:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    image = _header(fp, format)
+    check_size(path, *image.size)
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1:
+        logger.warning("%s holds %d pictures; only the first is read", path, pictures)
+    exif = None
+    if isinstance(image, TiffImageFile):
+        exif = block_from_tags(describing_tags(image.getexif()))
+        channels = _tiff_channels(fp, path, image, orientation_of(exif))
+    elif format == "PNG" and _png_depth(fp) == 16:
+        channels, exif = _png16_channels(path)
+    else:
+        channels = _pillow_channels(path, image)
+    block = exif or image.info.get("exif") or None
+    if block and not block.startswith(PREFIX):
+        block = PREFIX + block
+    icc = image.info.get("icc_profile") or None
+    return photo_from_channels(channels, format=format, source=path, exif=block, icc=icc, xmp=_xmp(image))
+
+
+def _xmp(image: "ImageFile") -> bytes | None:
+    xmp = image.info.get("xmp")
+    return xmp.encode() if isinstance(xmp, str) else xmp or None
+
+
+def _pillow_channels(path: Path, image: "ImageFile") -> ndarray:
+    """Decode 8 bits a channel; copied in bands, since the whole at once would be held three times."""
+    from PIL import Image
+
+    image.load()
+    picture: Image.Image = image
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
+        raise DeepGyroError(
+            f"{path}: the picture is {image.mode}; save it as RGB or gray with 8 or 16 bits a channel"
+        )
+    if image.mode in ("LA", "PA") or "transparency" in image.info:
+        picture = image.convert("RGBA")
+    elif image.mode == "1":
+        picture = image.convert("L")
+    elif image.mode in ("P", "RGBX"):
+        picture = image.convert("RGB")
+    width, height = picture.size
+    depth = len(picture.getbands())
+    channels = np.empty((height, width) if depth == 1 else (height, width, depth), np.uint8)
+    for top in range(0, height, _BAND):
+        bottom = min(top + _BAND, height)
+        channels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
+    return channels
+
+
+def _opencv_channels(data: bytes) -> ndarray:
+    import cv2
+
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ValueError("it cannot be decoded") from error
+    if image is None:
+        raise ValueError("it cannot be decoded")
+    if image.ndim == 3:
+        code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        cv2.cvtColor(image, code, dst=image)
+    return image
+
+
+def _png_depth(fp: BinaryIO) -> int:
+    fp.seek(24)
+    return fp.read(1)[0]
+
+
+def _png16_channels(path: Path) -> tuple[ndarray, bytes | None]:
+    """Decode 16 bits with OpenCV (Pillow halves them); return the EXIF too, which may follow the pixels."""
+    data = path.read_bytes()
+    chunks = dict(_png_chunks(data))  # a cut or changed file ends here, before OpenCV writes to stderr
+    channels = _opencv_channels(data)
+    exif = chunks.get(b"eXIf")
+    return channels, PREFIX + bytes(exif) if exif else None
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    view, at, kind = memoryview(data), 8, b""
+    while kind != b"IEND":
+        if at + 12 > len(data):
+            raise ValueError(f"it ends after {len(data)} bytes, before its end mark")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise ValueError(f"it ends after {len(data)} bytes, inside a chunk")
+        if zlib.crc32(view[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise ValueError(f"wrong checksum at byte {end}")
+        yield kind, view[at + 8 : end]
+        at = end + 4
+
+
+def _tiff_channels(fp: BinaryIO, path: Path, image: "TiffImageFile", orientation: int) -> ndarray:
+    """Decode with OpenCV where it is right, else with Pillow; both turn the pixels, which is undone here."""
+    from PIL import Image
+
+    tags = image.tag_v2
+    bits, samples = tags.get(258, (1,)), tags.get(277, 1)
+    straight = tags.get(262) in (1, 2) and tags.get(284, 1) == 1 and set(tags.get(339, (1,))) == {1}
+    size = os.fstat(fp.fileno()).st_size
+    for start, count in ((273, 279), (324, 325)):  # strips, tiles
+        if any(o + n > size for o, n in zip(tags.get(start, ()), tags.get(count, ()), strict=False)):
+            raise ValueError(f"it ends after {size} bytes, before its pixels do")
+    if set(bits) == {16}:
+        # OpenCV muddles separate planes and drops the alpha of gray.
+        if not straight or samples not in (1, 3, 4):
+            raise DeepGyroError(
+                f"{path}: a 16-bit TIFF with {samples} channels, photometric {tags.get(262)}, planar "
+                f"{tags.get(284, 1)} is not read; save it as plain 16-bit RGB or PNG"
+            )
+    elif max(bits) > 8:
+        raise DeepGyroError(f"{path}: the TIFF has {max(bits)} bits a channel; save it with 8 or 16")
+    elif not straight or set(bits) != {8} or samples not in (1, 3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            try:
+                channels = _pillow_channels(path, image)
+            except Image.DecompressionBombError as error:
+                raise DeepGyroError(
+                    f"{path}: too large for this kind of TIFF; save it as plain RGB"
+                ) from error
+        return as_stored(channels, orientation)
+    return as_stored(_opencv_channels(path.read_bytes()), orientation)
