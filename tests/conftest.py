@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ CHECKED = [
     "deepgyro.camera",
     "deepgyro.telemetry",
     "deepgyro.frames",
+    "deepgyro.blurfield.field",
+    "deepgyro.blurfield.picture",
+    "deepgyro.blur.operator",
+    "deepgyro.synthesis",
+    "deepgyro.deconvolution",
+    "deepgyro.light",
+    "deepgyro.benchmark",
+    "deepgyro.demo",
 ]
 _hook = install_import_hook(CHECKED, "beartype.beartype")
 
@@ -19,5 +28,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 @pytest.fixture
 def shared() -> Path:
     if not SHARED.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"{SHARED} must be here in CI")
         pytest.skip(f"{SHARED} is not here")
     return SHARED

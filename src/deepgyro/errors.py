@@ -11,3 +11,7 @@ class DeepGyroError(Exception):
 
 class NotCovered(DeepGyroError):
     """The gyro log does not cover an exposure."""
+
+
+class RunsWithShutter(ValueError):
+    """The picture moves as fast as the rolling shutter reads it."""

@@ -9,7 +9,8 @@ from functools import cache
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Return the process's pool; one that was forked off has none of its parent's threads."""
     return ThreadPoolExecutor(core_count(), thread_name_prefix="deepgyro")
 
 
@@ -18,15 +19,18 @@ def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def for_bands(height: int, rows: int, work: Callable[[int, int], object]) -> None:
+def for_bands(
+    height: int, rows: int, work: Callable[[int, int], object], *, first: int = 0, step: int = 1
+) -> None:
     """Call ``work(top, bottom)`` for bands of `rows` rows that cover 0 to height, on all cores.
 
-    The bands do not depend on the number of cores, so neither does the result. The work must release the
-    interpreter's lock (NumPy, Numba with ``nogil``) and must not call `for_bands` itself.
+    With `first` and `step` only for every step-th band from the first on. The bands do not depend on the
+    number of cores, so neither does the result. The work must release the interpreter's lock (NumPy, Numba
+    with ``nogil``) and must not call `for_bands` itself.
     """
-    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
-    if len(bands) == 1 or core_count() == 1:
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)][first::step]
+    if len(bands) <= 1 or core_count() == 1:
         for band in bands:
             work(*band)
     else:
-        list(_pool().map(lambda band: work(*band), bands))
+        list(_pool(os.getpid()).map(lambda band: work(*band), bands))

@@ -1,3 +1,6 @@
+import multiprocessing
+import warnings
+
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
@@ -98,6 +101,38 @@ def test_the_result_does_not_depend_on_the_number_of_cores(monkeypatch):
 
     np.testing.assert_array_equal(A(x), blurred)
     np.testing.assert_array_equal(A.adjoint(x), spread)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [np.zeros((8, 9, 2, 2)), np.zeros((8, 9, 1, 2), np.float32), np.zeros((8, 9, 2), np.float32)],
+    ids=["double", "one instant", "vectors"],
+)
+def test_a_field_that_the_compiled_loop_would_misread_is_refused(field):
+    with pytest.raises((ValueError, TypeError)):
+        Blur(field)
+
+
+def test_a_picture_that_the_compiled_loop_would_misread_is_refused():
+    A = Blur(np.zeros((8, 9, 2, 2), np.float32))
+
+    for picture in (np.zeros((8, 9, 4)), np.zeros((9, 8, 3), np.float32), np.zeros((8, 9, 5), np.float32)):
+        with pytest.raises((ValueError, TypeError)):
+            A(picture)
+
+
+def test_a_forked_process_blurs_too():
+    A = Blur(np.zeros((100, 20, 2, 2), np.float32))
+    x = np.ones((100, 20, 3), np.float32)
+    A(x)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python warns of forks beside threads, rightly
+        pool = multiprocessing.get_context("fork").Pool(1)
+    with pool:
+        forked = pool.apply_async(A.adjoint, (x,)).get(timeout=60)
+
+    np.testing.assert_array_equal(forked, A.adjoint(x))
 
 
 @pytest.mark.parametrize("bad", [1e5, np.nan, np.inf])

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from deepgyro.blurfield import blur_field, motion_field, path_length, straight_vectors
+from deepgyro.blurfield import (
+    blur_field,
+    field_extent,
+    motion_field,
+    path_length,
+    straight_vectors,
+    with_fewest_instants,
+)
 from deepgyro.camera import Camera, Distortion
 from deepgyro.errors import NotCovered
 from deepgyro.telemetry import GyroLog
@@ -197,6 +204,26 @@ def test_windows_equal_the_whole():
     np.testing.assert_array_equal(field[::7, 3::9], whole[::7, 3::9])
 
 
+@pytest.mark.parametrize("lens", [Distortion(), Distortion("radtan", (-0.2, 0.05, 0.001, -0.002))])
+@pytest.mark.parametrize("reference", ["row", "picture"])
+def test_interpolated_fields_agree_with_exact_ones_in_a_violent_shake(reference, lens):
+    t = np.arange(0, 1, 0.005)
+    log = GyroLog(t, np.random.default_rng(0).normal(0, 2, (200, 3)))  # rad/s, new every 5 ms
+    cam = camera(readout_time=0.02, distortion=lens)
+    field = motion_field(log, cam, t=0.5, exposure=EXPOSURE, n=5, reference=reference)
+
+    np.testing.assert_allclose(field[:, :], field.at(ROWS, COLUMNS), atol=0.1)  # px
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (5, 1), (3, 4)])
+def test_the_smallest_pictures_have_fields(height, width):
+    cam = Camera(width, height, K, readout_time=0.02, cam_from_imu=np.eye(3))
+
+    field = motion_field(steady(0, 0.01, 0), cam, t=0.5, exposure=EXPOSURE, n=3, reference="picture")
+
+    np.testing.assert_allclose(field[:, :], field.at(np.arange(height), np.arange(width)), atol=1e-3)
+
+
 def test_n_instants_lie_on_one_curve():
     log = steady(0.3, 0.8, 3)
 
@@ -204,6 +231,31 @@ def test_n_instants_lie_on_one_curve():
 
     np.testing.assert_allclose(nine[:, :, [0, 8]], exact(log, camera(), n=2), atol=1e-9)
     np.testing.assert_allclose(nine[:, :, 4], 0, atol=1e-9)
+
+
+def test_a_straight_steady_path_needs_two_instants_and_a_shaken_one_more():
+    pan = motion_field(steady(0, 0.3, 0), camera(), t=0.5, exposure=EXPOSURE, n=33, reference="picture")
+    t = np.arange(0, 1, 0.005)
+    shake = GyroLog(t, np.stack([2 * np.sin(250 * t), 2 * np.cos(250 * t), 0 * t], -1))
+    shaken = motion_field(shake, camera(), t=0.5, exposure=EXPOSURE, n=33, reference="picture")
+
+    fewer = with_fewest_instants(shaken)
+
+    assert with_fewest_instants(pan).shape[2] == 2
+    step = 32 // (fewer.shape[2] - 1)
+    assert 2 < fewer.shape[2] < 33
+    np.testing.assert_array_equal(fewer[:, :], shaken[:, :][:, :, ::step])
+    between = (shaken[:, :][:, :, :-step:step] + shaken[:, :][:, :, step::step]) / 2
+    assert np.abs(between - shaken[:, :][:, :, step // 2 :: step]).max() < 0.3  # px
+
+
+def test_the_extent_of_an_array_misses_no_pixel():
+    field = np.zeros((600, 1000, 2, 2), np.float32)
+    field[301:308, 503:516, 1, 0] = 40
+
+    median, longest, reach = field_extent(field)
+
+    assert (median, longest, reach) == (0.0, 40.0, 40)
 
 
 def test_folding_keeps_u_from_being_negative_and_lengths():
@@ -228,6 +280,8 @@ def test_an_exposure_outside_the_log_is_refused(t, what):
         ({"exposure": float("nan")}, "exposure is nan"),
         ({"t": float("nan")}, "t is nan"),
         ({"n": 1}, "at least its start and its end"),
+        ({"velocity": np.ones(3)}, "velocity and plane belong together"),
+        ({"height": 0}, "at least 1 px"),
     ],
 )
 def test_impossible_exposures_are_refused(options, message):

@@ -3,19 +3,24 @@
 from .field import (
     Field,
     MotionField,
+    Reference,
     blur_field,
+    exposed,
     field_extent,
     motion_field,
     path_length,
     paths_from_vectors,
     straight_vectors,
+    with_fewest_instants,
 )
 from .files import read_field, read_field_pair, write_field, write_field_pair
 
 __all__ = [
     "Field",
     "MotionField",
+    "Reference",
     "blur_field",
+    "exposed",
     "field_extent",
     "motion_field",
     "path_length",
@@ -23,6 +28,7 @@ __all__ = [
     "read_field",
     "read_field_pair",
     "straight_vectors",
+    "with_fewest_instants",
     "write_field",
     "write_field_pair",
 ]

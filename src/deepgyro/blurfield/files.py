@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
 import zipfile
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from numpy import ndarray
+from numpy.lib.npyio import NpzFile
 
 from ..errors import DeepGyroError
-from .field import paths_from_vectors
+from .field import Field, paths_from_vectors
 
+LARGE = 256 * 2**20
+"""A field of more bytes is not held in memory."""
 PAIR_ZERO = 128
 """The grey value that stands for 0 px in the original program's pictures."""
 
 
-def write_field(
-    path: str | os.PathLike[str], field: Float32[ndarray, "h w n 2"], *, t: float, exposure: float
-) -> None:
-    """Write a field (px) with the exposure's start and length (s) to an .npz file."""
+def write_field(file: BinaryIO, field: Field, *, t: float, exposure: float) -> None:
+    """Write a field (px) with the exposure's start and length (s) as an .npz file, band by band."""
     height, width = field.shape[:2]
-    with open(path, "wb") as file:
-        np.savez_compressed(file, field=field, t=t, exposure=exposure, width=width, height=height)
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(field.shape)}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("field.npy", "w", force_zip64=True) as entry:
+            np.lib.format.write_array_header_1_0(entry, header)
+            for top in range(0, height, 64):
+                entry.write(np.ascontiguousarray(field[top : top + 64, :], "<f4").tobytes())
+        for name, value in (("t", t), ("exposure", exposure), ("width", width), ("height", height)):
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.asarray(value))
 
 
 def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
@@ -36,22 +49,44 @@ def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(getattr(file, "files", []))
-            field = file["field"] if "field" in names else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DeepGyroError(f"{path}: not a field file (.npz): {error or type(error).__name__}") from None
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":  # np.load would take it for a pickle and speak of loading that
+                raise DeepGyroError(f"{path}: not a field file (.npz); write one with `deepgyro field`")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                names = list(archive.files)
+                field = _stored(archive) if "field" in names else None
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror or error}); check the name") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DeepGyroError(f"{path}: the field file (.npz) is damaged ({error}); make it again") from None
     if field is None:
         raise DeepGyroError(f"{path}: holds {', '.join(names) or 'nothing'}, an array named field is needed")
     if field.ndim == 3 and field.shape[2] == 2 and field.dtype.kind == "f":
         field = paths_from_vectors(field)
     if field.ndim != 4 or field.shape[3] != 2 or field.shape[2] < 2 or field.dtype.kind != "f":
         raise DeepGyroError(
-            f"{path}: field is {field.dtype} {field.shape}; (height, width, n, 2) of float32 is needed, n >= 2"
+            f"{path}: field is {field.dtype} {field.shape}; (height, width, n, 2) float32 is needed, n >= 2"
         )
-    if not np.isfinite(field).all():
+    if not all(np.isfinite(field[top : top + 256]).all() for top in range(0, len(field), 256)):
         raise DeepGyroError(f"{path}: field has numbers that are not finite")
     return field.astype(np.float32, copy=False)
+
+
+def _stored(archive: NpzFile) -> ndarray:
+    """Return the field of an archive; a large one stays on disk, in a nameless temporary file."""
+    entry = archive.zip.getinfo("field.npy") if archive.zip else None
+    if entry is None or archive.zip is None or entry.file_size < LARGE:
+        return np.asarray(archive["field"])
+    file = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the array
+    with archive.zip.open(entry) as packed:
+        shutil.copyfileobj(packed, file)
+    file.seek(0)
+    np.lib.format.read_magic(file)
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    array = np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+    weakref.finalize(array, file.close)
+    return array
 
 
 def read_field_pair(
@@ -70,10 +105,11 @@ def read_field_pair(
     return paths_from_vectors(np.stack([x, y], axis=-1).astype(np.float32) - PAIR_ZERO)
 
 
-def write_field_pair(
-    x_path: str | os.PathLike[str], y_path: str | os.PathLike[str], vectors: Float[ndarray, "h w 2"]
-) -> None:
-    """Write blur vectors (px) as the original program does: folded to v <= 0, rounded, plus 128, 8 bits.
+def write_field_pair(x_file: BinaryIO, y_file: BinaryIO, field: Field) -> None:
+    """Write a field as the original program does: two PNGs of 8 bits, px plus 128, folded to v <= 0.
+
+    That program follows the point that is at (x, y) when its row begins to be exposed: give a field with
+    ``reference="start"``. At 70 px the two differ by up to 4 px.
 
     Raises
     ------
@@ -82,16 +118,20 @@ def write_field_pair(
     """
     from PIL import Image
 
-    folded = np.where(vectors[..., 1:] > 0, -vectors, vectors)
-    rounded = np.rint(folded)
-    if not (rounded.min() >= -PAIR_ZERO and rounded.max() <= 127):
-        raise ValueError(
-            f"blur from {rounded.min():g} to {rounded.max():g} px does not fit into 8 bits (-128 to 127 px): "
-            "write an .npz field instead"
-        )
-    values = (rounded + PAIR_ZERO).astype(np.uint8)
-    for path, channel in ((x_path, 0), (y_path, 1)):
-        Image.fromarray(np.ascontiguousarray(values[..., channel])).save(path, format="PNG")
+    height, width = field.shape[:2]
+    values = np.empty((2, height, width), np.uint8)
+    for top in range(0, height, 256):
+        paths = field[top : top + 256, :]
+        vectors = paths[..., -1, :] - paths[..., 0, :]
+        rounded = np.rint(np.where(vectors[..., 1:] > 0, -vectors, vectors))
+        if not (rounded.min() >= -PAIR_ZERO and rounded.max() <= 127):
+            raise ValueError(
+                f"blur from {rounded.min():g} to {rounded.max():g} px does not fit into 8 bits (-128 to 127 "
+                "px): write an .npz field instead"
+            )
+        values[:, top : top + 256] = np.moveaxis(rounded, -1, 0) + PAIR_ZERO
+    for file, channel in zip((x_file, y_file), values, strict=True):
+        Image.fromarray(channel).save(file, format="PNG")
 
 
 def _read_gray(path: Path) -> ndarray:

@@ -5,6 +5,8 @@ from numba import njit
 
 # Lens models as the loops know them.
 NONE, RADTAN, EQUIDISTANT = 0, 1, 2
+LENSES = {"none": NONE, "radtan": RADTAN, "equidistant": EQUIDISTANT}
+# What they return: bits.
 BEHIND = 1
 RUNS_WITH_SHUTTER = 2
 
@@ -35,35 +37,16 @@ def _pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
 def row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     """Fill ``out[y, x, i] = pixel(maps[line, i] @ (ray, 1)) - (x, y)``; return 0 or BEHIND."""
     status = 0
-    for r in range(len(ys)):
+    lines, others = (ys, xs) if by_row else (xs, ys)
+    for p in range(len(lines)):
         for i in range(maps.shape[1]):
-            m = maps[ys[r] if by_row else 0, i]
-            a, b, c, d, e, f, g, h, j = (
-                m[0, 0],
-                m[0, 1],
-                m[0, 2],
-                m[1, 0],
-                m[1, 1],
-                m[1, 2],
-                m[2, 0],
-                m[2, 1],
-                m[2, 2],
-            )
+            m = maps[lines[p], i]
+            a, b, c = m[0, 0], m[0, 1], m[0, 2]
+            d, e, f = m[1, 0], m[1, 1], m[1, 2]
+            g, h, j = m[2, 0], m[2, 1], m[2, 2]
             least = 1.0
-            for s in range(len(xs)):
-                if not by_row:
-                    m = maps[xs[s], i]
-                    a, b, c, d, e, f, g, h, j = (
-                        m[0, 0],
-                        m[0, 1],
-                        m[0, 2],
-                        m[1, 0],
-                        m[1, 1],
-                        m[1, 2],
-                        m[2, 0],
-                        m[2, 1],
-                        m[2, 2],
-                    )
+            for q in range(len(others)):
+                r, s = (p, q) if by_row else (q, p)
                 px = float(xs[s])
                 py = float(ys[r])
                 rx = px
@@ -131,7 +114,7 @@ def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out
                 for _ in range(12):
                     u, v, Z = _look(look, guess, V, lens, k, fx, fy, cx, cy)
                     seen = v if by_row else u
-                    if Z <= 1e-6 or abs(seen - guess) < 1e-7:
+                    if Z <= 1e-6 or abs(seen - guess) < 1e-8:
                         break
                     slope = (seen - old_seen) / (guess - old)
                     if slope > 0.9:
@@ -145,3 +128,20 @@ def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out
                 out[r, s, i, 0] = px - u
                 out[r, s, i, 1] = py - v
     return status
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def interpolate(coarse, row, row_share, column, column_share, out):
+    """Fill out with bilinear values of coarse at (row + row_share, column + column_share)."""
+    n = coarse.shape[2]
+    for r in range(len(row)):
+        i = row[r]
+        a = np.float32(row_share[r])
+        for s in range(len(column)):
+            j = column[s]
+            b = np.float32(column_share[s])
+            for k in range(n):
+                for q in range(2):
+                    top = coarse[i, j, k, q] + b * (coarse[i, j + 1, k, q] - coarse[i, j, k, q])
+                    low = coarse[i + 1, j, k, q] + b * (coarse[i + 1, j + 1, k, q] - coarse[i + 1, j, k, q])
+                    out[r, s, k, q] = top + a * (low - top)
