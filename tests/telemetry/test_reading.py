@@ -198,6 +198,16 @@ def test_gaps_and_saturation_are_warned_about(tmp_path, caplog):
     assert "in 3 samples" in caplog.text
 
 
+def test_a_log_too_slow_to_follow_a_hand_is_warned_about(tmp_path, caplog):
+    path = tmp_path / "log.csv"
+    path.write_text(HEADED + "".join(f"{t / 10},1,0,0\n" for t in range(9)))
+
+    with caplog.at_level(logging.WARNING):
+        read_gyro(path)
+
+    assert "10.0 samples a second, 50 are needed" in caplog.text
+
+
 def test_tum_vi_is_read_to_the_last_digit(shared):
     path = shared / "gyro/tum_vi/room3.csv.gz"
 

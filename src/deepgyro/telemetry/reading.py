@@ -16,6 +16,9 @@ from deepgyro.telemetry.tables import read_table, split_table
 
 logger = logging.getLogger(__name__)
 
+LEAST_RATE = 50
+"""A hand's tremor goes up to 12 Hz; fewer samples a second than this miss it."""
+
 _HEAD = 65536
 """Bytes looked at to tell text from binary: Blackbox logs begin with some kilobytes of text."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
@@ -155,6 +158,11 @@ def _read_by_library(source: str, unclear: DeepGyroError) -> GyroLog:
 
 
 def _warn(log: GyroLog) -> None:
+    if log.rate < LEAST_RATE:
+        logger.warning(
+            "%s: %.1f samples a second, %d are needed to follow a hand; the paths will be too smooth",
+            log.source, log.rate, LEAST_RATE,
+        )  # fmt: skip
     gaps = log.gaps()
     if len(gaps):
         longest = (gaps[:, 1] - gaps[:, 0]).max()
