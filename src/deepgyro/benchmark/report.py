@@ -1,0 +1,75 @@
+"""A bench's rows, and where they were measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from .. import __version__
+from ..threads import core_count
+
+Row = Mapping[str, str | float | int | None]
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What a bench found: flat rows, the machine and the state of the program."""
+
+    bench: str
+    machine: Mapping[str, str | int]
+    commit: str
+    rows: Sequence[Row]
+
+
+def report(bench: str, rows: Sequence[Row]) -> BenchReport:
+    """Return the rows with the machine and the commit they were measured on."""
+    machine: dict[str, str | int] = {
+        "processor": _processor(),
+        "cores": core_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+    machine |= {name: version(name) for name in ("numpy", "numba", "opencv-python-headless")}
+    return BenchReport(bench, machine, _commit(), list(rows))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return rows as a table for a terminal; columns that no row fills are left out."""
+    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    lines = [names] + [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _cell(value: str | float | int | None) -> str:
+    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _processor() -> str:
+    if os.path.exists("/proc/cpuinfo"):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """Return the checkout's commit, or the version of an installed package."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return done.stdout.strip()

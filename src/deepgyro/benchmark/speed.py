@@ -1,0 +1,185 @@
+"""`bench speed`: how long fields, operators and whole pictures take, beside peers in the same run."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import get_args
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from numpy import ndarray
+
+from ..blur import Blur
+from ..blurfield import Reference, blur_field, motion_field, path_length
+from ..camera import Camera
+from ..deblurring import METHODS, deblur_picture
+from ..synthesis import hand_shake
+from ..telemetry import GyroLog
+from .report import BenchReport, Row, report
+
+T, EXPOSURE = 0.5, 0.02  # s
+
+Job = tuple[str, str, int, int, Callable[[], object]]
+"""What is timed, by which method, height, width, the work."""
+
+
+def speed(
+    *, repeats: int = 15, large: bool = True, progress: Callable[[float], None] | None = None
+) -> BenchReport:
+    """Time fields, the blur operator and whole pictures.
+
+    Medians after one run that is not counted; ``peak_mb`` is what arrays took at the most in that one.
+    Peers: "row by row" does eq. 5 as the original program does (Euler steps at the row rate, one homography
+    a row, in NumPy); "cv2.remap" sums 30 bilinear look-ups of the whole picture, as many as the blur has px.
+
+    Parameters
+    ----------
+    repeats
+        Counted runs of each.
+    large
+        Also the sizes that take seconds.
+    progress
+        Called with the share that is done.
+    """
+    jobs = [*_field_jobs(large), *_operator_jobs(), *_deblur_jobs(large)]
+    rows: list[Row] = []
+    for k, (what, method, height, width, work) in enumerate(jobs):
+        times, peak = _measure(work, repeats if what != "deblur" else max(1, repeats // 5))
+        rows.append(_row(what, method, height, width, times, peak))
+        if progress:
+            progress((k + 1) / len(jobs))
+    return report("speed", rows)
+
+
+def _field_jobs(large: bool) -> Iterator[Job]:
+    log, camera = _recording()
+    for height, width, n in [(540, 960, 2), (270, 480, 9)] + ([(2600, 4622, 2)] if large else []):
+        scaled = camera.scaled(height=height, width=width)
+        for reference in get_args(Reference)[:2]:
+            compute = partial(blur_field, log, scaled, t=T, exposure=EXPOSURE, n=n, reference=reference)
+            yield "field", f"ours, {reference}, n = {n}", height, width, compute
+        if n == 2:
+            peer = partial(field_row_by_row, log, scaled, T, EXPOSURE)
+            yield "field", "row by row, n = 2", height, width, peer
+
+
+def _operator_jobs() -> Iterator[Job]:
+    log, camera = _recording()
+    paths = _paths_of_mean_length(log, camera.scaled(height=270, width=480), 30.0)
+    image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
+    for n in (2, 9):
+        A = Blur(np.ascontiguousarray(paths[:, :, :: 8 // (n - 1)]))
+        yield "operator", f"ours, A, n = {n}", 270, 480, partial(A, image)
+        yield "operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image)
+    yield "operator", "cv2.remap, 30 samples", 270, 480, partial(_blur_by_remap, image, paths)
+
+
+def _deblur_jobs(large: bool) -> Iterator[Job]:
+    log, camera = _recording()
+    rng = np.random.default_rng(0)
+    for height, width in [(270, 480)] + ([(1080, 1920)] if large else []):
+        photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        scaled = camera.scaled(height=height, width=width)
+        field = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
+        for method in METHODS:
+            yield "deblur", method, height, width, partial(deblur_picture, photo, field, method=method)
+
+
+def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray, " repeats"], float]:
+    """Return the durations of the counted runs (ms), and what arrays took at the most in the first (MB)."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - start))
+    return np.array(times), peak
+
+
+def _row(what: str, method: str, height: int, width: int, times: ndarray, peak: float) -> Row:
+    return {
+        "what": what,
+        "method": method,
+        "runtime": "numpy" if "row by row" in method else "opencv" if "cv2" in method else "numba",
+        "precision": "fp32" if what != "field" else "fp64",
+        "height": height,
+        "width": width,
+        "ms_median": round(float(np.median(times)), 3),
+        "ms_p99": round(float(np.percentile(times, 99)), 3),
+        "peak_mb": round(peak, 1),
+        "gmac": None,
+        "parameters": None,
+    }
+
+
+def _recording() -> tuple[GyroLog, Camera]:
+    """Return a shaking hand and a camera of 1600 x 900, with the readout of the paper's tablet."""
+    K = np.array([[1300.0, 0, 799.5], [0, 1300.0, 449.5], [0, 0, 1]])
+    camera = Camera(1600, 900, K, readout_time=0.0245, cam_from_imu=np.eye(3))
+    return hand_shake(np.random.default_rng(1), duration=2.0, strength=1.5), camera
+
+
+def _paths_of_mean_length(log: GyroLog, camera: Camera, length: float) -> Float32[ndarray, "h w 9 2"]:
+    field = blur_field(log, camera, t=T, exposure=EXPOSURE, n=9)
+    return (field * np.float32(length / path_length(field).mean())).astype(np.float32)
+
+
+def _blur_by_remap(image: ndarray, paths: ndarray, samples: int = 30) -> ndarray:
+    import cv2
+
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    vector = paths[:, :, -1] - paths[:, :, 0]
+    total = np.zeros_like(image)
+    for s in (np.arange(samples, dtype=np.float32) + 0.5) / samples - 0.5:
+        where_x, where_y = x - s * vector[..., 0], y - s * vector[..., 1]
+        total += cv2.remap(image, where_x, where_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return total / samples
+
+
+def field_row_by_row(log: GyroLog, camera: Camera, t: float, exposure: float) -> Float32[ndarray, "h w 2"]:
+    """Return blur vectors (px) as the original program computes them: the peer of `bench speed`.
+
+    For each row, Euler steps of the quaternion at the row rate through its exposure, then one homography for
+    the row's pixels.
+    """
+    height, width = camera.height, camera.width
+    step = (camera.readout_time or 0.0) / height
+    times = t + np.arange(height + int(np.ceil(exposure / step)) + 1) * step
+    rates = np.stack([np.interp(times, log.t, w) for w in (log.omega @ _rotation(camera).T).T], axis=-1)
+    q = np.array([1.0, 0.0, 0.0, 0.0])
+    R = np.empty((len(times), 3, 3))
+    for k, (a, b, c) in enumerate(rates):
+        w, x, y, z = q
+        R[k] = [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+        turn = np.array(
+            [-x * a - y * b - z * c, w * a + y * c - z * b, w * b - x * c + z * a, w * c + x * b - y * a]
+        )
+        q = q + 0.5 * step * turn
+        q /= np.sqrt(q @ q)
+    K_inv = np.linalg.inv(camera.K)
+    rows_of_exposure = len(times) - height
+    pixels = np.stack([np.arange(width), np.zeros(width), np.ones(width)])
+    out = np.empty((height, width, 2), np.float32)
+    for row in range(height):
+        pixels[1] = row
+        H = camera.K @ R[row + rows_of_exposure - 1].T @ R[row] @ K_inv
+        moved = H @ pixels
+        out[row] = (moved[:2] / moved[2] - pixels[:2]).T
+    return out
+
+
+def _rotation(camera: Camera) -> ndarray:
+    if camera.cam_from_imu is None:
+        raise ValueError("the camera has no cam_from_imu")
+    return camera.cam_from_imu
