@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .blurfield import blur_field as blur_field
     from .camera import Camera as Camera
     from .camera import read_camera as read_camera
-    from .deblur import deblur as deblur
+    from .deblurring import deblur as deblur
     from .errors import DeepGyroError as DeepGyroError
     from .telemetry import GyroLog as GyroLog
     from .telemetry import read_gyro as read_gyro
@@ -21,11 +21,11 @@ _HOME = {
     "DeepGyroError": "errors",
     "GyroLog": "telemetry",
     "blur_field": "blurfield",
-    "deblur": "deblur",
+    "deblur": "deblurring",
     "read_camera": "camera",
     "read_gyro": "telemetry",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

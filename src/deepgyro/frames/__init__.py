@@ -1,18 +1,34 @@
 """Photos as they lie in their files, and the tables that say when each one was exposed."""
 
 from deepgyro.frames.decoding import content_hash, read_photo, read_record
-from deepgyro.frames.encoding import write_photo
+from deepgyro.frames.encoding import (
+    check_writable,
+    copy_photo,
+    eight_bits,
+    format_for,
+    make_folder,
+    write_photo,
+    write_whole,
+)
 from deepgyro.frames.photo import MAX_PIXELS, Photo
-from deepgyro.frames.table import Frame, match_frames, read_frames
+from deepgyro.frames.table import LONGEST_EXPOSURE, Frame, match_frames, natural_order, read_frames
 
 __all__ = [
+    "LONGEST_EXPOSURE",
     "MAX_PIXELS",
     "Frame",
     "Photo",
+    "check_writable",
     "content_hash",
+    "copy_photo",
+    "eight_bits",
+    "format_for",
+    "make_folder",
     "match_frames",
+    "natural_order",
     "read_frames",
     "read_photo",
     "read_record",
     "write_photo",
+    "write_whole",
 ]

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import secrets
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -72,7 +73,7 @@ def write_photo(
         else:
             _write_webp(fp, photo, packet)
 
-    _write_whole(path, encode, overwrite=overwrite)
+    write_whole(path, encode, overwrite=overwrite)
 
 
 def eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
@@ -88,23 +89,73 @@ def eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
     return rounded.astype(np.uint8)
 
 
-def _format_for(path: Path, photo: Photo) -> str:
+def format_for(path: Path) -> str:
+    """Return the format that a file's suffix names.
+
+    Raises
+    ------
+    DeepGyroError
+        If it names none that is written.
+    """
     suffix = path.suffix.lower()
     if suffix in (".heic", ".heif"):
         raise DeepGyroError(f"{path}: HEIC is read but not written; name the output .jpg or .png")
     if suffix not in _FORMATS:
         raise DeepGyroError(f"{path}: the suffix {suffix!r} names no format; use .jpg, .png, .tif or .webp")
-    format = _FORMATS[suffix]
+    return _FORMATS[suffix]
+
+
+def _format_for(path: Path, photo: Photo) -> str:
+    format = format_for(path)
     height, width = photo.pixels.shape[:2]
     if max(height, width) > _LONGEST_SIDE.get(format, max(height, width)):
         raise DeepGyroError(
-            f"{path}: {width} x {height} px, but {suffix} holds {_LONGEST_SIDE[format]} px a side; "
+            f"{path}: {width} x {height} px, but {path.suffix} holds {_LONGEST_SIDE[format]} px a side; "
             "name the output .png or .tif"
         )
     return format
 
 
-def _write_whole(path: Path, encode: Callable[[BinaryIO], None], *, overwrite: bool) -> None:
+def copy_photo(
+    photo: str | os.PathLike[str], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Copy a photo's file as it is, whole or not at all; errors as in `write_photo`."""
+    with open(photo, "rb") as source:
+        write_whole(Path(path), lambda fp: shutil.copyfileobj(source, fp), overwrite=overwrite)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises
+    ------
+    DeepGyroError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeepGyroError(
+            f"{folder}: cannot be made a folder ({error.strerror}); give another --out"
+        ) from error
+
+
+def check_writable(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path that `write_whole` would refuse, before the work is done.
+
+    Raises
+    ------
+    DeepGyroError
+        If the file exists (unless `overwrite`), or its folder does not.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise DeepGyroError(f"{path} exists: give --overwrite or another --out")
+    if not path.parent.is_dir():
+        raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def write_whole(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
+    """Let `encode` write a file, which appears whole or not at all; errors as in `write_photo`."""
     exists = f"{path} exists: give --overwrite or another --out"
     if not overwrite and os.path.lexists(path):
         raise DeepGyroError(exists)

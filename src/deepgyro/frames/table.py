@@ -95,7 +95,7 @@ def read_frames(path: str | os.PathLike[str], photos: Sequence[Path] = ()) -> li
             )
         return [
             Frame(photo, frame.t, frame.exposure, frame.at)
-            for photo, frame in zip(sorted(photos, key=_natural), frames, strict=True)
+            for photo, frame in zip(sorted(photos, key=natural_order), frames, strict=True)
         ]
     first: dict[Path, int] = {}
     for (line, _), frame in zip(rows, frames, strict=True):
@@ -129,7 +129,8 @@ def match_frames(frames: Sequence[Frame], photos: Sequence[Path]) -> dict[Path, 
     return matched
 
 
-def _natural(path: Path) -> list[tuple[str, int]]:
+def natural_order(path: Path) -> list[tuple[str, int]]:
+    """Return a sorting key that puts frame2 before frame10."""
     parts = re.findall(r"(\D*)(\d*)", str(path))
     return [(text.lower(), int(digits or -1)) for text, digits in parts]
 

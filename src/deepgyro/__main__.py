@@ -1,0 +1,5 @@
+"""`python -m deepgyro`."""
+
+from .cli import run
+
+run()

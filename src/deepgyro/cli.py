@@ -1,0 +1,326 @@
+"""The command line: each command parses, calls one function, prints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from . import __version__
+from .errors import DeepGyroError
+
+if TYPE_CHECKING:
+    from .deblurring import PhotoReport
+
+app = App(
+    name="deepgyro",
+    version=__version__,
+    help="Take the motion blur out of photos with the help of the camera's gyroscope.",
+    help_format="plaintext",
+)
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@app.command
+def deblur(
+    *photos: Path,
+    out: Path,
+    gyro: Path | None = None,
+    camera: Path | None = None,
+    frames: Path | None = None,
+    time: float | None = None,
+    exposure: float | None = None,
+    gyro_columns: str | None = None,
+    field: str | None = None,
+    method: Literal["richardson-lucy", "fastgyro"] = "richardson-lucy",
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur photos.
+
+    Parameters
+    ----------
+    photos
+        Photos (JPEG, PNG, TIFF, WebP, HEIC; 8 or 16 bits), or folders of them.
+    out
+        Folder for the results, or a picture's name for one photo.
+    gyro
+        Gyro log: see docs/telemetry.md for the formats.
+    camera
+        Camera file: see docs/camera.md.
+    frames
+        Table of the photos' exposures: file,t,exposure (s).
+    time
+        Start of the photo's exposure on the frames' clock (s), instead of a table.
+    exposure
+        How long a line of it collects light (s).
+    gyro_columns
+        Columns and units of a log that does not say them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
+    field
+        Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
+    method
+        How to deblur.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .deblurring import Failure, Source, deblur_photos
+
+    found = _photos(photos)
+    source = Source(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field))
+    reports: list[PhotoReport] = []
+    failures: list[Failure] = []
+    with _Bar(len(found), "photo") as bar:
+        for result in deblur_photos(
+            found, out, source, method=method, overwrite=overwrite, progress=bar.share
+        ):
+            bar.one_done()
+            if isinstance(result, Failure):
+                failures.append(result)
+                bar.say(f"error: {result.error}")
+                continue
+            reports.append(result)
+            if not json:
+                bar.print(_line(result))
+    if json:
+        _print_json({"photos": [asdict(r) for r in reports], "failed": [asdict(f) for f in failures]})
+    elif failures and len(found) > 1:
+        _say(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
+    return 1 if failures else 0
+
+
+@app.command
+def field(
+    photo: Path | None = None,
+    /,
+    *,
+    gyro: Path,
+    camera: Path,
+    time: float | None = None,
+    exposure: float | None = None,
+    frames: Path | None = None,
+    gyro_columns: str | None = None,
+    out: str | None = None,
+    picture: Path | None = None,
+    instants: int = 9,
+    reference: Literal["row", "picture", "start"] = "picture",
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Compute the blur field of one exposure, write it, draw it.
+
+    Parameters
+    ----------
+    photo
+        The photo; its size is the field's, and it lies under the drawing. Without it: the camera's size.
+    gyro
+        Gyro log.
+    camera
+        Camera file.
+    time
+        Start of the exposure of the line that is read first, on the frames' clock (s).
+    exposure
+        How long a line collects light (s).
+    frames
+        Table of exposures, instead of time and exposure; the photo is looked up in it.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    out
+        FIELD.npz; or FIELD_X.png,FIELD_Y.png as the original program writes them (8 bits, folded).
+    picture
+        Picture of the field: paths over the faded photo, coloured by direction (PNG, JPEG, ...).
+    instants
+        Instants that divide the exposure; 2 is the paper's straight blur.
+    reference
+        "row": eq. 5 of the paper; "picture": the path in the sharp rolling-shutter picture; "start": the
+        original program's. A pair of pictures always has two instants and "start".
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .deblurring import Source, make_field
+
+    source = Source(gyro, camera, frames, time, exposure, gyro_columns)
+    report = make_field(
+        source,
+        photo,
+        out=_field_paths(out),
+        picture=picture,
+        n=instants,
+        reference=reference,
+        overwrite=overwrite,
+    )
+    if json:
+        _print_json(asdict(report))
+    else:
+        made = f" -> {', '.join(report.files)}" if report.files else ""
+        size = f"{report.width} x {report.height}"
+        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){made}")
+    return 0
+
+
+@app.command
+def demo(
+    *, out: Path = Path("deepgyro-demo"), seed: int = 0, overwrite: Flag = False, json: Flag = False
+) -> int:
+    """Blur a photo that comes with the program as a shaking hand does, deblur it, and write pictures.
+
+    Parameters
+    ----------
+    out
+        Folder for the pictures.
+    seed
+        Of the shake and the noise.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .demo import demo as run_demo
+
+    with _Bar(1, "photo") as bar:
+        report = run_demo(out, seed=seed, overwrite=overwrite, progress=bar.share)
+        bar.one_done()
+    if json:
+        _print_json(asdict(report))
+    else:
+        print(f"blur {report.blur_median_px} px (largest {report.blur_max_px})")
+        print(f"PSNR {report.psnr_blurred:.2f} dB blurred, {report.psnr_deblurred:.2f} dB deblurred")
+        print("\n".join(report.files))
+    return 0
+
+
+bench = App(name="bench", help="Measure: each bench prints a table, or one JSON object with --json.")
+app.command(bench)
+
+
+@bench.command
+def speed(
+    *, repeats: int = 15, large: Annotated[bool, Parameter(negative="--small")] = True, json: Flag = False
+) -> int:
+    """Time fields, the blur operator and whole pictures, beside peers.
+
+    Parameters
+    ----------
+    repeats
+        Counted runs of each.
+    large
+        Also 12 Mpx fields and 1080p pictures (a minute more).
+    json
+        Print one JSON object.
+    """
+    from .benchmark import speed as run_speed
+    from .benchmark import table
+
+    with _Bar(1, "bench") as bar:
+        report = run_speed(repeats=repeats, large=large, progress=bar.share)
+        bar.one_done()
+    if json:
+        _print_json(asdict(report))
+    else:
+        print(table(report.rows))
+        print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        return command(*bound.args, **bound.kwargs) or 0
+    except CycloptsError as error:
+        _say(f"{' '.join(str(error).split())} (deepgyro --help)")
+        return 2
+    except ValueError as error:
+        _say(f"error: {error}")
+        return 2
+    except DeepGyroError as error:
+        _say(f"error: {error}")
+        return 1
+    except OSError as error:
+        _say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        _say("stopped: what was finished is kept; the same command goes on from there")
+        return 130
+
+
+def run() -> None:
+    """Run the command line and leave Python."""
+    sys.exit(main())
+
+
+def _photos(paths: tuple[Path, ...]) -> list[Path]:
+    from .deblurring import find_photos
+
+    if not paths:
+        raise ValueError("name at least one photo")
+    return find_photos(paths)
+
+
+def _field_paths(text: str | None) -> tuple[Path, ...]:
+    """Split FIELD.npz or X.png,Y.png."""
+    paths = tuple(Path(part) for part in text.split(",")) if text else ()
+    if len(paths) > 2 or (len(paths) == 2 and not all(p.suffix.lower() == ".png" for p in paths)):
+        raise ValueError(f"the field is {text!r}; FIELD.npz or FIELD_X.png,FIELD_Y.png is needed")
+    return paths
+
+
+def _line(report: PhotoReport) -> str:
+    blur = f"blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f})"
+    note = f"  [{report.note}]" if report.note else ""
+    return f"{Path(report.file).name}  {report.method}  {blur}  {report.seconds:.1f} s{note}"
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+class _Bar:
+    """A progress bar with the time left, on stderr; none where that is no terminal."""
+
+    def __init__(self, count: int, unit: str) -> None:
+        from tqdm import tqdm
+
+        shape = "{percentage:3.0f}% |{bar}| {n:.1f}/{total} {unit}s, {remaining} left"
+        self.bar = tqdm(total=count, unit=unit, bar_format=shape, disable=None, leave=False)
+        self.done = 0
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def share(self, share: float) -> None:
+        """Show that a share of the one in hand is done."""
+        self.bar.n = self.done + share
+        self.bar.refresh()
+
+    def one_done(self) -> None:
+        """Show that one more is done."""
+        self.done += 1
+        self.bar.n = self.done
+        self.bar.refresh()
+
+    def print(self, text: str) -> None:
+        """Print a line of results above the bar."""
+        self.bar.write(text, file=sys.stdout)
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """Print a line for a person above the bar."""
+        self.bar.write(text, file=sys.stderr)

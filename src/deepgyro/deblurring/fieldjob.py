@@ -1,0 +1,120 @@
+"""The field of one exposure, written and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ..blurfield import Field, Reference, field_extent, motion_field, write_field, write_field_pair
+from ..blurfield.picture import draw_field
+from ..errors import DeepGyroError
+from ..frames import Photo, check_writable, eight_bits, format_for, read_photo, write_photo, write_whole
+from .recording import Source, read_recording, start_of_frame
+
+
+@dataclass(frozen=True)
+class FieldReport:
+    """What `make_field` made."""
+
+    width: int
+    height: int
+    t: float
+    exposure: float
+    blur_median_px: float
+    blur_max_px: float
+    files: tuple[str, ...]
+
+
+def make_field(
+    source: Source,
+    photo: Path | None,
+    *,
+    out: tuple[Path, ...] = (),
+    picture: Path | None = None,
+    n: int = 9,
+    reference: Reference = "picture",
+    overwrite: bool = False,
+) -> FieldReport:
+    """Compute the blur field of one exposure; write it, draw it; never hold more of it than a band of rows.
+
+    Parameters
+    ----------
+    source
+        Log, camera and time.
+    photo
+        The photo, for its size and for the drawing; None: the camera's size and a white page.
+    out
+        One .npz, or two .png as the original program writes them (then two instants, ``reference="start"``).
+    picture
+        A picture of the field.
+    n, reference
+        As in `blur_field`.
+    overwrite
+        Replace files that exist.
+    """
+    if source.frames is not None and photo is None:
+        raise ValueError("--frames needs the photo that is to be looked up in it")
+    if n < 2:
+        raise ValueError(f"--instants is {n}: a path needs at least its start and its end")
+    if len(out) == 1 and out[0].suffix.lower() != ".npz":
+        raise ValueError(f"--out {out[0]}: FIELD.npz or FIELD_X.png,FIELD_Y.png is needed")
+    for path in (*out, picture):  # all or none: found out before anything is written
+        if path is not None:
+            check_writable(path, overwrite=overwrite)
+    if picture is not None:
+        format_for(picture)
+    if len(out) == 2:
+        n, reference = 2, "start"
+    key = photo or Path("<no photo>")
+    recording = read_recording(source, [key])
+    if recording is None:
+        raise ValueError("a field needs --gyro and --camera")
+    frame = recording.times[key]
+    if frame is None:
+        raise DeepGyroError(f"{source.frames}: has no line for {photo}")
+    page = read_photo(photo) if photo else None
+    height, width = page.pixels.shape[:2] if page else (recording.camera.height, recording.camera.width)
+    t = start_of_frame(frame, recording.camera)
+    try:
+        field = motion_field(
+            recording.log,
+            recording.camera,
+            t=t,
+            exposure=frame.exposure,
+            height=height,
+            width=width,
+            n=n,
+            reference=reference,
+        )
+        median, longest, _ = field_extent(field)
+        if len(out) == 1:
+            write_whole(
+                out[0],
+                lambda file: write_field(file, field, t=t, exposure=frame.exposure),
+                overwrite=overwrite,
+            )
+        elif out:
+            _write_pair(out, field, overwrite)
+    except ValueError as error:
+        raise DeepGyroError(f"{photo or source.gyro}: {error}") from error
+    if picture is not None:
+        drawn = draw_field(field, eight_bits(page.pixels) if page else None)
+        record = {"field": str(photo), "t": t, "exposure": frame.exposure}
+        write_photo(picture, Photo(drawn, "PNG", picture), record=record, overwrite=overwrite)
+    written = tuple(str(path) for path in (*out, picture) if path)
+    return FieldReport(width, height, t, frame.exposure, round(median, 2), round(longest, 2), written)
+
+
+def _write_pair(paths: tuple[Path, ...], field: Field, overwrite: bool) -> None:
+    import io
+
+    files = io.BytesIO(), io.BytesIO()
+    write_field_pair(*files, field)
+
+    def writer(content: bytes) -> Callable[[BinaryIO], object]:
+        return lambda file: file.write(content)
+
+    for path, file in zip(paths, files, strict=True):
+        write_whole(path, writer(file.getvalue()), overwrite=overwrite)

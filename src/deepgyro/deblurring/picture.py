@@ -1,0 +1,153 @@
+"""One picture and its field in, the sharper picture out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from ..blurfield import Field, field_extent, path_length, paths_from_vectors
+from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
+from ..light import Picture, from_unit, linear_to_srgb, srgb_to_linear, to_unit
+
+logger = logging.getLogger(__name__)
+
+Method = Literal["richardson-lucy", "fastgyro"]
+Encoding = Literal["srgb", "linear"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+LEAST_BLUR = 0.7
+"""A longest path shorter than this leaves a picture as sharp as its pixels, px."""
+MOST_BLUR = 0.5
+"""A median path longer than this share of the picture's shorter side is taken for a mistake."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deblurred:
+    """A picture after deblurring, and what was done."""
+
+    image: Picture
+    method: str
+    """The method, or "none" where the picture is returned as it came."""
+    blur_median_px: float
+    blur_max_px: float
+    note: str
+    """Why the picture is as it came; empty if it was deblurred."""
+
+
+def deblur(
+    image: Picture,
+    field: Field | Float32[ndarray, "h w 2"] | None,
+    *,
+    method: Method = "richardson-lucy",
+    encoding: Encoding = "srgb",
+) -> Picture:
+    """Take the motion blur out of a picture.
+
+    Parameters
+    ----------
+    image
+        (h, w, 3), uint8 | uint16 | float32 in 0 to 1.
+    field
+        Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None (no gyro) returns the
+        picture as it is: finding the path in the picture is not built yet.
+    method
+        ``"richardson-lucy"`` (follows curved paths), or ``"fastgyro"`` (Wiener; the paper's baseline).
+    encoding
+        ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
+        ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
+
+    Returns
+    -------
+    sharp
+        Of the same shape and type. A picture without blur, and one whose field cannot be meant, comes back
+        bit for bit. Floats are clipped to 0 to 1 where there is blur.
+
+    Raises
+    ------
+    ValueError
+        If shapes or types don't fit, or the field has numbers that are not finite.
+    """
+    result = deblur_picture(image, field, method=method, encoding=encoding)
+    if result.note:
+        logger.warning("the picture is returned as it came: %s", result.note)
+    return result.image
+
+
+def deblur_picture(
+    image: Picture,
+    field: Field | Float32[ndarray, "h w 2"] | None,
+    *,
+    method: Method = "richardson-lucy",
+    encoding: Encoding = "srgb",
+    progress: Callable[[float], None] | None = None,
+) -> Deblurred:
+    """Do what `deblur` does, and say what was done; ``progress`` is called with the share that is done."""
+    _check_image(image, method, encoding)
+    if field is None:
+        return Deblurred(image.copy(), "none", 0.0, 0.0, "no gyro for it")
+    height, width = image.shape[:2]
+    field = _checked_field(field, height, width)
+    median, longest, reach = field_extent(field)
+    if longest < LEAST_BLUR:
+        return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
+    if median > MOST_BLUR * min(image.shape[:2]) or core_size(reach, field.shape[2]) < LEAST_CORE:
+        note = "the field is too large to be meant: check units, exposure and focal length"
+        return Deblurred(image.copy(), "none", median, longest, note)
+    restore = richardson_lucy if method == "richardson-lucy" else fastgyro
+    out = np.empty_like(image)
+    light = _Light(image, encoding)
+    for window, sharp in restore(light, field, progress=progress):
+        # Where the path gets shorter than a pixel, the picture as it came takes over.
+        share = (path_length(field[window]) - 0.3).clip(0, 1)[..., None]
+        mixed = light[window] + share * (sharp.clip(0, 1) - light[window])
+        out[window] = from_unit(linear_to_srgb(mixed) if encoding == "srgb" else mixed, image.dtype)
+    return Deblurred(out, method, median, longest, "")
+
+
+@dataclass(frozen=True)
+class _Light:
+    """A picture's light, decoded where it is asked for."""
+
+    image: Picture
+    encoding: Encoding
+
+    def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "a b 3"]:
+        values = to_unit(self.image[window])
+        return srgb_to_linear(values) if self.encoding == "srgb" else values
+
+
+def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
+    """Return a field's paths; one that is an array is checked, one that is computed is trusted."""
+    if isinstance(field, ndarray):
+        if field.dtype.kind != "f":
+            raise ValueError(f"the field is {field.dtype}; float32 px is needed")
+        if not all(np.isfinite(field[top : top + 256]).all() for top in range(0, len(field), 256)):
+            raise ValueError("the field has numbers that are not finite")
+        if field.ndim == 3 and field.shape[2] == 2:
+            field = paths_from_vectors(field)
+        field = field.astype(np.float32, copy=False)
+    shape = tuple(field.shape)
+    if len(shape) != 4 or shape[:2] != (height, width) or shape[2] < 2 or shape[3] != 2:
+        raise ValueError(
+            f"the field is {shape}; (height, width, n, 2) is needed, here {height} x {width}, and n >= 2"
+        )
+    return field
+
+
+def _check_image(image: Picture, method: str, encoding: str) -> None:
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"the picture is {image.shape}; (height, width, 3) is needed")
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"the picture is {image.dtype}; uint8, uint16 or float32 (0 to 1) is needed")
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise ValueError("the picture has numbers that are not finite")
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; {' or '.join(METHODS)} is needed")
+    if encoding not in get_args(Encoding):
+        raise ValueError(f"encoding is {encoding!r}; srgb or linear is needed")

@@ -1,0 +1,149 @@
+"""Where blur fields come from: a log, a camera, and when each photo was taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..blurfield import Field, exposed, motion_field, with_fewest_instants
+from ..camera import Camera, read_camera
+from ..errors import DeepGyroError, NotCovered, RunsWithShutter
+from ..frames import LONGEST_EXPOSURE, Frame, match_frames, read_frames
+from ..telemetry import GyroLog, read_gyro
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the blur fields of a job come from: a log with its camera and times, field files, or nowhere."""
+
+    gyro: Path | None = None
+    camera: Path | None = None
+    frames: Path | None = None
+    time: float | None = None
+    """Start of the exposure of the line that is read first, s."""
+    exposure: float | None = None
+    """s."""
+    gyro_columns: str | None = None
+    """Columns and units of a log without a header that says them."""
+    field: tuple[Path, ...] = ()
+    """One .npz, or the original program's two pictures."""
+
+    def __post_init__(self) -> None:
+        if self.field:
+            if any((self.gyro, self.frames, self.camera, self.gyro_columns)) or not (
+                self.time is None and self.exposure is None
+            ):
+                raise ValueError(
+                    "--field says it all: leave out --gyro, --camera, --frames, --time, --exposure and "
+                    "--gyro-columns"
+                )
+            return
+        if self.time is not None and not math.isfinite(self.time):
+            raise ValueError(f"--time is {self.time:g}: a time in s is needed")
+        if self.exposure is not None and not 0 < self.exposure <= LONGEST_EXPOSURE:
+            raise ValueError(
+                f"--exposure is {self.exposure:g} s: over 0 and at most {LONGEST_EXPOSURE:g} s is needed"
+            )
+        if (self.gyro is None) != (self.camera is None):
+            raise ValueError("--gyro and --camera belong together: give both or neither")
+        if self.gyro is None:
+            if any((self.frames, self.gyro_columns)) or not (self.time is None and self.exposure is None):
+                raise ValueError("--frames, --time, --exposure and --gyro-columns need --gyro and --camera")
+        elif self.frames is not None:
+            if self.time is not None or self.exposure is not None:
+                raise ValueError("--frames holds times and exposures: leave out --time and --exposure")
+        elif self.time is None or self.exposure is None:
+            raise ValueError("--gyro needs to know when: give --frames TABLE, or --time and --exposure")
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A log, its camera, and when each photo was taken."""
+
+    log: GyroLog
+    camera: Camera
+    times: Mapping[Path, Frame | None]
+
+    def field(self, photo: Path, height: int, width: int) -> tuple[Field | None, str]:
+        """Return a photo's field in the sharp picture, or why there is none."""
+        frame = self.times[photo]
+        if frame is None:
+            return None, "not in the table of frames"
+        try:
+            t = start_of_frame(frame, self.camera)
+            field = motion_field(
+                self.log,
+                self.camera,
+                t=t,
+                exposure=frame.exposure,
+                height=height,
+                width=width,
+                n=33,
+                reference="picture",
+            )
+            return with_fewest_instants(field), ""
+        except NotCovered:
+            return None, "the gyro log does not cover its exposure"
+        except RunsWithShutter:
+            return None, "the picture moves as fast as the shutter reads it"
+        except ValueError as error:
+            raise DeepGyroError(f"{photo}: {error}") from error
+
+
+def start_of_frame(frame: Frame, camera: Camera) -> float:
+    """Return when the line that is read first begins to be exposed, s on the frames' clock."""
+    if frame.at == "start":
+        return frame.t
+    if camera.readout_time is None:
+        raise DeepGyroError(
+            f"{camera.source}: mid-exposure times need readout_time: add it to the camera file"
+        )
+    return frame.t - 0.5 * (frame.exposure + camera.readout_time)
+
+
+def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
+    """Read the log, camera and table of a source; None if it has none.
+
+    Raises
+    ------
+    DeepGyroError
+        If one cannot be used, or the log covers none of the photos.
+    """
+    if source.gyro is None or source.camera is None:
+        return None
+    log = read_gyro(source.gyro, columns=source.gyro_columns)
+    camera = read_camera(source.camera)
+    for name in ("readout_time", "cam_from_imu"):
+        if getattr(camera, name) is None:
+            raise DeepGyroError(f"{source.camera}: has no {name}: add it (see docs/camera.md)")
+    times: Mapping[Path, Frame | None]
+    if source.frames is not None:
+        times = match_frames(read_frames(source.frames, photos), photos)
+        if not any(times.values()):
+            raise DeepGyroError(
+                f"{source.frames}: names none of the photos ({photos[0].name}, ...): check its column file"
+            )
+    else:
+        if len(photos) > 1:
+            raise ValueError("--time is that of one photo: give --frames TABLE for several")
+        if source.time is None or source.exposure is None:
+            raise ValueError("time and exposure are needed")
+        times = {photo: Frame(photo, source.time, source.exposure) for photo in photos}
+    recording = Recording(log, camera, times)
+    _check_coverage(recording)
+    return recording
+
+
+def _check_coverage(recording: Recording) -> None:
+    """Refuse a log that covers no photo at all: it belongs to another day."""
+    camera, log = recording.camera, recording.log
+    known = [frame for frame in recording.times.values() if frame]
+    spans = [exposed(camera, start_of_frame(frame, camera), frame.exposure) for frame in known]
+    if not any(log.covers(first, last) for first, last in spans):
+        first, last = min(first for first, _ in spans), max(last for _, last in spans)
+        raise DeepGyroError(
+            f"{log.source}: runs from {log.t[0]:.3f} to {log.t[-1]:.3f} s and covers none of the photos, "
+            f"exposed from {first:.3f} to {last:.3f} s on its clock: check the log, the times and time_offset"
+        )
