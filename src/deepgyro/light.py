@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8, UInt16
 from numpy import ndarray
 
-Picture = UInt8[ndarray, "h w c"] | UInt16[ndarray, "h w c"] | Float32[ndarray, "h w c"]
+Pixels = UInt8[ndarray, "h w c"] | UInt16[ndarray, "h w c"] | Float32[ndarray, "h w c"]
 
 
-def to_unit(image: Picture) -> Float32[ndarray, "h w c"]:
+def to_unit(image: Pixels) -> Float32[ndarray, "h w c"]:
     """Return the numbers of an 8- or 16-bit picture as 0 to 1; a float picture is returned as it is."""
     if image.dtype == np.float32:
         return image

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..blurfield import Field, Reference, field_extent, motion_field, write_field, write_field_pair
+from ..blurfield import Field, Reference, field_extent, write_field, write_field_pair
 from ..blurfield.picture import draw_field
 from ..errors import DeepGyroError
 from ..frames import Photo, check_writable, eight_bits, format_for, read_photo, write_photo, write_whole
-from .recording import Source, read_recording, start_of_frame
+from .recording import Source, read_recording
 
 
 @dataclass(frozen=True)
@@ -76,23 +76,13 @@ def make_field(
         raise DeepGyroError(f"{source.frames}: has no line for {photo}")
     page = read_photo(photo) if photo else None
     height, width = page.pixels.shape[:2] if page else (recording.camera.height, recording.camera.width)
-    t = start_of_frame(frame, recording.camera)
     try:
-        field = motion_field(
-            recording.log,
-            recording.camera,
-            t=t,
-            exposure=frame.exposure,
-            height=height,
-            width=width,
-            n=n,
-            reference=reference,
-        )
+        field = recording.motion(frame, height, width, n=n, reference=reference)
         median, longest, _ = field_extent(field)
         if len(out) == 1:
             write_whole(
                 out[0],
-                lambda file: write_field(file, field, t=t, exposure=frame.exposure),
+                lambda file: write_field(file, field, t=field.t, exposure=field.exposure),
                 overwrite=overwrite,
             )
         elif out:
@@ -101,10 +91,10 @@ def make_field(
         raise DeepGyroError(f"{photo or source.gyro}: {error}") from error
     if picture is not None:
         drawn = draw_field(field, eight_bits(page.pixels) if page else None)
-        record = {"field": str(photo), "t": t, "exposure": frame.exposure}
+        record = {"field": str(photo), "t": field.t, "exposure": field.exposure}
         write_photo(picture, Photo(drawn, "PNG", picture), record=record, overwrite=overwrite)
     written = tuple(str(path) for path in (*out, picture) if path)
-    return FieldReport(width, height, t, frame.exposure, round(median, 2), round(longest, 2), written)
+    return FieldReport(width, height, field.t, field.exposure, round(median, 2), round(longest, 2), written)
 
 
 def _write_pair(paths: tuple[Path, ...], field: Field, overwrite: bool) -> None:

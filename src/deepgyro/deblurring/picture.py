@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from ..blurfield import Field, field_extent, path_length, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
-from ..light import Picture, from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ MOST_BLUR = 0.5
 class Deblurred:
     """A picture after deblurring, and what was done."""
 
-    image: Picture
+    image: Pixels
     method: str
     """The method, or "none" where the picture is returned as it came."""
     blur_median_px: float
@@ -41,12 +41,12 @@ class Deblurred:
 
 
 def deblur(
-    image: Picture,
+    image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
     method: Method = "richardson-lucy",
     encoding: Encoding = "srgb",
-) -> Picture:
+) -> Pixels:
     """Take the motion blur out of a picture.
 
     Parameters
@@ -80,7 +80,7 @@ def deblur(
 
 
 def deblur_picture(
-    image: Picture,
+    image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
     method: Method = "richardson-lucy",
@@ -114,7 +114,7 @@ def deblur_picture(
 class _Light:
     """A picture's light, decoded where it is asked for."""
 
-    image: Picture
+    image: Pixels
     encoding: Encoding
 
     def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "a b 3"]:
@@ -140,7 +140,7 @@ def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
     return field
 
 
-def _check_image(image: Picture, method: str, encoding: str) -> None:
+def _check_image(image: Pixels, method: str, encoding: str) -> None:
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"the picture is {image.shape}; (height, width, 3) is needed")
     if image.dtype not in (np.uint8, np.uint16, np.float32):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..blurfield import Field, exposed, motion_field, with_fewest_instants
+from ..blurfield import Field, MotionField, Reference, exposed, motion_field, with_fewest_instants
 from ..camera import Camera, read_camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter
 from ..frames import LONGEST_EXPOSURE, Frame, match_frames, read_frames
@@ -66,23 +66,26 @@ class Recording:
     camera: Camera
     times: Mapping[Path, Frame | None]
 
+    def motion(self, frame: Frame, height: int, width: int, *, n: int, reference: Reference) -> MotionField:
+        """Return the field of a frame; errors as in `blur_field`."""
+        return motion_field(
+            self.log,
+            self.camera,
+            t=start_of_frame(frame, self.camera),
+            exposure=frame.exposure,
+            height=height,
+            width=width,
+            n=n,
+            reference=reference,
+        )
+
     def field(self, photo: Path, height: int, width: int) -> tuple[Field | None, str]:
         """Return a photo's field in the sharp picture, or why there is none."""
         frame = self.times[photo]
         if frame is None:
             return None, "not in the table of frames"
         try:
-            t = start_of_frame(frame, self.camera)
-            field = motion_field(
-                self.log,
-                self.camera,
-                t=t,
-                exposure=frame.exposure,
-                height=height,
-                width=width,
-                n=33,
-                reference="picture",
-            )
+            field = self.motion(frame, height, width, n=33, reference="picture")
             return with_fewest_instants(field), ""
         except NotCovered:
             return None, "the gyro log does not cover its exposure"
