@@ -14,9 +14,11 @@ from .field import (
     with_fewest_instants,
 )
 from .files import read_field, read_field_pair, write_field, write_field_pair
+from .grid import GridField
 
 __all__ = [
     "Field",
+    "GridField",
     "MotionField",
     "Reference",
     "blur_field",

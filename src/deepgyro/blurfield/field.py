@@ -26,6 +26,7 @@ from numpy import ndarray
 from ..errors import NotCovered, RunsWithShutter
 from ..rotations import integrate
 from ..threads import for_bands
+from .grid import GridField, between, cells, node_positions
 
 if TYPE_CHECKING:
     from ..camera import Camera
@@ -84,8 +85,6 @@ class MotionField:
         What needs iterations (a lens, ``reference="picture"``) is computed on every `GRID`-th row and column
         and interpolated: within 0.02 px in a strong shake (100 rad/s^2), 0.1 px in a violent one (400).
         """
-        from .kernels import interpolate
-
         rows, columns = (
             np.arange(*part.indices(size)) for part, size in zip(window, self.shape[:2], strict=True)
         )
@@ -93,17 +92,15 @@ class MotionField:
             return self.at(rows, columns, np.float32)
         if not (rows.size and columns.size):
             return np.empty((len(rows), len(columns), *self.shape[2:]), np.float32)
-        y_nodes, row, row_share = _grid(rows, self.shape[0])
-        x_nodes, column, column_share = _grid(columns, self.shape[1])
-        coarse = self.at(y_nodes, x_nodes, np.float32)
-        out = np.empty((len(rows), len(columns), *self.shape[2:]), np.float32)
+        y, _, row, row_share = cells(rows, self.shape[0], GRID)
+        x, _, column, column_share = cells(columns, self.shape[1], GRID)
+        return between(self.at(y, x, np.float32), row, row_share, column, column_share)
 
-        def band(top: int, bottom: int) -> None:
-            part = slice(top, bottom)
-            interpolate(coarse, row[part], row_share[part], column, column_share, out[part])
-
-        for_bands(len(rows), 64, band)
-        return out
+    def on_grid(self, step: int) -> GridField:
+        """Return the field computed at every `step`-th row and column only, px."""
+        height, width = self.shape[:2]
+        nodes = self.at(node_positions(height, step), node_positions(width, step), np.float32)
+        return GridField(nodes, height, width, step)
 
     @cached_property
     def _matrices(self) -> tuple[ndarray, ...]:
@@ -357,22 +354,6 @@ def field_extent(field: Field) -> tuple[float, float, int]:
         reach = max(reach, float(np.abs(band).max()))
     median = float(np.median(path_length(field[::8, ::8])))
     return median, longest, int(np.ceil(reach))
-
-
-def _grid(positions: Int64[ndarray, " k"], size: int) -> tuple[ndarray, ndarray, ndarray]:
-    """Return the nodes around some rows or columns, and each one's node before it and share of the way on.
-
-    Nodes lie on multiples of `GRID` and on the last row or column, whatever the window, so that windows of a
-    field agree with the whole.
-    """
-    nodes = np.unique(np.append(np.arange(0, size, GRID), [0, size - 1]))
-    before = np.clip(np.searchsorted(nodes, positions, side="right") - 1, 0, max(len(nodes) - 2, 0))
-    nodes = nodes[before.min() : before.max() + 2]
-    before = before - before.min()
-    if len(nodes) == 1:  # a picture of one row or column
-        nodes = np.repeat(nodes, 2)
-    span = np.maximum(nodes[before + 1] - nodes[before], 1)
-    return nodes, before, (positions - nodes[before]) / span
 
 
 def _check_exposure(t: float, exposure: float, n: int) -> None:

@@ -1,4 +1,4 @@
-"""Blurred photos made from sharp ones."""
+"""A simulated hand, and a photo that it blurs: for the demonstration and the benches."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from .blur import Blur
-from .blurfield import Field
-from .telemetry import GyroLog
+from ..blur import Blur
+from ..blurfield import Field
+from ..telemetry import GyroLog
 
 
 def hand_shake(
