@@ -16,6 +16,7 @@ from .errors import DeepGyroError
 
 if TYPE_CHECKING:
     from .deblurring import PhotoReport
+    from .telemetry.fetching import FetchedLog
 
 app = App(
     name="deepgyro",
@@ -195,6 +196,52 @@ def demo(
         print(f"blur {report.blur_median_px} px (largest {report.blur_max_px})")
         print(f"PSNR {report.psnr_blurred:.2f} dB blurred, {report.psnr_deblurred:.2f} dB deblurred")
         print("\n".join(report.files))
+    return 0
+
+
+fetch = App(name="fetch", help="Fetch public gyro logs from their official servers.")
+app.command(fetch)
+
+
+@fetch.command
+def tum_vi(
+    *logs: str, out: Path, mirror: str | None = None, overwrite: Flag = False, json: Flag = False
+) -> int:
+    """Fetch the gyro logs of the TUM VI benchmark (CC BY 4.0).
+
+    Each lies in an archive of 1 to 2 GB, which is read up to the log and not kept. A log takes 1 MB.
+
+    Parameters
+    ----------
+    logs
+        room1 to room5; all, if none is named.
+    out
+        Folder for the logs: room1.csv.gz, ...
+    mirror
+        Address of a folder with the same archives, instead of the official one.
+    overwrite
+        Replace files of these names that are not these logs.
+    json
+        Print one JSON object.
+    """
+    from .telemetry.fetching import TUM_VI, fetch_tum_vi
+
+    done: list[FetchedLog] = []
+    with _Bar(len(logs) or len(TUM_VI), "log") as bar:
+        for log in fetch_tum_vi(
+            logs,
+            out,
+            mirror=mirror,
+            overwrite=overwrite,
+            progress=lambda count, size: bar.share(count / size if size else 0.0),
+        ):
+            bar.one_done()
+            done.append(log)
+            if not json:
+                note = f"  [{log.note}]" if log.note else ""
+                bar.print(f"{log.file}  {log.licence}{note}")
+    if json:
+        _print_json({"logs": [asdict(log) for log in done]})
     return 0
 
 

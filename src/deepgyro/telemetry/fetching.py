@@ -1,0 +1,198 @@
+"""Fetch public gyro logs: out of the official archive, checked, written whole or not at all.
+
+An archive is 1 to 2 GB of pictures with one log of 3 MB: it is read as a stream, which ends with the log.
+"""
+
+import gzip
+import hashlib
+import os
+import secrets
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.client import HTTPException, HTTPResponse
+from io import RawIOBase
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from deepgyro.errors import DeepGyroError
+
+Progress = Callable[[int, int | None], object]
+TIMEOUT = 60.0  # s without a byte, then a server is given up
+_BLOCK = 1 << 20  # bytes read at a time; no more than these are fetched past the log
+
+
+@dataclass(frozen=True)
+class PublicLog:
+    """A gyro log, the file `member` of the tar archive at `address`; the SHA-256 is the log's."""
+
+    name: str
+    address: str
+    member: str
+    sha256: str
+    licence: str
+
+
+def _tum_vi(name: str, sha256: str) -> PublicLog:
+    folder = f"dataset-{name}_512_16"
+    address = f"https://vision.in.tum.de/tumvi/exported/euroc/512_16/{folder}.tar"
+    return PublicLog(name, address, f"{folder}/mav0/imu0/data.csv", sha256, "CC BY 4.0")
+
+
+# TUM publishes no sums of these files: they were computed from copies of each archive's data.csv. That of
+# room4 is also on record in github.com/laxman-kc/compact-vio-uav (reports, compatibility slice, 2026-08-29).
+TUM_VI = (
+    _tum_vi("room1", "c0e9e8358e71d9a008a2b1e0bf8541c901e5bff8dc452f4275c78b0e0799052e"),
+    _tum_vi("room2", "e11f764c9c7f04b4a13f3f76a7f2964b133b31832697f59e06995d43c8c03f79"),
+    _tum_vi("room3", "7f280b289400bd305acd14934236807a2877ea3ceace1fb3ae832bc73c4ca94b"),
+    _tum_vi("room4", "4249d4036b3c03c55b709f6f634d975d024999fb017ab3539cfa71580793a3be"),
+    _tum_vi("room5", "127cb1621b69b12083eeeead349d2b52bd784d1ae764b15dc5e3c0f7414deaad"),
+)
+"""Rooms of the TUM VI benchmark (Schubert et al., IROS 2018), which its authors export in EuRoC's format."""
+
+
+@dataclass(frozen=True)
+class FetchedLog:
+    """A log that is there now, gzipped; the SHA-256 is the unpacked log's."""
+
+    name: str
+    file: str
+    licence: str
+    sha256: str
+    note: str = ""
+
+
+def fetch_tum_vi(
+    names: Iterable[str],
+    out: Path,
+    *,
+    mirror: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[FetchedLog]:
+    """Fetch logs of TUM VI as ``room1.csv.gz``, ..., which `read_gyro` reads; one that is there is kept.
+
+    Parameters
+    ----------
+    names
+        Of the logs; all, if there are none.
+    out
+        Folder, made if it is not there.
+    mirror
+        Address of a folder with the same archives, instead of the official one.
+    overwrite
+        Replace files of these names that are not these logs.
+    progress
+        Called with the bytes of an archive read so far, and its size or None; the log ends before that.
+
+    Raises
+    ------
+    ValueError
+        If there is no log of a name, or `mirror` is no address.
+    DeepGyroError
+        If a log cannot be fetched, differs from the table's, or cannot be written; those before are kept.
+    """
+    known = {log.name: log for log in TUM_VI}
+    names = list(names) or list(known)
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"TUM VI: no log {unknown[0]!r} here; there are {', '.join(known)}")
+    if mirror is not None and urlsplit(mirror).scheme not in ("http", "https"):
+        raise ValueError(f"the mirror is {mirror!r}; an address with http:// or https:// is needed")
+    return (_fetch(known[name], out, mirror, overwrite, progress) for name in names)
+
+
+def _fetch(
+    log: PublicLog, out: Path, mirror: str | None, overwrite: bool, progress: Progress | None
+) -> FetchedLog:
+    path = out / f"{log.name}.csv.gz"
+    fetched = FetchedLog(log.name, str(path), log.licence, log.sha256)
+    if os.path.lexists(path):
+        if _sum_unpacked(path) == log.sha256:
+            return replace(fetched, note="was there already")
+        if not overwrite:
+            raise DeepGyroError(f"{path} exists and is another file: give --overwrite or another --out")
+    address = log.address if mirror is None else f"{mirror.rstrip('/')}/{log.address.rpartition('/')[2]}"
+    with _written_whole(path) as file:
+        content = _download(address, log.member, progress)
+        found = hashlib.sha256(content).hexdigest()
+        if found != log.sha256:
+            raise DeepGyroError(
+                f"{address}: the SHA-256 of {log.member} is {found}, {log.sha256} is needed: "
+                "try again, or give another --mirror"
+            )
+        file.write(gzip.compress(content, mtime=0))
+    return fetched
+
+
+def _sum_unpacked(path: Path) -> str | None:
+    """Return the SHA-256 of what a gzip file holds; None if it is none."""
+    try:
+        with gzip.open(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name if the block ends well, and else not at all."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as file:
+                yield file
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DeepGyroError(f"{path}: not written ({_why(error)}); give another --out") from error
+
+
+class _Body(RawIOBase):
+    """A server's answer, as a file that tells how far it is and does not end early in silence."""
+
+    def __init__(self, response: HTTPResponse, progress: Progress | None) -> None:
+        self.response, self.progress = response, progress
+        self.count, self.size = 0, response.length
+
+    def readinto(self, buffer: Any) -> int:
+        count = self.response.readinto(buffer)
+        self.count += count
+        if not count and self.size and self.count < self.size:
+            raise ConnectionError(f"the connection ended after {self.count} of {self.size} bytes")
+        if self.progress:
+            self.progress(self.count, self.size)
+        return count
+
+
+def _download(address: str, member: str, progress: Progress | None) -> bytes:
+    """Return a file of a tar archive; the rest of the archive after it is not fetched."""
+    try:
+        with (
+            urlopen(Request(address, headers={"User-Agent": "deepgyro"}), timeout=TIMEOUT) as response,
+            tarfile.open(fileobj=_Body(response, progress), mode="r|", bufsize=_BLOCK) as archive,
+        ):
+            for entry in archive:
+                if entry.name == member and entry.isfile() and (file := archive.extractfile(entry)):
+                    return file.read()
+    except HTTPError as error:
+        error.close()
+        problem = f"the server answers {error.code} ({error.reason}); the archive may have moved"
+    except tarfile.TarError as error:
+        problem = f"no tar archive, or a broken one ({_why(error)})"
+    except (OSError, HTTPException) as error:
+        problem = f"not fetched ({_why(error)}); check the network"
+    else:
+        problem = f"no file {member} in this archive"
+    raise DeepGyroError(f"{address}: {problem}: try again, or give another --mirror")
+
+
+def _why(error: Exception) -> str:
+    cause = error.reason if isinstance(error, URLError) else error
+    return " ".join(str(getattr(cause, "strerror", None) or cause).split()) or type(cause).__name__
