@@ -3,93 +3,226 @@
 import numpy as np
 from numba import njit
 
-from .lanes import COLUMNS, TAPS, column_weights, gather, load_pixel, scatter, store_pixel, zero_pixel
+from .lanes import (
+    LANES,
+    LINE,
+    TAPS,
+    column_weights,
+    extremes,
+    gather,
+    leaning,
+    load,
+    row_weights,
+    scatter,
+    start_piece,
+    store,
+    zeros,
+)
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 1  # Numba's cache looks at this file alone: raise it when lanes.py changes
+LANES_VERSION = 7
+SPREAD = f32(6)
+"""Neighbours whose paths differ by more than this are walked one group after the other, px."""
+PAUSE = f32(1e-3)
+"""What `start_piece` may add to a piece that is a pause, px."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
-def walk(field, image, row, first, pixels, transpose):
+def walk(field, image, plane, row, first, pixels, transpose):
     """Gather pixels from image along each pixel's path, or, transposed, scatter them to it.
 
-    Each straight piece of a path is walked along its major axis (the one it runs along more), a column of
-    pixel cells at a time: `column_weights` has the exact weights of the pixels around.
+    `LANES` neighbours of a row are walked together. Each straight piece of their paths is walked along its
+    major axis (the one it runs along more), a column of pixel cells at a time: `column_weights` has the exact
+    weights of the pixels around. Neighbours' paths hardly differ, so the pixels that they need lie side by
+    side.
 
     Parameters
     ----------
-    field: (h, w, n, 2) float32 px. image: flat, four floats a pixel, with a margin that holds every path.
-    row: floats a row of image. first: index in image of the field's pixel (0, 0). pixels: flat (h, w, 4).
+    field: (h, w, n, 2) float32 px. image: flat, three planes, with a margin that holds every path and `LANES`
+    pixels more on the right. plane, row: floats a plane and a row of image. first: index in image of the
+    field's pixel (0, 0). pixels: (3, h, w padded to whole `LANES`).
     """
     h, w, n = field.shape[:3]
-    one, zero = f32(1), f32(0)
-    share = one / f32(n - 1)
-    weights = np.empty(TAPS * COLUMNS, np.float32)
-    rows = np.empty(COLUMNS, np.int32)
+    strips = -(-w // LANES)
+    padded = strips * LANES
+    x = np.zeros(n * padded, np.float32)
+    y = np.zeros(n * padded, np.float32)
+    ends = np.empty((n, 4), np.float32)
+    share = f32(1) / f32(n - 1)
+    active = np.empty(LANES, np.float32)
+    still = np.empty(LANES, np.float32)
+    line = np.empty(LINE * LANES, np.float32)
+    weights = np.empty((TAPS + 1) * LANES, np.float32)
     for r in range(h):
         for c in range(w):
-            o = i64(4) * (r * w + c)
-            centre = first + r * row + i64(4) * c
-            total = load_pixel(pixels, o) if transpose else zero_pixel()
-            still = True
+            p = c
             for k in range(n):
-                still &= field[r, c, k, 0] == zero and field[r, c, k, 1] == zero
-            if still:  # the pixel itself, to the last bit
-                weights[:] = zero
-                weights[0] = one
-                if transpose:
-                    scatter(image, centre, i64(4), row, weights, i64(0), total)
-                else:
-                    store_pixel(pixels, o, load_pixel(image, centre))
+                x[p] = -field[r, c, k, 0]
+                y[p] = -field[r, c, k, 1]
+                p += padded
+        for k in range(n):
+            x[k * padded + w : (k + 1) * padded] = x[k * padded + w - 1]
+            y[k * padded + w : (k + 1) * padded] = y[k * padded + w - 1]
+        for strip in range(strips):
+            c = strip * LANES
+            centre = first + r * row + c
+            apart = f32(0)
+            largest = f32(0)
+            moving = False
+            for k in range(n):
+                low, high = extremes(x, k * padded + c)
+                left, right = extremes(y, k * padded + c)
+                ends[k, 0] = low
+                ends[k, 1] = high
+                ends[k, 2] = left
+                ends[k, 3] = right
+                apart = max(apart, high - low, right - left)
+                largest = max(largest, high, -low, right, -left)
+                moving |= low > f32(0) or high < f32(0) or left > f32(0) or right < f32(0)
+            if largest == f32(0):  # the pixels themselves, to the last bit
+                for q in range(3):
+                    value = load(pixels[q, r], c) if transpose else load(image, centre + q * plane)
+                    if transpose:
+                        store(still, i64(0), value)
+                        for lane in range(min(w - c, i64(LANES))):
+                            image[centre + q * plane + lane] += still[lane]
+                    else:
+                        store(pixels[q, r], c, value)
                 continue
-            x1 = -field[r, c, 0, 0]
-            y1 = -field[r, c, 0, 1]
-            for k in range(1, n):
-                x0, y0 = x1, y1
-                x1 = -field[r, c, k, 0]
-                y1 = -field[r, c, k, 1]
-                # One assignment a line: of tuples Numba makes slower code.
-                if abs(x1 - x0) >= abs(y1 - y0):
-                    m0 = x0
-                    m1 = x1
-                    s0 = y0
-                    s1 = y1
-                    major = i64(4)
-                    minor = row
+            total0 = load(pixels[0, r], c) if transpose else zeros()
+            total1 = load(pixels[1, r], c) if transpose else zeros()
+            total2 = load(pixels[2, r], c) if transpose else zeros()
+            lane = 0
+            while lane < LANES:
+                if moving and apart <= SPREAD:
+                    active[:] = f32(1)
+                    any_still = False
+                    lane = int(LANES)
                 else:
-                    m0 = y0
-                    m1 = y1
-                    s0 = x0
-                    s1 = x1
-                    major = row
-                    minor = i64(4)
-                if m1 < m0:
-                    m0, m1 = m1, m0
-                    s0, s1 = s1, s0
-                length = m1 - m0
-                if length < f32(1e-4):  # a pause: a piece of 0.001 px, so that nothing is divided by 0
-                    m0 -= f32(5e-4)
-                    m1 = m0 + f32(1e-3)
-                    length = m1 - m0
-                    s1 = s0
-                slope = (s1 - s0) / length
-                density = share / length
-                inverse_slope = one / max(abs(slope), f32(1e-12))
-                sign = one if slope >= zero else -one
-                column = i64(np.floor(m0))
-                last = i64(np.floor(m1))
-                while column <= last:
-                    column_weights(
-                        weights, rows, f32(column), m0, m1, s0, slope, inverse_slope, sign, density
+                    lane, any_still = _next_group(
+                        x, y, n, padded, c, lane, min(w - c, i64(LANES)), apart, active, still
                     )
-                    p = centre + column * major
-                    count = min(last - column + 1, i64(COLUMNS))
-                    for lane in range(count):
-                        if transpose:
-                            scatter(image, p + rows[lane] * minor, major, minor, weights, lane, total)
+                if any_still:
+                    own = load(still, i64(0))
+                    if transpose:
+                        scatter(image, centre, total0, own)
+                        scatter(image, centre + plane, total1, own)
+                        scatter(image, centre + i64(2) * plane, total2, own)
+                    else:
+                        total0 = gather(total0, image, centre, own)
+                        total1 = gather(total1, image, centre + plane, own)
+                        total2 = gather(total2, image, centre + i64(2) * plane, own)
+                for k in range(1, n):
+                    start = (k - 1) * padded + c
+                    end = start + padded
+                    along_y, along_x = leaning(x, y, start, end)
+                    for axis in range(2):
+                        if axis == 0:
+                            if not along_y:
+                                which = f32(0)
+                            elif not along_x:
+                                continue
+                            else:
+                                which = f32(1)
+                            start_piece(line, active, x, y, start, end, share, which)
+                            m0 = min(ends[k - 1, 0], ends[k, 0])
+                            m1 = max(ends[k - 1, 1], ends[k, 1])
+                            major = i64(1)
+                            minor = row
                         else:
-                            total = gather(image, p + rows[lane] * minor, major, minor, weights, lane, total)
-                        p += major
-                    column += COLUMNS
+                            if not along_y:
+                                continue
+                            which = f32(2) if along_x else f32(0)
+                            start_piece(line, active, y, x, start, end, share, which)
+                            m0 = min(ends[k - 1, 2], ends[k, 2])
+                            m1 = max(ends[k - 1, 3], ends[k, 3])
+                            major = row
+                            minor = i64(1)
+                        for column in range(i64(np.floor(m0 - PAUSE)), i64(np.floor(m1 + PAUSE)) + 1):
+                            low, high = column_weights(weights, line, f32(column))
+                            if low > high:
+                                continue
+                            # Three rows nearly always: a loop of three is unrolled, and guessed right.
+                            for j in range(i64(low), i64(low) + 3):
+                                p = centre + column * major + j * minor
+                                w0 = row_weights(weights, i64(0), f32(j))
+                                w1 = row_weights(weights, i64(1), f32(j))
+                                if transpose:
+                                    scatter(image, p, total0, w0)
+                                    scatter(image, p + plane, total1, w0)
+                                    scatter(image, p + i64(2) * plane, total2, w0)
+                                    p += major
+                                    scatter(image, p, total0, w1)
+                                    scatter(image, p + plane, total1, w1)
+                                    scatter(image, p + i64(2) * plane, total2, w1)
+                                else:
+                                    total0 = gather(total0, image, p, w0)
+                                    total1 = gather(total1, image, p + plane, w0)
+                                    total2 = gather(total2, image, p + i64(2) * plane, w0)
+                                    p += major
+                                    total0 = gather(total0, image, p, w1)
+                                    total1 = gather(total1, image, p + plane, w1)
+                                    total2 = gather(total2, image, p + i64(2) * plane, w1)
+                            for j in range(i64(low) + 3, i64(high) + 2):
+                                p = centre + column * major + j * minor
+                                w0 = row_weights(weights, i64(0), f32(j))
+                                w1 = row_weights(weights, i64(1), f32(j))
+                                if transpose:
+                                    scatter(image, p, total0, w0)
+                                    scatter(image, p + plane, total1, w0)
+                                    scatter(image, p + i64(2) * plane, total2, w0)
+                                    p += major
+                                    scatter(image, p, total0, w1)
+                                    scatter(image, p + plane, total1, w1)
+                                    scatter(image, p + i64(2) * plane, total2, w1)
+                                else:
+                                    total0 = gather(total0, image, p, w0)
+                                    total1 = gather(total1, image, p + plane, w0)
+                                    total2 = gather(total2, image, p + i64(2) * plane, w0)
+                                    p += major
+                                    total0 = gather(total0, image, p, w1)
+                                    total1 = gather(total1, image, p + plane, w1)
+                                    total2 = gather(total2, image, p + i64(2) * plane, w1)
             if not transpose:
-                store_pixel(pixels, o, total)
+                store(pixels[0, r], c, total0)
+                store(pixels[1, r], c, total1)
+                store(pixels[2, r], c, total2)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
+    """Mark the lanes from `lane` on that are walked together; return where the next group begins.
+
+    active: 1 for those with a path, still: 1 for those whose path is zero.
+    """
+    active[:] = f32(0)
+    still[:] = f32(0)
+    end = lane + 1
+    if apart <= SPREAD:
+        end = i64(LANES)
+    else:
+        near = True
+        while end < lanes and near:
+            for k in range(n):
+                p = k * padded + c
+                if (
+                    abs(x[p + end] - x[p + lane]) > f32(0.5) * SPREAD
+                    or abs(y[p + end] - y[p + lane]) > f32(0.5) * SPREAD
+                ):
+                    near = False
+                    break
+            if near:
+                end += 1
+    any_still = False
+    for q in range(lane, min(end, lanes)):
+        moves = False
+        for k in range(n):
+            moves |= x[k * padded + c + q] != f32(0) or y[k * padded + c + q] != f32(0)
+        if moves:
+            active[q] = f32(1)
+        else:
+            still[q] = f32(1)
+            any_still = True
+    if end >= lanes:
+        end = i64(LANES)
+    return end, any_still

@@ -1,6 +1,6 @@
-"""Instructions on several numbers at once, for the loop in `kernels.py`.
+"""Instructions on 16 numbers at once, one for each of 16 neighbouring pixels, for the loop in `kernels.py`.
 
-LLVM does not find them by itself there: as scalar code the loop takes twice as long.
+LLVM does not find them by itself there: as scalar code the loop takes several times as long.
 """
 
 from __future__ import annotations
@@ -10,131 +10,47 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-COLUMNS = 16
-"""Columns of pixel cells whose weights are computed at once."""
+LANES = 16
+"""Neighbouring pixels of a row that are computed together."""
+LINE = 8
+"""Rows of `LANES` numbers that describe a straight piece: see `start_piece`."""
 TAPS = 6
 """Weights a column: two columns of pixels by three rows (or two rows by three columns)."""
+STEEP = 0.998
+"""A piece may be walked along the axis it runs along at least so much as along the other."""
 
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
-_PIXEL = ir.VectorType(ir.FloatType(), 4)
-_LANES = ir.VectorType(ir.FloatType(), COLUMNS)
+_INT, _FLOAT = ir.IntType(64), ir.FloatType()
+_VECTOR = ir.VectorType(_FLOAT, LANES)
 
 
-class PixelType(types.Type):
-    """Four floats in one register: a pixel."""
+class LanesType(types.Type):
+    """`LANES` floats in registers."""
 
     def __init__(self):
-        super().__init__(name="float32x4")
+        super().__init__(name=f"float32x{LANES}")
 
 
-@register_model(PixelType)
-class _PixelModel(models.PrimitiveModel):
+@register_model(LanesType)
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, _PIXEL)
+        super().__init__(dmm, fe_type, _VECTOR)
 
 
-pixel_type = PixelType()
-
-
-def _data(context, builder, array_type, array):
-    return context.make_array(array_type)(context, builder, array).data
-
-
-def _pixel_at(builder, data, index):
-    return builder.bitcast(builder.gep(data, [index]), _PIXEL.as_pointer())
-
-
-def _spread(builder, value, vector):
-    """Return a vector whose every lane is the value."""
-    undefined = ir.Constant(vector, ir.Undefined)
-    lanes = ir.Constant(ir.VectorType(_INT32, vector.count), [0] * vector.count)
-    one = builder.insert_element(undefined, value, ir.Constant(_INT32, 0))
-    return builder.shuffle_vector(one, undefined, lanes)
-
-
-@intrinsic
-def zero_pixel(typing):
-    """Return a pixel of zeros."""
-    return pixel_type(), lambda context, builder, signature, args: ir.Constant(_PIXEL, [0.0] * 4)
-
-
-@intrinsic
-def load_pixel(typing, image, p):
-    """Return ``image[p : p + 4]``."""
-
-    def code(context, builder, signature, args):
-        data = _data(context, builder, signature.args[0], args[0])
-        return builder.load(_pixel_at(builder, data, args[1]), align=4)
-
-    return pixel_type(image, p), code
-
-
-@intrinsic
-def store_pixel(typing, image, p, pixel):
-    """``image[p : p + 4] = pixel``."""
-
-    def code(context, builder, signature, args):
-        data = _data(context, builder, signature.args[0], args[0])
-        builder.store(args[2], _pixel_at(builder, data, args[1]), align=4)
-        return context.get_dummy_value()
-
-    return types.void(image, p, pixel), code
-
-
-def _taps(context, builder, signature, args):
-    """Return the six pixels' pointers and their weights, each spread over a pixel."""
-    image, p, major, minor, weights, column = args[:6]
-    data = _data(context, builder, signature.args[0], image)
-    table = _data(context, builder, signature.args[4], weights)
-    next_p = builder.add(p, major)
-    pointers, spread = [], []
-    for k in range(TAPS):
-        pointers.append(_pixel_at(builder, data, next_p if k % 2 else p))
-        if k % 2:
-            p, next_p = builder.add(p, minor), builder.add(next_p, minor)
-        at = builder.add(column, ir.Constant(_INT64, k * COLUMNS))
-        spread.append(_spread(builder, builder.load(builder.gep(table, [at])), _PIXEL))
-    return pointers, spread
-
-
-@intrinsic
-def gather(typing, image, p, major, minor, weights, column, total):
-    """Return total plus the six weighted pixels from p on, steps `major` and `minor` apart."""
-
-    def code(context, builder, signature, args):
-        pointers, spread = _taps(context, builder, signature, args)
-        terms = [builder.fmul(builder.load(x, align=4), w) for x, w in zip(pointers, spread, strict=True)]
-        # Two short sums, and the running total last: the loop waits for one addition, not for six.
-        a = builder.fadd(builder.fadd(terms[0], terms[1]), terms[2])
-        b = builder.fadd(builder.fadd(terms[3], terms[4]), terms[5])
-        return builder.fadd(args[6], builder.fadd(a, b))
-
-    return pixel_type(image, p, major, minor, weights, column, total), code
-
-
-@intrinsic
-def scatter(typing, image, p, major, minor, weights, column, pixel):
-    """Add the pixel, six times weighted, to the pixels from p on: the transpose of `gather`."""
-
-    def code(context, builder, signature, args):
-        for x, w in zip(*_taps(context, builder, signature, args), strict=True):
-            builder.store(builder.fadd(builder.load(x, align=4), builder.fmul(args[6], w)), x, align=4)
-        return context.get_dummy_value()
-
-    return types.void(image, p, major, minor, weights, column, pixel), code
+lanes_type = LanesType()
 
 
 class _Lanes:
-    """A number for each column; its arithmetic emits instructions."""
+    """`LANES` floats; the arithmetic emits instructions."""
 
     def __init__(self, builder, value):
         self.builder, self.value = builder, value
 
+    def _other(self, other):
+        return other if isinstance(other, _Lanes) else _constant(self.builder, other)
+
     def _emit(self, name, other):
-        if not isinstance(other, _Lanes):
-            other = _Lanes(self.builder, ir.Constant(_LANES, [float(other)] * COLUMNS))
         emit = getattr(self.builder, name)
-        return _Lanes(self.builder, emit(self.value, other.value, flags=("contract",)))
+        return _Lanes(self.builder, emit(self.value, self._other(other).value, flags=("contract",)))
 
     def __add__(self, other):
         return self._emit("fadd", other)
@@ -145,45 +61,232 @@ class _Lanes:
     def __mul__(self, other):
         return self._emit("fmul", other)
 
+    def __truediv__(self, other):
+        return self._emit("fdiv", other)
+
     __rmul__ = __mul__
 
-    def _pick(self, comparison, other):
-        if not isinstance(other, _Lanes):
-            other = _Lanes(self.builder, ir.Constant(_LANES, [float(other)] * COLUMNS))
-        mine = self.builder.fcmp_ordered(comparison, self.value, other.value)
-        return _Lanes(self.builder, self.builder.select(mine, self.value, other.value))
+    def __neg__(self):
+        return self * -1.0
+
+    def compare(self, comparison, other):
+        return self.builder.fcmp_ordered(comparison, self.value, self._other(other).value)
+
+    def where(self, condition, other):
+        """Return these lanes where the condition holds, and the other's where not."""
+        chosen = self.builder.select(condition, self.value, self._other(other).value)
+        return _Lanes(self.builder, chosen)
 
     def min(self, other):
-        return self._pick("<", other)
+        return self.where(self.compare("<", other), other)
 
     def max(self, other):
-        return self._pick(">", other)
+        return self.where(self.compare(">", other), other)
+
+    def _call(self, name, result, *arguments):
+        kind = ir.FunctionType(result, [x.type for x in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{LANES}f32")
+        return self.builder.call(function, arguments, fastmath=("nnan", "nsz"))
 
     def floor(self):
-        kind = ir.FunctionType(_LANES, [_LANES])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.floor.v{COLUMNS}f32")
-        return _Lanes(self.builder, self.builder.call(function, [self.value]))
+        return _Lanes(self.builder, self._call("floor", _VECTOR, self.value))
+
+    def abs(self):
+        return _Lanes(self.builder, self._call("fabs", _VECTOR, self.value))
+
+    def least(self):
+        return self._call("vector.reduce.fmin", _FLOAT, self.value)
+
+    def most(self):
+        return self._call("vector.reduce.fmax", _FLOAT, self.value)
+
+
+def _constant(builder, value):
+    return _Lanes(builder, ir.Constant(_VECTOR, [float(value)] * LANES))
+
+
+def _spread(builder, scalar):
+    """Return lanes that all hold the scalar."""
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    one = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return _Lanes(builder, builder.shuffle_vector(one, undefined, first))
+
+
+def _any(builder, condition):
+    """Return whether the condition holds in any lane."""
+    bits = builder.bitcast(condition, ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
+
+
+def _pointer(context, builder, signature, args, k, index):
+    """Return where the lanes of array argument k from an index on are."""
+    data = context.make_array(signature.args[k])(context, builder, args[k]).data
+    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+
+
+def _load(context, builder, signature, args, k, index):
+    pointer = _pointer(context, builder, signature, args, k, index)
+    return _Lanes(builder, builder.load(pointer, align=4))
+
+
+def _row(k):
+    return ir.Constant(_INT, k * LANES)
 
 
 @intrinsic
-def column_weights(typing, weights, rows, column, m0, m1, s0, slope, inverse_slope, sign, density):
-    """Compute the weights of `COLUMNS` columns of pixel cells that a straight line crosses.
+def zeros(typing):
+    """Return lanes of zeros."""
+    return lanes_type(), lambda context, builder, signature, args: ir.Constant(_VECTOR, [0.0] * LANES)
 
-    The line goes from (m0, s0) on, s rising by `slope` (at most 1 either way, `sign` its sign,
-    `inverse_slope` the inverse of its size) while m rises to m1; `density` is its weight per length in m.
-    Column i holds m from i to i + 1, its line parts up to two cells, rows j and j + 1. In a cell the
-    bilinear interpolant is a product of linear functions of m, so its integral over a part of length q, with
-    mean position (f, v) in the cell, has weights f v + slope q^2 / 12 and so on, exactly.
 
-    weights[k] becomes the weight of pixel (i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1), (i, j + 2),
-    (i + 1, j + 2) for k = 0 to 5; rows becomes j. Columns past the line's ends get weights of 0.
+@intrinsic
+def load(typing, array, p):
+    """Return ``array[p : p + LANES]``."""
+
+    def code(context, builder, signature, args):
+        return _load(context, builder, signature, args, 0, args[1]).value
+
+    return lanes_type(array, p), code
+
+
+@intrinsic
+def store(typing, array, p, value):
+    """``array[p : p + LANES] = value``."""
+
+    def code(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature, args, 0, args[1])
+        builder.store(args[2], pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, p, value), code
+
+
+@intrinsic
+def gather(typing, total, image, p, weights):
+    """Return total plus the pixels from p on, each times its lane's weight."""
+
+    def code(context, builder, signature, args):
+        pixels = _load(context, builder, signature, args, 1, args[2])
+        return (_Lanes(builder, args[0]) + pixels * _Lanes(builder, args[3])).value
+
+    return lanes_type(total, image, p, weights), code
+
+
+@intrinsic
+def scatter(typing, image, p, pixels, weights):
+    """Add the lanes, times their weights, to the pixels from p on: the transpose of `gather`."""
+
+    def code(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature, args, 0, args[1])
+        there = _Lanes(builder, builder.load(pointer, align=4))
+        builder.store((there + _Lanes(builder, args[2]) * _Lanes(builder, args[3])).value, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(image, p, pixels, weights), code
+
+
+@intrinsic
+def extremes(typing, array, p):
+    """Return the least and the greatest of ``array[p : p + LANES]``."""
+
+    def code(context, builder, signature, args):
+        lanes = _load(context, builder, signature, args, 0, args[1])
+        return context.make_tuple(builder, signature.return_type, [lanes.least(), lanes.most()])
+
+    return types.UniTuple(types.float32, 2)(array, p), code
+
+
+@intrinsic
+def leaning(typing, x, y, start, end):
+    """Return whether some pieces run along y beyond `STEEP`, and whether some run so along x."""
+
+    def code(context, builder, signature, args):
+        dx, dy = (
+            (
+                _load(context, builder, signature, args, k, args[3])
+                - _load(context, builder, signature, args, k, args[2])
+            ).abs()
+            for k in (0, 1)
+        )
+        along_y, along_x = (STEEP * dy).compare(">", dx), (STEEP * dx).compare(">", dy)
+        return context.make_tuple(
+            builder, signature.return_type, [_any(builder, along_y), _any(builder, along_x)]
+        )
+
+    return types.UniTuple(types.boolean, 2)(x, y, start, end), code
+
+
+@intrinsic
+def start_piece(typing, line, active, major, minor, start, end, share, which):
+    """Describe straight pieces, one a lane, that are walked along their major axis.
+
+    Parameters
+    ----------
+    line: filled with `LINE` rows of lanes: m0, m1 (where a piece begins and ends along the major axis, m0 <
+    m1), s0 (where it begins along the minor), slope, inverse of the slope's size, the slope's sign, density
+    (weight per length along the major axis; 0 for lanes that take no part). active: 1 or 0 for each lane.
+    major, minor, start, end: a lane goes from (major[start], minor[start]) to (major[end], minor[end]).
+    share: the weight of a whole piece. which: 0: all lanes; 1: those that run along major at least as much
+    as along minor; 2: those that run along major more.
+
     """
 
     def code(context, builder, signature, args):
-        column, m0, m1, s0, slope, inverse_slope, sign, density = (
-            _Lanes(builder, _spread(builder, value, _LANES)) for value in args[2:]
+        def lanes(k, index):
+            return _load(context, builder, signature, args, k, index)
+
+        a0, a1, b0, b1 = lanes(2, args[4]), lanes(2, args[5]), lanes(3, args[4]), lanes(3, args[5])
+        part = lanes(1, _row(0)).compare(">", 0.0)
+        da, db = (a1 - a0).abs(), (b1 - b0).abs()
+        choice = _spread(builder, args[7])
+        wanted = builder.or_(choice.compare("<", 0.5), da.compare(">", db))
+        tie = builder.and_(choice.compare("<", 1.5), da.compare("==", db))
+        part = builder.and_(part, builder.or_(wanted, tie))
+        turned = a1.compare("<", a0)
+        m0, m1, s0, s1 = a0.min(a1), a0.max(a1), b1.where(turned, b0), b0.where(turned, b1)
+        # A pause becomes a piece of 0.001 px, so that nothing is divided by 0.
+        pause = (m1 - m0).compare("<", 1e-4)
+        m0 = (m0 - 5e-4).where(pause, m0)
+        m1 = (m0 + 1e-3).where(pause, m1)
+        s1 = s0.where(pause, s1)
+        inverse = _constant(builder, 1.0) / (m1 - m0)
+        slope = (s1 - s0) * inverse
+        size = slope.abs()
+        sign = _constant(builder, 1.0).where(slope.compare(">=", 0.0), -1.0)
+        zero = _constant(builder, 0.0)
+        density = (_spread(builder, args[6]) * inverse).where(part, zero)
+        rows = (m0, m1, s0, slope, _constant(builder, 1.0) / size.max(1e-12), sign, density)
+        for k, row in enumerate(rows):
+            pointer = _pointer(context, builder, signature, args, 0, _row(k))
+            builder.store(row.value, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(line, active, major, minor, start, end, share, which), code
+
+
+@intrinsic
+def column_weights(typing, weights, line, column):
+    """Compute the weights of one column of pixel cells that straight pieces cross, one a lane.
+
+    The piece rises by its slope (at most 1 either way) from (m0, s0) on while m goes on to m1. The column
+    holds m from `column` to `column` + 1, and the piece's parts in up to two of its cells, rows j and j + 1.
+    In a cell the bilinear interpolant is a product of linear functions of m, so its integral over a part of
+    length q, with mean position (f, v) in the cell, has weights f v + slope q^2 / 12 and so on, exactly.
+
+    Row k of `weights` becomes the weight of pixel (i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1), (i, j + 2),
+    (i + 1, j + 2) for k = 0 to 5; row 6 becomes j. Lanes that don't cross the column get weights of 0.
+
+    Returns
+    -------
+    the first and the last row of cells that the lanes cross; the first is greater if they cross none.
+    """
+
+    def code(context, builder, signature, args):
+        m0, m1, s0, slope, inverse_slope, sign, density = (
+            _load(context, builder, signature, args, 1, _row(k)) for k in range(7)
         )
-        edge = column + _Lanes(builder, ir.Constant(_LANES, [float(k) for k in range(COLUMNS)]))
+        edge = _spread(builder, args[2])
         size = sign * slope
         start, end = (m0 - edge).max(0.0), (m1 - edge).min(1.0)
         length = (end - start).max(0.0)
@@ -209,14 +312,31 @@ def column_weights(typing, weights, rows, column, m0, m1, s0, slope, inverse_slo
             fvw1 + fw2 - fvw2,
             vw2 - fvw2,
             fvw2,
+            row,
         )
-        table = builder.bitcast(_data(context, builder, signature.args[0], args[0]), _LANES.as_pointer())
         for k, value in enumerate(values):
-            builder.store(value.value, builder.gep(table, [ir.Constant(_INT32, k)]), align=4)
-        integers = ir.VectorType(_INT32, COLUMNS)
-        out = builder.bitcast(_data(context, builder, signature.args[1], args[1]), integers.as_pointer())
-        builder.store(builder.fptosi(row.value, integers), out, align=4)
-        return context.get_dummy_value()
+            builder.store(value.value, _pointer(context, builder, signature, args, 0, _row(k)), align=4)
+        crosses = w1.max(w2).compare(">", 0.0)
+        after = (row + 1.0).where(w2.compare(">", 0.0), row)
+        rows = row.where(crosses, 1e9).least(), after.where(crosses, -1e9).most()
+        return context.make_tuple(builder, signature.return_type, rows)
 
-    signature = types.void(weights, rows, column, m0, m1, s0, slope, inverse_slope, sign, density)
-    return signature, code
+    return types.UniTuple(types.float32, 2)(weights, line, column), code
+
+
+@intrinsic
+def row_weights(typing, weights, side, row):
+    """Return each lane's weight of the pixel in an absolute row, on side 0 (i) or 1 (i + 1) of the column."""
+
+    def code(context, builder, signature, args):
+        def tap(k):
+            index = builder.add(args[1], ir.Constant(_INT, 2 * k))
+            return _load(context, builder, signature, args, 0, builder.mul(index, ir.Constant(_INT, LANES)))
+
+        distance = _spread(builder, args[2]) - _load(context, builder, signature, args, 0, _row(TAPS))
+        result = _constant(builder, 0.0)
+        for k in range(3):
+            result = tap(k).where(distance.compare("==", float(k)), result)
+        return result.value
+
+    return lanes_type(weights, side, row), code
