@@ -1,15 +1,5 @@
 """From a gyro log and a camera to the path of every pixel: eq. 2-5 of [1], for rolling shutters.
 
-Poses are those of the camera in a world that is the camera's own frame when the first line begins to be
-exposed. A point of the plane ``q . X = 1`` (q = normal / distance, 1/m; q = 0: infinitely far) that is seen
-along the ray r from the pose (R, c) is, up to its distance,
-
-    V = (R r + c s, s)  with  s = q . R r / (1 - q . c)                               ("lift", 4 x 3)
-
-and from another pose (R', c') it is seen along ``R'^T (V_xyz - c' V_s)``               ("look", 3 x 4),
-
-so that look @ lift is the homography ``R'^T R (I - c n^T / d)`` of eq. 2, and its product with K eq. 3.
-
 [1] Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019.
 """
 
@@ -27,6 +17,7 @@ from ..errors import NotCovered, RunsWithShutter
 from ..rotations import integrate
 from ..threads import for_bands
 from .grid import GridField, between, cells, node_positions
+from .trajectory import Trajectory
 
 if TYPE_CHECKING:
     from ..camera import Camera
@@ -68,16 +59,14 @@ class MotionField:
     exposure: float
     """How long one line collects light, s."""
     reference: Reference
-    lift: Float64[ndarray, "lines seen 4 3"]
-    """World vector of what each line sees at each instant (but for "picture": at one instant, n = 1)."""
-    look: Float64[ndarray, "lines looked 3 4"]
-    """How each line sees a world vector at each instant ("picture": in mid-exposure alone, n = 1)."""
+    instants: Float64[ndarray, " n"]
+    """Instants of a path, from the start of its line's exposure on, s."""
+    trajectory: Trajectory
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(height, width, n, 2)."""
-        n = max(self.lift.shape[1], self.look.shape[1])
-        return self.camera.height, self.camera.width, n, 2
+        return self.camera.height, self.camera.width, len(self.instants), 2
 
     def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "h w n 2"]:
         """Return the part of the field in a window of rows and columns, px.
@@ -102,14 +91,34 @@ class MotionField:
         nodes = self.at(node_positions(height, step), node_positions(width, step), np.float32)
         return GridField(nodes, height, width, step)
 
-    @cached_property
-    def _matrices(self) -> tuple[ndarray, ...]:
-        """What the compiled loops multiply by; without a lens K and its inverse are in it already."""
-        lift, look = self.lift, self.look
+    def _seen(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, "k m 4 3"]:
+        """Return what takes a ray of a line to a world vector, at each instant or at the one that counts."""
+        instants = {
+            "row": self.instants[[0, -1]].mean(keepdims=True),
+            "picture": self.instants,
+            "start": self.instants[:1],
+        }
+        lift = self.trajectory.lift(self._begin(lines)[:, None] + instants[self.reference])
+        # Without a lens K and its inverse are in the matrices already.
         if self.camera.distortion.model == "none":
-            lift, look = lift @ np.linalg.inv(self.camera.K), self.camera.K @ look
-        matrices = (lift, look[:, 0]) if self.reference == "picture" else (look @ lift,)
-        return tuple(np.ascontiguousarray(matrix) for matrix in matrices)
+            lift = lift @ np.linalg.inv(self.camera.K)
+        return lift
+
+    def _shown(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, "k m 3 4"]:
+        """Return where a line shows a world vector, at each instant or at the one that counts."""
+        instants = self.instants
+        if self.reference == "picture":
+            instants = instants[[0, -1]].mean(keepdims=True)
+        look = self.trajectory.look(self._begin(lines)[:, None] + instants)
+        return np.asarray(self.camera.K @ look if self.camera.distortion.model == "none" else look)
+
+    @cached_property
+    def _shown_by_all(self) -> Float64[ndarray, "lines 3 4"]:
+        return np.ascontiguousarray(self._shown(np.arange(line_count(self.camera)))[:, 0])
+
+    def _begin(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, " k"]:
+        """Return when the exposure of lines begins, s on the gyro's clock."""
+        return np.asarray(line_starts(self.camera, self.t)[lines])
 
     def at(
         self, rows: Int64[ndarray, " h"], columns: Int64[ndarray, " w"], dtype: type = np.float64
@@ -130,6 +139,11 @@ class MotionField:
         K = camera.K[0, 0], camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]
         by_row = camera.readout_direction in ("down", "up")
         paths = kernels.picture_paths if self.reference == "picture" else kernels.row_paths
+        lines = rows if by_row else columns
+        if self.reference == "picture":
+            matrices = [np.ascontiguousarray(self._seen(lines)), self._shown_by_all]
+        else:
+            matrices = [np.ascontiguousarray(self._shown(lines) @ self._seen(lines))]
         out: ndarray = np.empty((len(rows), len(columns), *self.shape[2:]), dtype)
         status = []
 
@@ -139,7 +153,8 @@ class MotionField:
             if lens != kernels.LENSES["none"]:
                 rays = camera.rays(np.stack(np.meshgrid(columns, ys), axis=-1).astype(float))[..., :2]
             part = out[top:bottom]
-            status.append(paths(*self._matrices, by_row, ys, columns, rays, lens, coefficients, *K, part))
+            own = (matrices[0][top:bottom] if by_row else matrices[0], *matrices[1:])
+            status.append(paths(*own, by_row, ys, columns, rays, lens, coefficients, *K, part))
 
         for_bands(len(rows), 32, band)
         if any(s & kernels.BEHIND for s in status):
@@ -179,12 +194,8 @@ def motion_field(
     if camera.readout_time is None or camera.cam_from_imu is None:
         missing = "readout_time" if camera.readout_time is None else "cam_from_imu"
         raise ValueError(f"the camera ({camera.source}) has no {missing}: add it to the camera file")
-    lines = line_count(camera)
-    order = np.arange(lines) if camera.readout_direction in ("down", "right") else np.arange(lines)[::-1]
-    start = t + camera.time_offset + order * (camera.readout_time / lines)
-    instants = start[:, None] + np.linspace(0.0, exposure, n)
-    middle = start[:, None] + 0.5 * exposure
-    first, last = float(instants.min()), float(instants.max())
+    start = line_starts(camera, t)
+    first, last = float(start.min()), float(start.max()) + exposure
     if not log.covers(first, last):
         raise NotCovered(
             f"{log.source}: the exposure from {first:.6f} to {last:.6f} s on the gyro's clock is not covered "
@@ -194,16 +205,20 @@ def motion_field(
     high = np.searchsorted(log.t, last, side="left") + 1
     # The body is the camera: its rates are the gyro's, in the camera's axes.
     turning = integrate(log.t[low:high], log.omega[low:high] @ camera.cam_from_imu.T)
-    world = turning.at(np.array([first]))[0]
-    velocity = np.zeros(3) if velocity is None else velocity
-    plane = np.zeros(3) if plane is None else plane
+    trajectory = Trajectory(
+        turning,
+        first,
+        np.zeros(3) if velocity is None else velocity,
+        np.zeros(3) if plane is None else plane,
+    )
+    return MotionField(camera, t, exposure, reference, np.linspace(0.0, exposure, n), trajectory)
 
-    def pose(times: ndarray) -> tuple[ndarray, ndarray]:
-        return world.T @ turning.at(times), (times - first)[..., None] * velocity
 
-    seen = {"row": middle, "picture": instants, "start": instants[:, :1]}[reference]
-    look = middle if reference == "picture" else instants
-    return MotionField(camera, t, exposure, reference, _lift(*pose(seen), plane), _look(*pose(look)))
+def line_starts(camera: Camera, t: float) -> Float64[ndarray, " lines"]:
+    """Return when the exposure of each line begins, s on the gyro's clock."""
+    lines = line_count(camera)
+    order = np.arange(lines) if camera.readout_direction in ("down", "right") else np.arange(lines)[::-1]
+    return t + camera.time_offset + order * ((camera.readout_time or 0.0) / lines)
 
 
 def line_count(camera: Camera) -> int:
@@ -306,9 +321,7 @@ def with_fewest_instants(field: MotionField, tolerance: float = 0.25) -> MotionF
         if np.abs(straight - path).max() <= tolerance:
             break
         step //= 2
-    if field.reference == "picture":
-        return replace(field, lift=field.lift[:, ::step])
-    return replace(field, look=field.look[:, ::step])
+    return replace(field, instants=field.instants[::step])
 
 
 def paths_from_vectors(vectors: Float[ndarray, "h w 2"]) -> Float32[ndarray, "h w 2 2"]:
@@ -363,13 +376,3 @@ def _check_exposure(t: float, exposure: float, n: int) -> None:
         raise ValueError(f"exposure is {exposure} s: a positive time in s is needed")
     if n < 2:
         raise ValueError(f"n is {n}: a path needs at least its start and its end")
-
-
-def _lift(R: ndarray, c: ndarray, plane: ndarray) -> Float64[ndarray, "lines n 4 3"]:
-    s = (plane @ R) / (1 - c @ plane)[..., None]
-    return np.concatenate([R + c[..., :, None] * s[..., None, :], s[..., None, :]], axis=-2)
-
-
-def _look(R: ndarray, c: ndarray) -> Float64[ndarray, "lines n 3 4"]:
-    from_world = np.concatenate([np.broadcast_to(np.eye(3), R.shape), -c[..., None]], axis=-1)
-    return np.asarray(R.swapaxes(-1, -2) @ from_world)

@@ -80,12 +80,14 @@ def between(
     """Return the bilinear values of nodes at (row + row_share, column + column_share)."""
     from .kernels import interpolate
 
-    nodes = np.ascontiguousarray(nodes)
     out = np.empty((len(row), len(column), *nodes.shape[2:]), np.float32)
+    size = nodes.shape[2] * 2
+    numbers = np.ascontiguousarray(nodes).reshape(*nodes.shape[:2], size)
+    lines = out.reshape(*out.shape[:2], size)
 
     def band(top: int, bottom: int) -> None:
         part = slice(top, bottom)
-        interpolate(nodes, row[part], row_share[part], column, column_share, out[part])
+        interpolate(numbers, row[part], row_share[part], column, column_share, lines[part])
 
     for_bands(len(row), 64, band)
     return out

@@ -35,12 +35,12 @@ def _pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
-    """Fill ``out[y, x, i] = pixel(maps[line, i] @ (ray, 1)) - (x, y)``; return 0 or BEHIND."""
+    """Fill ``out[y, x, i] = pixel(maps[p, i] @ (ray, 1)) - (x, y)``, p-th line; return 0 or BEHIND."""
     status = 0
     lines, others = (ys, xs) if by_row else (xs, ys)
     for p in range(len(lines)):
         for i in range(maps.shape[1]):
-            m = maps[lines[p], i]
+            m = maps[p, i]
             a, b, c = m[0, 0], m[0, 1], m[0, 2]
             d, e, f = m[1, 0], m[1, 1], m[1, 2]
             g, h, j = m[2, 0], m[2, 1], m[2, 2]
@@ -87,9 +87,9 @@ def _look(look, line, V, lens, k, fx, fy, cx, cy):
 def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     """Fill ``out[y, x, i] = (x, y) - z`` with z where the sharp rolling-shutter picture shows the point.
 
-    The point is ``V = lift[line, i] @ (ray, 1)`` in the world. It is in the picture at z if it is seen there
-    from the pose of z's own line: a fixed point in one unknown, the line, found by the secant method.
-    Returns 0, BEHIND or RUNS_WITH_SHUTTER.
+    The point is ``V = lift[p, i] @ (ray, 1)`` in the world, for the p-th of the lines that are computed.
+    It is in the picture at z if it is seen there from the pose of z's own line: a fixed point in one unknown,
+    the line, found by the secant method. Returns 0, BEHIND or RUNS_WITH_SHUTTER.
     """
     status = 0
     V = np.empty(4)
@@ -103,9 +103,10 @@ def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out
                 rx = rays[r, s, 0]
                 ry = rays[r, s, 1]
             own = ys[r] if by_row else xs[s]
+            p = r if by_row else s
             for i in range(lift.shape[1]):
                 for q in range(4):
-                    V[q] = lift[own, i, q, 0] * rx + lift[own, i, q, 1] * ry + lift[own, i, q, 2]
+                    V[q] = lift[p, i, q, 0] * rx + lift[p, i, q, 1] * ry + lift[p, i, q, 2]
                 old = float(own)
                 u, v, Z = _look(look, old, V, lens, k, fx, fy, cx, cy)
                 seen = v if by_row else u
@@ -130,18 +131,21 @@ def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out
     return status
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def interpolate(coarse, row, row_share, column, column_share, out):
-    """Fill out with bilinear values of coarse at (row + row_share, column + column_share)."""
-    n = coarse.shape[2]
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def interpolate(nodes, row, row_share, column, column_share, out):
+    """Fill out with bilinear values of nodes at (row + row_share, column + column_share).
+
+    nodes: (rows, columns, m) float32. out: (h, w, m).
+    """
+    m = nodes.shape[2]
+    line = np.empty(nodes.shape[1:], np.float32)
     for r in range(len(row)):
-        i = row[r]
         a = np.float32(row_share[r])
+        for j in range(nodes.shape[1]):
+            for k in range(m):
+                line[j, k] = nodes[row[r], j, k] + a * (nodes[row[r] + 1, j, k] - nodes[row[r], j, k])
         for s in range(len(column)):
             j = column[s]
             b = np.float32(column_share[s])
-            for k in range(n):
-                for q in range(2):
-                    top = coarse[i, j, k, q] + b * (coarse[i, j + 1, k, q] - coarse[i, j, k, q])
-                    low = coarse[i + 1, j, k, q] + b * (coarse[i + 1, j + 1, k, q] - coarse[i + 1, j, k, q])
-                    out[r, s, k, q] = top + a * (low - top)
+            for k in range(m):
+                out[r, s, k] = line[j, k] + b * (line[j + 1, k] - line[j, k])

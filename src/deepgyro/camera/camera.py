@@ -99,6 +99,8 @@ class Camera:
         """
         if height < 1 or width < 1:
             raise ValueError(f"width x height is {width} x {height}; both must be at least 1 px")
+        if (height, width) == (self.height, self.width):
+            return self
         sx, sy = width / self.width, height / self.height
         off = min(abs(width - sy * self.width), abs(height - sx * self.height))  # px
         if off > 1 and abs(sx / sy - 1) > 0.01:
