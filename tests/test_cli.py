@@ -313,7 +313,7 @@ def test_demo_says_how_much_sharper_in_words_too(run, monkeypatch):
 # ---- help
 
 
-@pytest.mark.parametrize("command", ["deblur", "field", "demo"])
+@pytest.mark.parametrize("command", ["deblur", "field", "demo", "synth"])
 def test_help_of_a_command_names_every_option(run, command):
     signature = inspect.signature(getattr(cli, command))
     options = [p.name.replace("_", "-") for p in signature.parameters.values() if p.kind == p.KEYWORD_ONLY]
@@ -330,7 +330,7 @@ def test_help_names_every_command(run):
     code, out, err = run("--help")
 
     assert (code, err) == (0, [])
-    assert all(f" {command} " in out for command in ("deblur", "field", "demo"))
+    assert all(f" {command} " in out for command in ("deblur", "field", "demo", "synth"))
 
 
 def test_the_version_is_printed(run):

@@ -15,6 +15,7 @@ from . import __version__
 from .errors import DeepGyroError
 
 if TYPE_CHECKING:
+    from .benchmark import BenchReport
     from .deblurring import PhotoReport
     from .telemetry.fetching import FetchedLog
 
@@ -199,6 +200,97 @@ def demo(
     return 0
 
 
+@app.command
+def synth(
+    *photos: Path,
+    gyro: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())],
+    out: Path,
+    count: int,
+    preset: Literal["physical", "paper"] = "physical",
+    seed: int = 0,
+    height: int = 270,
+    width: int = 480,
+    shard_size: int = 250,
+    workers: int | None = None,
+    ray: str | None = None,
+    gyro_columns: str | None = None,
+    preview: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Make training pairs of sharp photos and gyro logs: a data set of shards that a trainer streams.
+
+    The same photos, logs, seed and sizes give the same bytes. A run that was cut off goes on where it was
+    when the same command is given again.
+
+    Parameters
+    ----------
+    photos
+        Sharp photos, or folders that are searched for them. Those that cannot be used are named and left out.
+    gyro
+        Gyro logs, or folders of them; several may follow.
+    out
+        Folder for the data set: shard-000000.tar, ... (WebDataset), dataset.json, manifest.json.
+    count
+        How many pairs.
+    preset
+        "physical": real hands, sensors and lenses; "paper": section 4.2 of the paper.
+    seed
+        Of all that is drawn.
+    height
+        Of the pairs (px); smaller photos are left out, none is enlarged.
+    width
+        Of the pairs (px).
+    shard_size
+        Pairs in a shard.
+    workers
+        Processes, one core each; by default as many as there are cores.
+    ray
+        Address of a Ray cluster that does the work instead (HOST:PORT, auto, or local for one on this
+        machine). All its machines must see photos and out under these paths.
+    gyro_columns
+        Columns and units of those logs that do not name them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]";
+        the others go by what they say themselves.
+    preview
+        Picture of the first pairs (sharp, blurred, exact and told field); its histograms are written beside
+        it. A former preview is replaced.
+    overwrite
+        First remove the data set that lies in out, whatever it is (leave it out to go on with one).
+    json
+        Print one JSON object.
+    """
+    from .synthesis import PRESETS, make_dataset, open_pool
+    from .synthesis.preview import preview_dataset, preview_files
+
+    pictures = [str(file) for file in preview_files(preview)] if preview else []
+    left_out: list[str] = []
+
+    def leave_out(line: str) -> None:
+        left_out.append(line)
+        bar.say(line)
+
+    with _Bar(1, "check") as bar:
+        size = {"height": height, "width": width}
+        pool = open_pool(
+            photos, gyro, **size, gyro_columns=gyro_columns, on_bad=leave_out, progress=bar.share
+        )
+        bar.one_done()
+    with _Bar(count, "pair") as bar:
+        report = make_dataset(
+            pool, PRESETS[preset], out=out, count=count, seed=seed, **size, shard_size=shard_size,
+            workers=workers, ray=ray, overwrite=overwrite, progress=bar.reached,
+        )  # fmt: skip
+    if preview:
+        preview_dataset(out, preview)
+    if json:
+        _print_json(asdict(report) | {"left_out": left_out, "preview": pictures})
+    else:
+        made = f"{report.pairs} pairs, shards: {report.shards}, {report.bytes / 1e6:.1f} MB"
+        speed = f"{report.pairs_per_second:.1f} pairs a second" if report.made else "was there already"
+        print("\n".join([f"{report.out}  {made}  {speed}", *pictures]))
+    return 0
+
+
 fetch = App(name="fetch", help="Fetch public gyro logs from their official servers.")
 app.command(fetch)
 
@@ -265,16 +357,41 @@ def speed(
         Print one JSON object.
     """
     from .benchmark import speed as run_speed
-    from .benchmark import table
 
     with _Bar(1, "bench") as bar:
         report = run_speed(repeats=repeats, large=large, progress=bar.share)
         bar.one_done()
-    if json:
-        _print_json(asdict(report))
-    else:
-        print(table(report.rows))
-        print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
+    _print_bench(report, json)
+    return 0
+
+
+@bench.command
+def synthesis(
+    *,
+    preset: Literal["physical", "paper"] = "physical",
+    count: int = 1500,
+    workers: int | None = None,
+    json: Flag = False,
+) -> int:
+    """Measure how many training pairs of 270x480 are made a second, and where the time goes.
+
+    Parameters
+    ----------
+    preset
+        How pairs are drawn.
+    count
+        Pairs that are made.
+    workers
+        Processes; by default as many as there are cores.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import synthesis as run_synthesis
+
+    with _Bar(1, "bench") as bar:
+        report = run_synthesis(preset=preset, count=count, workers=workers, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json)
     return 0
 
 
@@ -328,6 +445,16 @@ def _line(report: PhotoReport) -> str:
     return f"{Path(report.file).name}  {report.method}  {blur}  {report.seconds:.1f} s{note}"
 
 
+def _print_bench(report: BenchReport, json: bool) -> None:
+    from .benchmark import table
+
+    if json:
+        _print_json(asdict(report))
+    else:
+        print(table(report.rows))
+        print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
@@ -362,6 +489,11 @@ class _Bar:
         self.done += 1
         self.bar.n = self.done
         self.bar.refresh()
+
+    def reached(self, done: int) -> None:
+        """Show that so many are done."""
+        self.done = done
+        self.bar.update(done - self.bar.n)
 
     def print(self, text: str) -> None:
         """Print a line of results above the bar."""

@@ -9,6 +9,10 @@ class DeepGyroError(Exception):
     """
 
 
+class UnnamedColumns(DeepGyroError):
+    """A table of numbers does not say which of its columns are time and rates, or in which units."""
+
+
 class NotCovered(DeepGyroError):
     """The gyro log does not cover an exposure."""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
+
+_alone: ContextVar[bool] = ContextVar("_alone", default=False)
 
 
 @cache
@@ -15,8 +19,25 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 
 def core_count() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use; 1 within `one_core`."""
+    if _alone.get():
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep the work inside on one core, as a worker does that has others beside it."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    token = _alone.set(True)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+        _alone.reset(token)
 
 
 def for_bands(

@@ -2,5 +2,6 @@
 
 from .report import BenchReport, table
 from .speed import speed
+from .synthesis import synthesis
 
-__all__ = ["BenchReport", "speed", "table"]
+__all__ = ["BenchReport", "speed", "synthesis", "table"]

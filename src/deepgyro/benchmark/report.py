@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import __version__
 from ..threads import core_count
 
-Row = Mapping[str, str | float | int | None]
+Row = Mapping[str, "str | float | int | Mapping[str, float] | None"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
-def _cell(value: str | float | int | None) -> str:
+def _cell(value: str | float | int | Mapping[str, float] | None) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {100 * part:.0f} %" for name, part in value.items())
     return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
 
 

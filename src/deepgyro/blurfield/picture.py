@@ -42,6 +42,37 @@ def draw_field(
     longest = field_extent(field)[1]
     if spacing is None:
         spacing = max(40.0, 1.2 * longest * scale)
+    draw_paths(page, field, scale=scale, spacing=spacing)
+    _draw_wheel(page, longest)
+    return page
+
+
+def draw_paths(
+    page: UInt8[ndarray, "a b 3"],
+    field: Field,
+    *,
+    scale: float,
+    spacing: float,
+    colour: tuple[int, int, int] | None = None,
+) -> None:
+    """Draw the paths of a field onto a page.
+
+    Parameters
+    ----------
+    page
+        What is drawn on; it is changed.
+    field
+        Paths, px.
+    scale
+        Pixels of the page for one of the field.
+    spacing
+        Distance between two paths on the page, px.
+    colour
+        Of all paths, which are then thin; by default each has that of its direction, and a white rim.
+    """
+    import cv2
+
+    height, width = field.shape[:2]
     step = max(1, round(spacing / scale))
     rows, columns = (slice(min(step // 2, size // 2), size, step) for size in (height, width))
     paths = np.stack([field[y : y + 1, columns][0] for y in range(*rows.indices(height))])
@@ -50,10 +81,11 @@ def draw_field(
     vectors = paths[..., -1, :] - paths[..., 0, :]
     for line, vector in zip(lines.reshape(-1, *lines.shape[2:]), vectors.reshape(-1, 2), strict=True):
         points = [np.rint(line * 16).astype(np.int32)]
+        if colour is not None:
+            cv2.polylines(page, points, False, colour, 1, cv2.LINE_AA, 4)
+            continue
         cv2.polylines(page, points, False, (255, 255, 255), 4, cv2.LINE_AA, 4)
         cv2.polylines(page, points, False, direction_colour(vector), 2, cv2.LINE_AA, 4)
-    _draw_wheel(page, longest)
-    return page
 
 
 def direction_colour(vector: ndarray) -> tuple[int, int, int]:

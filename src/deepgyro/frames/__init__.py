@@ -11,6 +11,7 @@ from deepgyro.frames.encoding import (
     write_whole,
 )
 from deepgyro.frames.photo import MAX_PIXELS, Photo
+from deepgyro.frames.pixels import decode_pixels, encode_png
 from deepgyro.frames.table import LONGEST_EXPOSURE, Frame, match_frames, natural_order, read_frames
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "check_writable",
     "content_hash",
     "copy_photo",
+    "decode_pixels",
     "eight_bits",
+    "encode_png",
     "format_for",
     "make_folder",
     "match_frames",

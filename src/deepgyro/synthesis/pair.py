@@ -6,26 +6,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from ..blurfield import Field, GridField, motion_field
+from ..blurfield import GridField, path_length
 from ..camera import Camera
-from ..light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from ..errors import RunsWithShutter
+from ..frames import decode_pixels
 from ..telemetry import GyroLog
-from .config import SynthesisConfig
-from .hand import blur_photo
+from .config import MotionDraws, SynthesisConfig
+from .gyro import draw_kind, told_nodes
+from .image import around, draw_window, jpeg_file, record_encoded, record_light
+from .motion import (
+    STEP,
+    Exposure,
+    PatchedField,
+    draw_exposure,
+    draw_patches,
+    draw_translation,
+    linear_path,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A sharp picture, its blurred twin, and the blur field as it is and as the gyro tells it."""
+    """A sharp picture, its blurred twin, and the blur field as it is and as the network is told it."""
 
     sharp: UInt8[ndarray, "h w 3"]
     """Encoded (sRGB)."""
     blurred: UInt8[ndarray, "h w 3"]
-    """Encoded; where the pair went through a JPEG, as decoded from it."""
-    exact: Field
+    """Encoded; where the pair went through a JPEG file, as decoded from it."""
+    exact: PatchedField
     """The paths that made `blurred`, px."""
     noisy: GridField
     """The paths that the network is given, px; zero where there is no gyro."""
@@ -41,13 +52,107 @@ def make_pair(
     camera: Camera,
     rng: np.random.Generator,
     config: SynthesisConfig,
+    *,
+    other_log: GyroLog | None = None,
 ) -> Pair:
-    """Draw a pair (being written)."""
-    top = int(rng.integers(photo.shape[0] - camera.height + 1))
-    left = int(rng.integers(photo.shape[1] - camera.width + 1))
-    sharp = np.ascontiguousarray(photo[top : top + camera.height, left : left + camera.width])
-    t = float(rng.uniform(log.t[0], log.t[-1] - 0.2))
-    field = motion_field(log, camera, t=t, exposure=0.02, reference="picture").on_grid(16)
-    light = blur_photo(srgb_to_linear(to_unit(sharp)), field, rng)
-    blurred = from_unit(linear_to_srgb(light), np.dtype(np.uint8))
-    return Pair(sharp, blurred, field, field, {"preset": config.preset, "t": t})
+    """Make a training pair: section 4.2 of [1], with the physics that `config` asks for.
+
+    [1] Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019.
+
+    Parameters
+    ----------
+    photo
+        Sharp, encoded (sRGB), at least as large as the camera's picture.
+    log
+        Gyro rates, rad/s; a stretch of it is drawn.
+    camera
+        The camera of the pair: its width and height are the pair's.
+    rng
+        Every draw comes from it: the same state gives the same pair.
+    config
+        What is drawn, and from where.
+    other_log
+        What a wrong gyro tells; by default another stretch of the same log.
+
+    Raises
+    ------
+    ValueError
+        If the photo is smaller than the camera's picture.
+    DeepGyroError
+        If the log is too short for an exposure.
+    """
+    height, width = camera.height, camera.width
+    window, top, left = draw_window(rng, photo, height, width, config.image)
+    taken = draw_exposure(rng, log, camera, config.motion)
+    encoded = rng.random() < config.image.encoded
+    straight = bool(encoded or rng.random() < config.motion.straight)
+    still = rng.random() < config.motion.still
+    if still:
+        taken = taken.at_rest()
+    turned, seen, facts = _paths(rng, taken, config.motion, still=still)
+    kind = draw_kind(rng, config.gyro)
+    told, errors = told_nodes(
+        rng, kind, seen, turned, taken, config.gyro, motion=config.motion, other_log=other_log or log
+    )
+    if straight:
+        seen, told = _chord(seen), _chord(told)
+    moving = not still and rng.random() < config.motion.patches
+    exact = PatchedField(
+        GridField(seen, height, width, STEP),
+        draw_patches(rng, height, width, config.motion) if moving else (),
+    )
+    scene, y, x = around(window, top, left, height, width, exact.reach if config.image.surroundings else 0)
+    record = record_encoded if encoded else record_light
+    recorded = record(rng, scene, y, x, exact.ends if straight else exact, config.image)
+    blurred = recorded.blurred
+    jpeg = None
+    if rng.random() < config.image.jpeg:
+        jpeg = jpeg_file(rng, blurred, config.image)
+        blurred = decode_pixels(jpeg, "the pair's JPEG")
+    facts = {
+        "blur_px": float(path_length(seen).mean()),
+        "camera": {
+            "focal": float(camera.K[0, 0]),
+            "readout_time": camera.readout_time,
+            "readout_direction": camera.readout_direction,
+        },
+        "encoding": "encoded" if encoded else "linear",
+        "error_px": _distance(seen, told),
+        "exposure": taken.exposure,
+        "gyro": kind,
+        "gyro_errors": errors,
+        "image": recorded.facts,
+        "patches": exact.facts,
+        "straight": straight,
+        "t": taken.start,
+        **facts,
+    }
+    return Pair(recorded.sharp, blurred, exact, GridField(told, height, width, STEP), facts, jpeg)
+
+
+def _paths(
+    rng: np.random.Generator, taken: Exposure, draws: MotionDraws, *, still: bool
+) -> tuple[Float32[ndarray, "rows columns n 2"], Float32[ndarray, "rows columns n 2"], dict[str, object]]:
+    """Return the nodes of the camera's turning, of all that it did, and what was drawn for the latter."""
+    turned = taken.field().on_grid(STEP).nodes
+    if still:
+        turned = np.zeros_like(turned)
+    if still or rng.random() >= draws.translation:
+        return turned, turned, {}
+    velocity, plane = draw_translation(rng, taken, draws)
+    try:
+        seen = taken.field(velocity=velocity, plane=plane).on_grid(STEP).nodes
+    except RunsWithShutter:  # the two motions together: one in thousands of pairs
+        return turned, turned, {}
+    return turned, seen, {"velocity": velocity.tolist(), "plane": plane.tolist()}
+
+
+def _chord(nodes: Float32[ndarray, "rows columns n 2"]) -> Float32[ndarray, "rows columns n 2"]:
+    """Return the straight paths of constant speed with the same blur vectors, px."""
+    return linear_path(nodes[..., -1, :] - nodes[..., 0, :], nodes.shape[2])
+
+
+def _distance(a: Float32[ndarray, "rows columns n 2"], b: Float32[ndarray, "rows columns n 2"]) -> float:
+    """Return the mean distance of two fields' blur vectors, px; a field reversed as a whole is the same."""
+    u, v = (nodes[..., -1, :] - nodes[..., 0, :] for nodes in (a, b))
+    return float(min(np.linalg.norm(u - sign * v, axis=-1).mean() for sign in (1, -1)))

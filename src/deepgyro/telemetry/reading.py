@@ -6,7 +6,7 @@ import zlib
 from os import PathLike
 from pathlib import Path
 
-from deepgyro.errors import DeepGyroError
+from deepgyro.errors import DeepGyroError, UnnamedColumns
 from deepgyro.telemetry.columns import EXAMPLE, Columns, ColumnsError, parse_columns, parse_option
 from deepgyro.telemetry.embedded import read_embedded
 from deepgyro.telemetry.gyroflow import GCSV_TITLES, read_gcsv, read_project
@@ -50,6 +50,8 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     ------
     DeepGyroError
         If the file cannot be read or its samples cannot be a gyro's; one line says where and what to do.
+    UnnamedColumns
+        That one, if the file is a table that needs `columns`.
     ValueError
         If `columns` does not name the time and three rates with their units.
     """
@@ -132,7 +134,7 @@ def _read_named_table(text: str, source: str) -> GyroLog:
     except DeepGyroError as error:
         return _read_by_library(source, error)
     if table.header is None:
-        raise DeepGyroError(
+        raise UnnamedColumns(
             f"{source}, line {table.numbers[0]}: {table.count} columns and no header with as many names; "
             f"name each with its unit, - for one that is not used, for instance {EXAMPLE}"
         )
@@ -141,7 +143,7 @@ def _read_named_table(text: str, source: str) -> GyroLog:
         try:
             columns = parse_columns(table.header)
         except ColumnsError as error:
-            unclear = DeepGyroError(
+            unclear = UnnamedColumns(
                 f"{source}: the header does not say it all: {error}; name each column with its unit, - for "
                 f"one that is not used, for instance {EXAMPLE}"
             )

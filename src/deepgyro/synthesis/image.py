@@ -1,0 +1,157 @@
+"""How a camera turns a blurred scene into numbers: light, noise, clipping, 8 bits, JPEG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float32, Shaped, UInt8
+from numpy import ndarray
+
+from ..blur import Blur
+from ..blurfield import Field
+from ..light import linear_to_srgb, srgb_to_linear
+from .config import ImageDraws
+from .motion import log_uniform
+
+KNEE = 235
+"""Pixels whose channels are all over this (encoded) may have been brighter than white."""
+
+
+def draw_window(
+    rng: np.random.Generator, photo: UInt8[ndarray, "a b 3"], height: int, width: int, draws: ImageDraws
+) -> tuple[UInt8[ndarray, "c d 3"], int, int]:
+    """Draw a photo's scale, mirror image and window; return the photo so, and the window's top and left.
+
+    Photos are made smaller, never larger.
+
+    Raises
+    ------
+    ValueError
+        If the photo is smaller than the window.
+    """
+    import cv2
+
+    least = max(height / photo.shape[0], width / photo.shape[1])
+    if least > 1:
+        raise ValueError(
+            f"the photo is {photo.shape[1]} x {photo.shape[0]} px; at least {width} x {height} are needed"
+        )
+    if rng.random() < draws.scale:
+        scale = log_uniform(rng, (least, 1.0))
+        size = max(round(scale * photo.shape[1]), width), max(round(scale * photo.shape[0]), height)
+        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.5:
+        photo = cv2.flip(photo, 1)
+    top = int(rng.integers(photo.shape[0] - height + 1))
+    left = int(rng.integers(photo.shape[1] - width + 1))
+    return photo, top, left
+
+
+def around(
+    photo: UInt8[ndarray, "a b 3"], top: int, left: int, height: int, width: int, reach: int
+) -> tuple[UInt8[ndarray, "c d 3"], int, int]:
+    """Return a window and what there is up to `reach` px around it, and where in that the window begins."""
+    above, before = min(reach, top), min(reach, left)
+    part = photo[top - above : top + height + reach, left - before : left + width + reach]
+    return np.ascontiguousarray(part), above, before
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a camera records of a scene, standing still and moving."""
+
+    sharp: UInt8[ndarray, "h w 3"]
+    blurred: UInt8[ndarray, "h w 3"]
+    facts: dict[str, float]
+    """What was drawn."""
+
+
+def record_light(
+    rng: np.random.Generator,
+    scene: UInt8[ndarray, "a b 3"],
+    top: int,
+    left: int,
+    field: Field,
+    draws: ImageDraws,
+) -> Recording:
+    """Record light: it adds up while the shutter is open, highlights are clipped after that, noise comes in.
+
+    Parameters
+    ----------
+    scene
+        Encoded (sRGB); highlights are taken to have been brighter than white.
+    top, left
+        Where the picture begins in the scene.
+    field
+        Paths of the picture's pixels, px.
+    """
+    from .kernels import encode, lighten, record
+
+    gain = log_uniform(rng, draws.highlight_gain) if rng.random() < draws.highlights else 0.0
+    light = np.empty(scene.shape, np.float32)
+    lighten(scene, _plain_light(), _brightened(gain), light)
+    blurred = Blur(field[:, :]).of_part(light, top=top, left=left)
+    shot, read = log_uniform(rng, draws.shot), log_uniform(rng, draws.read)
+    key = rng.integers(2**64, dtype=np.uint64)
+    recorded, at_rest = np.empty((2, *blurred.shape), np.uint8)
+    record(blurred.reshape(-1), key, shot**2, read**2, _encoded_light(), recorded.reshape(-1))
+    encode(_part(light, top, left, field), _encoded_light(), at_rest)
+    return Recording(at_rest, recorded, {"highlight_gain": gain, "shot": shot, "read": read})
+
+
+def record_encoded(
+    rng: np.random.Generator,
+    scene: UInt8[ndarray, "a b 3"],
+    top: int,
+    left: int,
+    field: Field,
+    draws: ImageDraws,
+) -> Recording:
+    """Record the paper's kind of picture: the encoded values themselves blurred, with Gaussian noise."""
+    values = scene.astype(np.float32) / np.float32(255)
+    blurred = Blur(field[:, :]).of_part(values, top=top, left=left)
+    deviation = float(np.sqrt(np.mean(blurred**2, dtype=np.float64)) / 10 ** (draws.encoded_noise / 20))
+    noisy = blurred + np.float32(deviation) * rng.standard_normal(blurred.shape, dtype=np.float32)
+    out = np.rint(noisy.clip(0, 1) * np.float32(255)).astype(np.uint8)
+    return Recording(np.ascontiguousarray(_part(scene, top, left, field)), out, {"noise": deviation})
+
+
+def _part(scene: Shaped[ndarray, "a b 3"], top: int, left: int, field: Field) -> Shaped[ndarray, "h w 3"]:
+    return scene[top : top + field.shape[0], left : left + field.shape[1]]
+
+
+def jpeg_file(rng: np.random.Generator, image: UInt8[ndarray, "h w 3"], draws: ImageDraws) -> bytes:
+    """Return the JPEG file of a picture, its quality and its colours' resolution drawn."""
+    import cv2
+
+    low, high = draws.quality
+    quality = int(rng.integers(low, high + 1))
+    sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        sampling[int(rng.integers(2))],
+    ]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    return data.tobytes()
+
+
+@cache
+def _plain_light() -> Float32[ndarray, " 256"]:
+    return srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
+
+
+def _brightened(gain: float) -> Float32[ndarray, " 256"]:
+    """Return the factor on the light of a pixel by its least channel: all three alike, so hues stay."""
+    over = (np.arange(256, dtype=np.float32) - KNEE).clip(0) / np.float32(255 - KNEE)
+    return 1 + np.float32(gain) * over**2
+
+
+@cache
+def _encoded_light() -> UInt8[ndarray, " 65536"]:
+    """Return the encoded value of every 65535th of light."""
+    light = np.arange(65536, dtype=np.float32) / np.float32(65535)
+    return np.rint(linear_to_srgb(light) * np.float32(255)).clip(0, 255).astype(np.uint8)
