@@ -1,0 +1,1 @@
+"""Training; torch lives in these modules and nowhere else (the extra `[train]`)."""
