@@ -26,6 +26,8 @@ def recording(tmp_path, monkeypatch):
     for name in ("photo.jpg", "photos/1.jpg", "photos/2.jpg", "images/0001.jpg", "images/0002.jpg"):
         pixels = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
         Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "sharp_photos").mkdir()
+    Image.fromarray(rng.integers(0, 256, (300, 500, 3), np.uint8)).save(tmp_path / "sharp_photos/1.jpg")
     t = np.arange(12.0, 13.0, 0.005)
     rows = "".join(f"{s:.4f},0.0,{2 + np.sin(9 * s):.5f},0.3\n" for s in t)
     (tmp_path / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")

@@ -390,6 +390,29 @@ def test_the_command_makes_a_set_and_says_so(material, whole, tmp_path, capfd):
     assert contents(out) == whole
 
 
+def test_the_command_draws_a_preview_and_replaces_a_former_one(material, tmp_path, capfd):
+    arguments = [*command(material, tmp_path / "set")[3:], "--preview", str(tmp_path / "look.png")]
+    codes = []
+
+    for _ in range(2):
+        codes.append(main(arguments))
+        lines = capfd.readouterr().out.splitlines()
+
+    assert codes == [0, 0]
+    assert lines[1:] == [str(tmp_path / "look.png"), str(tmp_path / "look_histograms.png")]
+    assert all(Path(line).stat().st_size > 10_000 for line in lines[1:])
+
+
+def test_a_preview_that_would_replace_a_file_is_refused_before_the_work(material, tmp_path, capfd):
+    (tmp_path / "look.png").write_bytes(b"mine")
+
+    code = main([*command(material, tmp_path / "set")[3:], "--preview", str(tmp_path / "look.png")])
+
+    assert (code, (tmp_path / "look.png").read_bytes()) == (1, b"mine")
+    assert "look.png exists" in capfd.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
 def test_the_command_takes_several_logs_and_names_what_it_left_out(material, tmp_path, capfd, write):
     write.photo(tmp_path / "small.png", height=60)
     (tmp_path / "short.csv").write_text("t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n0,0,0,0\n0.1,0,0,0\n")

@@ -142,14 +142,18 @@ def _pool(folder: Path) -> Pool:
 
 
 def _scene(rng: np.random.Generator, height: int, width: int) -> UInt8[ndarray, "h w 3"]:
-    """Return a picture with shapes, shading and texture, about as hard to encode as a photo."""
+    """Return a picture with shapes, shading and texture, about as hard to encode as a photo.
+
+    (Photos of 960 x 640 at quality 95 have 160 kB on average, the sharp pictures of their pairs 230 kB;
+    these 210 and 190.)
+    """
     import cv2
 
-    picture = np.full((height, width, 3), rng.integers(40, 200, 3), np.uint8)
-    for _ in range(200):
+    picture = np.full((height, width, 3), rng.integers(40, 200), np.uint8)
+    for _ in range(150):
         x, y = int(rng.integers(width)), int(rng.integers(height))
         axes = int(rng.integers(4, 90)), int(rng.integers(4, 60))
-        colour = [int(c) for c in rng.integers(0, 256, 3)]
+        colour = (rng.integers(20, 230) + rng.normal(0, 15, 3)).clip(0, 255).tolist()
         cv2.ellipse(picture, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
-    texture = cv2.GaussianBlur(rng.normal(0, 40, picture.shape).astype(np.float32), (0, 0), 1.5)
-    return (picture + texture).clip(0, 255).astype(np.uint8)
+    texture = cv2.GaussianBlur(rng.normal(0, 30, (height, width)).astype(np.float32), (0, 0), 1.5)
+    return (picture + texture[..., None]).clip(0, 255).astype(np.uint8)

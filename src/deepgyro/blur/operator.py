@@ -58,23 +58,26 @@ class Blur:
         after = min(m + LANES, picture.shape[1] - left - width)
         window = picture[top - above : top + height + below, left - before : left + width + after]
         margins = m - above, m - below, m - before, m + LANES - after
-        # Without a margin on some side the padded plane is the picture's own, which is not contiguous.
-        channels = [cv2.copyMakeBorder(plane, *margins, cv2.BORDER_REPLICATE) for plane in cv2.split(window)]
-        planes = _three(np.stack(channels))
+        size = height + 2 * m, width + 2 * m + LANES
+        planes = np.zeros((3, *size), np.float32)
+        for plane, channel in zip(planes, cv2.split(window), strict=False):
+            cv2.copyMakeBorder(channel, *margins, cv2.BORDER_REPLICATE, dst=plane)
         out = np.empty((3, height, -(-width // LANES) * LANES), np.float32)
-        row = planes.shape[2]
-        plane = planes.shape[1] * row
+        row = size[1]
 
         def band(start: int, end: int) -> None:
             first = (start + m) * row + m
             pixels = out[:, start:end]
-            walk(self.field[start:end], planes.reshape(-1), plane, row, first, pixels, False)
+            walk(self.field[start:end], planes.reshape(-1), size[0] * row, row, first, pixels, False)
 
         for_bands(height, 16, band)
-        return np.ascontiguousarray(np.moveaxis(out[: picture.shape[2], :, :width], 0, -1))
+        merged = cv2.merge(list(out[: picture.shape[2], :, :width]))
+        return merged.reshape(height, width, picture.shape[2])
 
     def adjoint(self, y: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
         """Spread a picture of one to three channels back along the paths: the transpose of the blur."""
+        import cv2
+
         from .kernels import walk
         from .lanes import LANES
 
@@ -82,7 +85,7 @@ class Blur:
         m = self.reach
         height, width, channels = y.shape
         pixels = np.zeros((3, height, -(-width // LANES) * LANES), np.float32)
-        pixels[:channels, :, :width] = np.moveaxis(y, -1, 0)
+        pixels[:channels, :, :width] = cv2.split(y)
         total = np.zeros((3, height + 2 * m, width + 2 * m + LANES), np.float32)
         row = total.shape[2]
         plane = total.shape[1] * row
@@ -102,7 +105,8 @@ class Blur:
         total[:, -m - 1] += total[:, -m:].sum(1)
         total[:, :, m] += total[:, :, :m].sum(2)
         total[:, :, -m - 1] += total[:, :, -m:].sum(2)
-        return np.ascontiguousarray(np.moveaxis(total[:, m:-m, m:-m], 0, -1))
+        merged = cv2.merge(list(total[:, m:-m, m:-m]))
+        return merged.reshape(y.shape)
 
     def __post_init__(self) -> None:
         field = self.field
@@ -119,8 +123,3 @@ class Blur:
                 f"the picture is {picture.shape}, the field {self.field.shape}: same height and width, "
                 "and 1 to 3 channels are needed"
             )
-
-
-def _three(planes: Float32[ndarray, "c h w"]) -> Float32[ndarray, "3 h w"]:
-    missing = 3 - len(planes)
-    return np.concatenate([planes, np.zeros((missing, *planes.shape[1:]), np.float32)]) if missing else planes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -251,7 +252,7 @@ def _stretch(
     starts = rng.uniform(first, last, 16)
     choice = 0
     if wanted is not None:
-        turned = np.concatenate([[0.0], np.cumsum(np.linalg.norm(log.omega[1:], axis=1) * np.diff(log.t))])
+        turned = _turned(log)
         turns = np.interp(starts + whole, log.t, turned) - np.interp(starts, log.t, turned)
         off = np.log(np.maximum(turns / whole * exposure * camera.K[0, 0], 1e-6) / max(wanted, 1e-6))
         likely = np.exp(-0.5 * (off**2 - (off**2).min()) / 0.4**2)
@@ -263,6 +264,13 @@ def _stretch(
     high = int(np.searchsorted(log.t, t + whole + MARGIN, side="left")) + 1
     part = GyroLog(log.t[low:high] - t, log.omega[low:high] * draws.rate, source=log.source)
     return Exposure(part, camera, 0.0, exposure, draws.instants, draws.reference, start=t)
+
+
+@lru_cache(maxsize=64)
+def _turned(log: GyroLog) -> Float64[ndarray, " n"]:
+    """Return by how much the gyro has turned up to each sample, all its turns added up, rad."""
+    steps = np.linalg.norm(log.omega[1:], axis=1) * np.diff(log.t)
+    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def _scaled(taken: Exposure, draws: MotionDraws, wanted: float | None) -> Exposure:
