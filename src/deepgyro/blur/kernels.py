@@ -20,7 +20,7 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 7
+LANES_VERSION = 8
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
@@ -142,28 +142,7 @@ def walk(field, image, plane, row, first, pixels, transpose):
                             low, high = column_weights(weights, line, f32(column))
                             if low > high:
                                 continue
-                            # Three rows nearly always: a loop of three is unrolled, and guessed right.
-                            for j in range(i64(low), i64(low) + 3):
-                                p = centre + column * major + j * minor
-                                w0 = row_weights(weights, i64(0), f32(j))
-                                w1 = row_weights(weights, i64(1), f32(j))
-                                if transpose:
-                                    scatter(image, p, total0, w0)
-                                    scatter(image, p + plane, total1, w0)
-                                    scatter(image, p + i64(2) * plane, total2, w0)
-                                    p += major
-                                    scatter(image, p, total0, w1)
-                                    scatter(image, p + plane, total1, w1)
-                                    scatter(image, p + i64(2) * plane, total2, w1)
-                                else:
-                                    total0 = gather(total0, image, p, w0)
-                                    total1 = gather(total1, image, p + plane, w0)
-                                    total2 = gather(total2, image, p + i64(2) * plane, w0)
-                                    p += major
-                                    total0 = gather(total0, image, p, w1)
-                                    total1 = gather(total1, image, p + plane, w1)
-                                    total2 = gather(total2, image, p + i64(2) * plane, w1)
-                            for j in range(i64(low) + 3, i64(high) + 2):
+                            for j in range(i64(low), i64(high) + 2):
                                 p = centre + column * major + j * minor
                                 w0 = row_weights(weights, i64(0), f32(j))
                                 w1 = row_weights(weights, i64(1), f32(j))

@@ -71,7 +71,7 @@ class Blur:
             walk(self.field[start:end], planes.reshape(-1), size[0] * row, row, first, pixels, False)
 
         for_bands(height, 16, band)
-        merged = cv2.merge(list(out[: picture.shape[2], :, :width]))
+        merged: ndarray = cv2.merge(list(out[: picture.shape[2], :, :width]))
         return merged.reshape(height, width, picture.shape[2])
 
     def adjoint(self, y: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
@@ -105,7 +105,7 @@ class Blur:
         total[:, -m - 1] += total[:, -m:].sum(1)
         total[:, :, m] += total[:, :, :m].sum(2)
         total[:, :, -m - 1] += total[:, :, -m:].sum(2)
-        merged = cv2.merge(list(total[:, m:-m, m:-m]))
+        merged: ndarray = cv2.merge(list(total[:, m:-m, m:-m]))
         return merged.reshape(y.shape)
 
     def __post_init__(self) -> None:
