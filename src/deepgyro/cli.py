@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ from .errors import DeepGyroError
 if TYPE_CHECKING:
     from .benchmark import BenchReport
     from .deblurring import PhotoReport
+    from .learn.train import Progress
     from .telemetry.fetching import FetchedLog
 
 app = App(
@@ -288,6 +290,51 @@ def synth(
         made = f"{report.pairs} pairs, shards: {report.shards}, {report.bytes / 1e6:.1f} MB"
         speed = f"{report.pairs_per_second:.1f} pairs a second" if report.made else "was there already"
         print("\n".join([f"{report.out}  {made}  {speed}", *pictures]))
+    return 0
+
+
+@app.command
+def train(
+    config: Path, /, *, out: Path, resume: Flag = False, sitting: float | None = None, json: Flag = False
+) -> int:
+    """Train a network (extra: train), or go on with one.
+
+    Parameters
+    ----------
+    config
+        What and how: see configs/deepgyro.yaml.
+    out
+        Folder for checkpoint.safetensors and log.jsonl.
+    resume
+        Go on from the checkpoint that is there.
+    sitting
+        Stop after so many minutes and keep the checkpoint; the whole training stays as long as it is.
+    json
+        Print one JSON object.
+    """
+    try:
+        from .learn.train import read_config
+        from .learn.train import train as run_training
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    settings = read_config(config)
+    minutes = min(settings.minutes, sitting) if sitting is not None else settings.minutes
+    start: list[float] = []
+    with _Bar(round(minutes), "minute") as bar:
+
+        def show(progress: Progress, row: Mapping[str, object] | None) -> None:
+            if not start:
+                start.append(progress.minutes)
+            bar.share(progress.minutes - start[0])
+            if row and not json:
+                bar.print("  ".join(f"{name} {value}" for name, value in row.items()))
+
+        done = run_training(settings, out, resume=resume, sitting=sitting, report=show)
+    if json:
+        _print_json(asdict(done))
+    else:
+        print(f"{out}  {done.step} steps, {done.minutes:.1f} of {settings.minutes:g} minutes")
     return 0
 
 

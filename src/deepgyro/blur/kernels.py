@@ -7,20 +7,24 @@ from .lanes import (
     LANES,
     LINE,
     TAPS,
+    bounds,
     column_weights,
     extremes,
     gather,
     leaning,
     load,
+    place,
     row_weights,
     scatter,
     start_piece,
     store,
+    tent,
+    times,
     zeros,
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 8
+LANES_VERSION = 9
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
@@ -205,3 +209,44 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     if end >= lanes:
         end = i64(LANES)
     return end, any_still
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+def differences(image, paths, ends, border, width, top, bottom, out):
+    """Fill out with ``(image(x + b d) - image(x + a d)) * gain`` for each (a, b, gain) of `ends`.
+
+    `LANES` neighbours of a row are computed together, with all the pixels that any of them needs.
+
+    Parameters
+    ----------
+    image: (3, h + 2 border, columns) float32, `width` columns and a border, `LANES` more on the right. paths:
+    (2, h, padded) float32, d. ends: (m, 3) float32. top, bottom: rows to compute. out: (m, 3, h, padded).
+    """
+    height = paths.shape[1]
+    row = image.shape[2]
+    plane = image.shape[1] * row
+    flat = image.reshape(-1)
+    for r in range(top, bottom):
+        for c in range(0, paths.shape[2], LANES):
+            here = (r + border) * row + c + border
+            for m in range(len(ends)):
+                total0 = zeros()
+                total1 = zeros()
+                total2 = zeros()
+                for side in range(2):
+                    gain = ends[m, 2] if side else -ends[m, 2]
+                    x = place(paths[0, r], c, ends[m, side], f32(-c), f32(width - 1 - c), f32(1))
+                    y = place(paths[1, r], c, ends[m, side], f32(-r), f32(height - 1 - r), f32(0))
+                    left, right = bounds(x)
+                    upper, lower = bounds(y)
+                    for j in range(i64(np.floor(upper)), i64(np.floor(lower)) + 2):
+                        line = tent(y, f32(j), gain)
+                        for i in range(i64(np.floor(left)), i64(np.floor(right)) + 2):
+                            weights = times(line, tent(x, f32(i), f32(1)))
+                            p = here + j * row + i
+                            total0 = gather(total0, flat, p, weights)
+                            total1 = gather(total1, flat, p + plane, weights)
+                            total2 = gather(total2, flat, p + i64(2) * plane, weights)
+                store(out[m, 0, r], c, total0)
+                store(out[m, 1, r], c, total1)
+                store(out[m, 2, r], c, total2)

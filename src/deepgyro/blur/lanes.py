@@ -340,3 +340,53 @@ def row_weights(typing, weights, side, row):
         return result.value
 
     return lanes_type(weights, side, row), code
+
+
+@intrinsic
+def place(typing, paths, p, share, lowest, highest, fall):
+    """Return ``share * paths[p : p + LANES]``, held between `lowest` and `highest`.
+
+    Both bounds fall by `fall` from each lane to the next.
+    """
+
+    def code(context, builder, signature, args):
+        number = _Lanes(builder, ir.Constant(_VECTOR, [float(k) for k in range(LANES)]))
+        fallen = _spread(builder, args[5]) * number
+        low, high = _spread(builder, args[3]) - fallen, _spread(builder, args[4]) - fallen
+        moved = _spread(builder, args[2]) * _load(context, builder, signature, args, 0, args[1])
+        return moved.max(low).min(high).value
+
+    return lanes_type(paths, p, share, lowest, highest, fall), code
+
+
+@intrinsic
+def bounds(typing, lanes):
+    """Return the least and the greatest of lanes."""
+
+    def code(context, builder, signature, args):
+        value = _Lanes(builder, args[0])
+        return context.make_tuple(builder, signature.return_type, [value.least(), value.most()])
+
+    return types.UniTuple(types.float32, 2)(lanes), code
+
+
+@intrinsic
+def tent(typing, lanes, centre, height):
+    """Return ``height * max(0, 1 - |lanes - centre|)``: the weight of a pixel in bilinear interpolation."""
+
+    def code(context, builder, signature, args):
+        distance = (_Lanes(builder, args[0]) - _spread(builder, args[1])).abs()
+        inside = (_constant(builder, 1.0) - distance).max(0.0)
+        return (inside * _spread(builder, args[2])).value
+
+    return lanes_type(lanes, centre, height), code
+
+
+@intrinsic
+def times(typing, a, b):
+    """Return the product of lanes."""
+
+    def code(context, builder, signature, args):
+        return (_Lanes(builder, args[0]) * _Lanes(builder, args[1])).value
+
+    return lanes_type(a, b), code

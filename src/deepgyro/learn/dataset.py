@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
 from ..errors import DeepGyroError
 from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, read_shard, unpack
+from ..synthesis.samples import read_facts
 
 Sample = dict[str, Tensor]
 
@@ -106,15 +107,20 @@ class ShardStream(IterableDataset[Sample]):
         *,
         seed: int,
         patch: int | None = None,
+        without: Sequence[str] = (),
         buffer: int = 256,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        """Stream the shards in a folder; `buffer` samples (still packed, about 0.8 MB each) are mixed."""
+        """Stream the shards in a folder.
+
+        Pairs whose gyro is one of `without` are passed over; `buffer` samples (still packed, about 0.5 MB
+        each) are mixed.
+        """
         self.shards = sorted(folder.glob("shard-*.tar"))
         if not self.shards:
             raise DeepGyroError(f"{folder}: no shard-*.tar there; make some with deepgyro synth")
-        self.seed, self.patch, self.buffer = seed, patch, buffer
+        self.seed, self.patch, self.without, self.buffer = seed, patch, frozenset(without), buffer
         self.rank, self.ranks = rank, ranks
 
     def __iter__(self) -> Iterator[Sample]:
@@ -130,6 +136,8 @@ class ShardStream(IterableDataset[Sample]):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.shards))
             for k in order[first::step]:
                 for _, files in read_shard(self.shards[k]):
+                    if self.without and read_facts(files)["gyro"] in self.without:
+                        continue
                     held.append(files)
                     if len(held) >= self.buffer:
                         yield self._drawn(held, rng)
