@@ -25,6 +25,7 @@ CHECKED = [
     "deepgyro.synthesis.job",
     "deepgyro.synthesis.motion",
     "deepgyro.synthesis.pair",
+    "deepgyro.synthesis.patches",
     "deepgyro.synthesis.pool",
     "deepgyro.synthesis.preview",
     "deepgyro.synthesis.samples",

@@ -544,6 +544,7 @@ def test_what_cannot_be_used_ends_in_one_line_and_code_1(run, arguments, fragmen
 
 
 DEBLUR = ["deblur", "a.png", "--out", "out"]
+SYNTH = ["synth", "a.png", "--gyro", "imu.csv", "--out", "out", "--count"]
 WRONG_USAGE = {
     "unknown command": (["sharpen", "a.png"], "sharpen"),
     "unknown option": ([*DEBLUR, "--strength", "3"], "--strength"),
@@ -579,6 +580,17 @@ WRONG_USAGE = {
     "unknown reference": (["field", *GYRO, *WHEN, "--reference", "middle"], "--reference"),
     "a word for a seed": (["demo", "--seed", "x"], "--seed"),
     "negative seed": (["demo", "--seed", "-1"], "seed"),
+    "a fraction for a seed": (["demo", "--seed", "0.5"], "--seed"),
+    "a fraction of instants": (["field", *GYRO, *WHEN, "--instants", "3.5", "--out", "f.npz"], "--instants"),
+    "a fraction of repeats": (["bench", "speed", "--repeats", "1.5"], "--repeats"),
+    "a fraction of pairs": ([*SYNTH, "3.5"], "'3.5' is no whole number"),
+    "a word for pairs": ([*SYNTH, "many"], "--count"),
+    **{
+        f"a fraction for {option}": ([*SYNTH, "3", option, "20.5"], option)
+        for option in ("--seed", "--height", "--width", "--shard-size", "--workers")
+    },
+    "no worker to measure": (["bench", "synthesis", "--workers", "0"], "--workers is 0; at least 1"),
+    "half a worker to measure": (["bench", "synthesis", "--workers", "0.5"], "--workers"),
 }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token
 
 from . import __version__
 from .errors import DeepGyroError
@@ -29,6 +29,19 @@ app = App(
 )
 
 Flag = Annotated[bool, Parameter(negative=())]
+
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    """Convert an option's word; the library's own way rounds 3.5 to 4."""
+    (token,) = tokens
+    try:
+        return int(token.value)
+    except ValueError:
+        raise ValueError(f"{token.value!r} is no whole number") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
 
 
 @app.command
@@ -113,7 +126,7 @@ def field(
     gyro_columns: str | None = None,
     out: str | None = None,
     picture: Path | None = None,
-    instants: int = 9,
+    instants: Whole = 9,
     reference: Literal["row", "picture", "start"] = "picture",
     overwrite: Flag = False,
     json: Flag = False,
@@ -173,7 +186,7 @@ def field(
 
 @app.command
 def demo(
-    *, out: Path = Path("deepgyro-demo"), seed: int = 0, overwrite: Flag = False, json: Flag = False
+    *, out: Path = Path("deepgyro-demo"), seed: Whole = 0, overwrite: Flag = False, json: Flag = False
 ) -> int:
     """Blur a photo that comes with the program as a shaking hand does, deblur it, and write pictures.
 
@@ -207,13 +220,13 @@ def synth(
     *photos: Path,
     gyro: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())],
     out: Path,
-    count: int,
+    count: Whole,
     preset: Literal["physical", "paper"] = "physical",
-    seed: int = 0,
-    height: int = 270,
-    width: int = 480,
-    shard_size: int = 250,
-    workers: int | None = None,
+    seed: Whole = 0,
+    height: Whole = 270,
+    width: Whole = 480,
+    shard_size: Whole = 250,
+    workers: MaybeWhole = None,
     ray: str | None = None,
     gyro_columns: str | None = None,
     preview: Path | None = None,
@@ -390,7 +403,7 @@ app.command(bench)
 
 @bench.command
 def speed(
-    *, repeats: int = 15, large: Annotated[bool, Parameter(negative="--small")] = True, json: Flag = False
+    *, repeats: Whole = 15, large: Annotated[bool, Parameter(negative="--small")] = True, json: Flag = False
 ) -> int:
     """Time fields, the blur operator and whole pictures, beside peers.
 
@@ -416,8 +429,8 @@ def speed(
 def synthesis(
     *,
     preset: Literal["physical", "paper"] = "physical",
-    count: int = 1500,
-    workers: int | None = None,
+    count: Whole = 1500,
+    workers: MaybeWhole = None,
     json: Flag = False,
 ) -> int:
     """Measure how many training pairs of 270x480 are made a second, and where the time goes.

@@ -17,5 +17,13 @@ class NotCovered(DeepGyroError):
     """The gyro log does not cover an exposure."""
 
 
-class RunsWithShutter(ValueError):
+class ImpossibleMotion(ValueError):
+    """The camera moves as no picture can show."""
+
+
+class RunsWithShutter(ImpossibleMotion):
     """The picture moves as fast as the rolling shutter reads it."""
+
+
+class TurnsBehind(ImpossibleMotion):
+    """A pixel turns behind the camera."""

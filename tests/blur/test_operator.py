@@ -138,6 +138,45 @@ def test_the_result_does_not_depend_on_the_number_of_cores(monkeypatch):
     np.testing.assert_array_equal(A.adjoint(x), spread)
 
 
+def test_the_adjoint_of_long_paths_is_the_same_on_one_core_and_on_several(monkeypatch):
+    rng = np.random.default_rng(9)
+    field = 4 * random_field(rng, 400, 48, 3, 60)
+    field[..., 1] *= 2  # far beyond a band of rows
+    A = Blur(field)
+    y = rng.random((400, 48, 3)).astype(np.float32)
+    several = [A.adjoint(y) for _ in range(5)]
+
+    monkeypatch.setattr("deepgyro.threads.core_count", lambda: 1)
+
+    assert A.reach > 60
+    for found in several:
+        np.testing.assert_array_equal(found, A.adjoint(y))
+
+
+@pytest.mark.parametrize("size", [1e-5, 3e-4, 1e-2, 1.0, 20.0])
+def test_weights_add_up_to_one_however_short_the_paths(size):
+    field = np.random.default_rng(0).normal(0, size, (20, 40, 3, 2)).astype(np.float32)
+    field[::2, :, 1] = field[::2, :, 0]  # pauses
+
+    np.testing.assert_allclose(Blur(field)(np.ones((20, 40, 3), np.float32)), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((30, 40, 3)), np.zeros((30, 40, 3), np.uint8), np.zeros((30, 40, 4), np.float32)]
+)
+def test_a_part_of_a_picture_of_another_kind_is_refused(picture):
+    with pytest.raises((ValueError, TypeError)):
+        Blur(np.zeros((8, 9, 2, 2), np.float32)).of_part(picture, top=2, left=3)
+
+
+@pytest.mark.parametrize(("top", "left"), [(-1, 0), (0, -1), (23, 0), (0, 32)])
+def test_a_part_that_reaches_outside_is_refused(top, left):
+    with pytest.raises(ValueError, match="not within"):
+        Blur(np.zeros((8, 9, 2, 2), np.float32)).of_part(
+            np.zeros((30, 40, 3), np.float32), top=top, left=left
+        )
+
+
 @pytest.mark.parametrize(
     "field",
     [np.zeros((8, 9, 2, 2)), np.zeros((8, 9, 1, 2), np.float32), np.zeros((8, 9, 2), np.float32)],

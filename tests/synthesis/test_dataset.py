@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,7 @@ import pytest
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.synthesis import PAPER, PHYSICAL, make_dataset, open_pool, pack, pair_at, read_shard, unpack
+from deepgyro.synthesis import job as job_module
 from deepgyro.synthesis.shards import write_shard
 
 SIZE = {"height": 64, "width": 80}
@@ -128,6 +130,21 @@ def test_ray_makes_the_same_bytes(make, whole, tmp_path):
     assert report.made == progress[-1] == 10
 
 
+@pytest.mark.parametrize("prefix", ["", "ray://"])
+def test_where_no_cluster_is_the_old_set_is_kept(make, whole, tmp_path, prefix):
+    pytest.importorskip("ray")
+    make()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"{prefix}127.0.0.1:{nobody.getsockname()[1]}"  # bound, but it does not listen
+        with pytest.raises(DeepGyroError) as error:
+            make(ray=address, seed=6, overwrite=True)
+
+    assert str(error.value).startswith(f"--ray {address}: no cluster there (")
+    assert "\n" not in str(error.value)
+    assert contents(tmp_path / "set") == whole
+
+
 def test_a_set_that_was_cut_off_is_gone_on_with(make, whole, tmp_path):
     class Enough(Exception):
         pass
@@ -218,6 +235,45 @@ def test_a_set_of_other_versions_is_not_gone_on_with(make, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("what", "function"), [("deepgyro's code", "_code_hash"), ("processor", "_processor")]
+)
+def test_a_set_of_other_code_or_another_class_of_processor_is_not_gone_on_with(
+    make, monkeypatch, what, function
+):
+    now = getattr(job_module, function)()
+    make(count=4)
+
+    monkeypatch.setattr(job_module, function, lambda: "another")
+
+    with pytest.raises(DeepGyroError) as error:
+        make(count=4)
+    assert f"was begun with other versions ({what}: {now} there, another here)" in str(error.value)
+
+
+def test_the_hash_of_the_code_is_that_of_every_module(tmp_path, monkeypatch):
+    def hash_of(**modules):
+        for name, text in modules.items():
+            (tmp_path / "a/b").mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"a/b/{name}.py").write_text(text)
+        job_module._code_hash.cache_clear()
+        return job_module._code_hash()
+
+    monkeypatch.setattr(job_module, "__file__", str(tmp_path / "a/b/job.py"))
+    try:
+        first, again, changed = hash_of(x="1", y="2"), hash_of(x="1"), hash_of(y="3")
+        added = hash_of(z="")
+    finally:
+        job_module._code_hash.cache_clear()
+
+    assert first == again
+    assert len({first, changed, added}) == 3
+
+
+def test_the_class_of_processor_is_named_as_a_message_needs_it():
+    assert job_module._processor() in ("x86_64 with FMA", "x86_64 without FMA", "aarch64")
+
+
 def test_shards_of_nobody_knows_what_are_refused(make, tmp_path):
     make()
     (tmp_path / "set/dataset.json").unlink()
@@ -232,6 +288,22 @@ def test_a_damaged_shard_is_refused(make, tmp_path, damage):
     shard = tmp_path / "set/shard-000001.tar"
     shard.write_bytes(damage(shard.read_bytes()))
 
+    with pytest.raises(DeepGyroError, match=r"shard-000001\.tar: is damaged"):
+        make()
+
+
+@pytest.mark.parametrize("blocks_kept", [0, 1])
+def test_a_shard_that_was_cut_behind_its_last_member_is_refused(make, tmp_path, blocks_kept):
+    make()
+    shard = tmp_path / "set/shard-000001.tar"
+    with tarfile.open(shard) as tar:
+        tar.getmembers()
+        end = tar.offset
+    (tmp_path / "set/manifest.json").unlink()
+    shard.write_bytes(shard.read_bytes()[: end + 512 * blocks_kept])
+
+    with pytest.raises(DeepGyroError, match=r"shard-000001\.tar: is damaged"):
+        list(read_shard(shard))
     with pytest.raises(DeepGyroError, match=r"shard-000001\.tar: is damaged"):
         make()
 

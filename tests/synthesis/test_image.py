@@ -4,7 +4,15 @@ import pytest
 
 from deepgyro.light import linear_to_srgb, srgb_to_linear
 from deepgyro.synthesis.config import ImageDraws
-from deepgyro.synthesis.image import KNEE, around, draw_window, jpeg_file, record_light
+from deepgyro.synthesis.image import (
+    KNEE,
+    _encoded_light,
+    _plain_light,
+    around,
+    draw_window,
+    jpeg_file,
+    record_light,
+)
 
 CLEAN = {"highlights": 0.0, "shot": (0.0, 0.0), "read": (0.0, 0.0)}
 
@@ -82,18 +90,21 @@ def test_windows_come_from_all_over_the_photo_at_most_at_its_size():
     photo = np.zeros((100, 200, 3), np.uint8)
     photo[..., 0] = np.arange(200)
     rng = np.random.default_rng(0)
-    sizes, lefts = set(), set()
+    sizes, lefts, mirrored = set(), set(), set()
 
     for _ in range(100):
-        scaled, top, left = draw_window(rng, photo, 60, 80, ImageDraws())
-        assert scaled.shape[0] >= top + 60
-        assert scaled.shape[1] >= left + 80
-        sizes.add(scaled.shape[:2])
-        lefts.add(left)
+        window = draw_window(rng, photo, 60, 80, ImageDraws())
+        assert window.photo.shape[0] >= window.top + 60
+        assert window.photo.shape[1] >= window.left + 80
+        sizes.add(window.photo.shape[:2])
+        lefts.add(window.left)
+        mirrored.add(window.photo[0, 0, 0] > window.photo[0, -1, 0])
+        assert window.facts["mirrored"] == (window.photo[0, 0, 0] > window.photo[0, -1, 0])
 
     assert max(sizes) == (100, 200)
     assert min(sizes)[0] < 65
     assert len(lefts) > 30
+    assert len(mirrored) == 2
 
 
 def test_the_surroundings_end_where_the_photo_ends():
@@ -111,8 +122,28 @@ def test_a_jpeg_is_of_the_same_colours_and_of_many_qualities():
     image[20:40, 20:40] = [10, 60, 220]
     rng = np.random.default_rng(0)
 
-    files = [jpeg_file(rng, image, ImageDraws()) for _ in range(12)]
+    files, facts = zip(*(jpeg_file(rng, image, ImageDraws()) for _ in range(12)), strict=True)
 
     assert len({len(data) for data in files}) > 4
+    assert {fact["sampling"] for fact in facts} == {"4:2:0", "4:4:4"}
+    assert len({fact["quality"] for fact in facts}) > 4
     decoded = cv2.imdecode(np.frombuffer(files[0], np.uint8), cv2.IMREAD_COLOR_RGB)
     assert np.abs(decoded.astype(int) - image).mean() < 3
+
+
+def test_each_pair_has_its_own_noise():
+    scene = np.full((60, 80, 3), 150, np.uint8)
+    draws = ImageDraws(highlights=0.0, shot=(0.0, 0.0), read=(0.03, 0.03))
+
+    a, b = (record_light(np.random.default_rng(k), scene, 0, 0, at_rest(60, 80), draws) for k in (0, 1))
+
+    noise = [made.blurred.astype(float).ravel() for made in (a, b)]
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.05
+
+
+def test_the_tables_of_light_are_those_of_the_standard():
+    values = np.arange(256, dtype=np.float32) / 255
+
+    np.testing.assert_allclose(_plain_light(), srgb_to_linear(values), rtol=1e-6)
+    light = np.arange(65536, dtype=np.float32) / 65535
+    np.testing.assert_allclose(_encoded_light(), 255 * linear_to_srgb(light), atol=0.5001)

@@ -3,7 +3,9 @@ import pytest
 
 from deepgyro.blurfield import GridField
 from deepgyro.synthesis import PHYSICAL
-from deepgyro.synthesis.motion import Patch, PatchedField, draw_camera, log_uniform, random_rotation
+from deepgyro.synthesis.motion import draw_camera, draw_exposure, log_uniform, random_rotation
+from deepgyro.synthesis.patches import Patch, PatchedField
+from deepgyro.telemetry import GyroLog
 
 
 def test_random_rotations_are_proper_and_point_everywhere():
@@ -53,3 +55,24 @@ def test_a_window_of_a_patched_field_is_the_same_part_of_the_whole():
     np.testing.assert_allclose(whole[15, 20] - bare[15, 20], [[-3, 2], [0, 0], [3, -2]], atol=1e-5)
     np.testing.assert_array_equal(whole[39, 59], bare[39, 59])
     assert field.reach >= np.abs(whole).max()
+
+
+def test_the_reach_holds_where_regions_overlap():
+    patches = (Patch(20.0, 15.0, 12.0, 9.0, 0.0, 30.0, 0.0),) * 3
+    field = PatchedField(GridField(np.zeros((4, 5, 2, 2), np.float32), 40, 60, 16), patches)
+
+    assert np.abs(field[:, :]).max() == 45
+    assert field.reach >= 45
+
+
+def test_a_knock_in_a_quiet_log_is_drawn_again_where_no_picture_can_show_it():
+    t = np.arange(0, 4, 0.005)
+    omega = np.full((len(t), 3), 1e-3)
+    omega[(t % 0.5) < 0.03] = [3.0, -2.0, 4.0]
+    log = GyroLog(t, omega)
+    rng = np.random.default_rng(0)
+
+    for _ in range(60):
+        camera = draw_camera(rng, PHYSICAL.camera, height=64, width=80)
+        taken = draw_exposure(rng, log, camera, PHYSICAL.motion)
+        assert np.abs(taken.log.omega).max() <= 35.01  # rad/s

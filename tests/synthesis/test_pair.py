@@ -294,3 +294,23 @@ def test_facts_can_be_written_as_json(photo, log):
     for seed in range(10):
         facts = draw(photo, log, PHYSICAL, seed).facts
         assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_straight_pairs_are_told_straight_paths_too(photo, log):
+    motion = PLAIN | {"straight": 1.0, "blur": 40.0, "blur_power": 0.0}
+
+    pairs = [draw(photo, log, with_parts(motion=motion, gyro=shares()), seed) for seed in range(4)]
+
+    for pair in pairs:
+        for nodes in (pair.exact.grid.nodes, pair.noisy.nodes):
+            steps = np.diff(nodes, axis=2)
+            np.testing.assert_allclose(steps, np.broadcast_to(steps[:, :, :1], steps.shape), atol=1e-4)
+        assert pair.facts["straight"]
+
+
+def test_a_quarter_of_the_paths_is_straight_and_the_rest_curved(photo, log):
+    config = with_parts(image={"encoded": 0.0})
+
+    straight = [draw(photo, log, config, seed).facts["straight"] for seed in range(120)]
+
+    assert 0.13 < np.mean(straight) < 0.37

@@ -1,6 +1,9 @@
 """Finding and checking photos and logs, and the pair of a seed and an index."""
 
+import errno
+import os
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 from PIL import Image
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import eight_bits, read_photo
+from deepgyro.frames import Photo, eight_bits, read_photo
+from deepgyro.frames import write_photo as write_recorded
 from deepgyro.synthesis import PHYSICAL, PRESETS, open_pool, pack, pair_at
 
 SIZE = {"height": 64, "width": 80}
@@ -86,6 +90,34 @@ def test_a_photo_named_twice_is_in_the_pool_once(folder):
     assert names(pool.photos) == ["good.png"]
 
 
+def test_a_photo_with_several_names_gets_the_shortest_whoever_was_named_first(folder, write):
+    (folder / "photos/x").mkdir()
+    write.photo(folder / "photos/x/a.png", seed=1)
+    paths = [folder / "photos", folder / "photos/x", folder / "photos/x/a.png", folder]
+
+    for named in (paths[:3], paths[2::-1], paths, paths[::-1]):
+        pool = open_pool(named, [folder / "logs"], **SIZE)
+        assert names(pool.photos) == ["a.png", "good.png"]
+
+
+def test_links_are_followed_once(folder, opened, write):
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    write.photo(elsewhere / "far.png", seed=1)
+    (elsewhere / "back").symlink_to(folder / "photos")
+    (folder / "photos/album").symlink_to(elsewhere)
+    (folder / "photos/again").symlink_to(folder / "photos")
+    (folder / "photos/z").mkdir()
+    write.photo(folder / "photos/z/deep.png", seed=2)
+    (folder / "photos/a").symlink_to(folder / "photos/z")
+    (folder / "photos/the_same_photo.png").symlink_to(folder / "photos/good.png")
+
+    pool, lines = opened()
+
+    assert names(pool.photos) == ["album/far.png", "good.png", "z/deep.png"]
+    assert lines == []
+
+
 def test_progress_ends_at_the_whole(folder, opened):
     shares = []
 
@@ -132,6 +164,46 @@ def test_a_photo_that_cannot_be_used_is_left_out_with_one_line(folder, opened, w
     (line,) = lines
     assert line.startswith(f"left out: {bad}: ")
     assert fragment in line
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_with_one_line(folder, opened, monkeypatch):
+    closed, scandir = folder / "photos/closed", os.scandir
+    closed.mkdir()
+
+    def refuse(path):  # root, who may run the tests, is never refused
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    pool, lines = opened()
+
+    assert names(pool.photos) == ["good.png"]
+    assert lines == [f"left out: {closed}: the folder cannot be read (Permission denied)"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_preview_is_no_photo_but_other_pictures_of_ours_are(folder, opened, suffix):
+    photo = read_photo(folder / "photos/good.png")
+    look, ours = folder / f"photos/look.{suffix}", folder / f"photos/ours.{suffix}"
+    for path, record in ((look, {"preview": look.name}), (ours, {"method": "richardson-lucy"})):
+        write_recorded(path, Photo(photo.pixels, "PNG", path), record=record)
+
+    pool, lines = opened()
+
+    assert names(pool.photos) == ["good.png", ours.name]
+    assert lines == [f"left out: {look}: is a preview of a data set"]
+
+
+def test_it_is_warned_of_several_pictures_in_a_file_only_while_it_is_checked(folder, opened, caplog):
+    pages = [Image.new("RGB", (128, 96), colour) for colour in ("red", "blue")]
+    pages[0].save(folder / "photos/good.png", "TIFF", save_all=True, append_images=pages[1:])
+
+    pool, _ = opened()
+    pool.photos[0].pixels()
+
+    (warning,) = caplog.messages
+    assert "good.png holds 2 pictures; only the first is read" in warning
 
 
 def test_many_small_photos_are_counted(folder, opened, write):
@@ -184,6 +256,12 @@ def test_the_option_columns_is_for_logs_that_do_not_name_them(folder, opened, wr
     np.testing.assert_allclose(named.log.omega[0], [0.3, 0.2, 0.1])
 
 
+@pytest.mark.parametrize("columns", ["x,y", "", "t,wx,wy,wz"])
+def test_a_bad_option_columns_is_refused_even_if_every_log_names_its_own(opened, columns):
+    with pytest.raises(ValueError, match=f"columns='{columns}'"):
+        opened(gyro_columns=columns)
+
+
 def test_without_any_photo_or_log_there_is_no_pool(folder):
     photos, logs, empty = folder / "photos", folder / "logs", folder / "empty"
     empty.mkdir()
@@ -195,8 +273,11 @@ def test_without_any_photo_or_log_there_is_no_pool(folder):
         ((photos,), (empty,)): "empty: no log there",
         ((folder / "fotos",), (logs,)): "fotos: no such file or folder",
         ((photos,), (folder / "imu.csv",)): "imu.csv: no such file or folder",
-        ((folder / "short.csv",), (logs,)): "none of the photos (1) can be used",
-        ((photos,), (folder / "short.csv",)): "none of the gyro logs (1) can be used",
+        ((folder / "short.csv",), (logs,)): "none of the photos (1) can be used, see above why; name others",
+        (
+            (photos,),
+            (folder / "short.csv",),
+        ): "none of the gyro logs (1) can be used, see above why; name others",
     }.items():
         with pytest.raises(DeepGyroError) as error:
             open_pool(*arguments, **SIZE, on_bad=lambda line: None)

@@ -5,7 +5,7 @@ import pytest
 
 from deepgyro.blurfield import GridField
 from deepgyro.synthesis import PHYSICAL, Pair, pair_at
-from deepgyro.synthesis.motion import Patch, PatchedField, linear_path
+from deepgyro.synthesis.patches import Patch, PatchedField, linear_path
 from deepgyro.synthesis.tally import DISTANCES, LENGTHS, TURN, FieldTally, Tally, bin_names, tally_table
 
 HEIGHT, WIDTH, STEP = 64, 96, 16

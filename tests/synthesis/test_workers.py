@@ -90,6 +90,23 @@ def test_a_worker_that_dies_ends_the_work_with_one_line(pieces, number, how):
         work(pieces.die, [number], 2)
 
 
+def test_a_script_that_workers_run_again_is_told_what_it_needs(pieces, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"from {pieces.__name__} import square\n"
+        "from deepgyro.synthesis.workers import work_in_processes\n"
+        "list(work_in_processes(square, range(9), lambda count: None, workers=2))\n"
+    )
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert (
+        "a worker ended with code 1 at its start (a script must call this under `if __name__ =="
+        in done.stderr
+    )
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(("number", "error"), [(0, ValueError), (1, DeepGyroError)])
 def test_what_goes_wrong_in_a_worker_goes_wrong_here(pieces, workers, number, error):

@@ -318,6 +318,11 @@ def test_the_command_prints_one_json_object(server, tmp_path, capsys):
         "no such log": (["attic", "--out", "out"], "no log 'attic' here; there are room1, room2, room3"),
         "no address": (["--out", "out", "--mirror", "mirror"], "an address with http:// or https://"),
         "a file's address": (["--out", "out", "--mirror", "file:///etc"], "http:// or https://"),
+        "no host": (["--out", "out", "--mirror", "http:///tumvi"], "--mirror is 'http:///tumvi'"),
+        "half a host": (["--out", "out", "--mirror", "http://a..b/"], "--mirror is 'http://a..b/'"),
+        "an open bracket": (["--out", "out", "--mirror", "http://[::1/"], "--mirror is 'http://[::1/'"),
+        "no port": (["--out", "out", "--mirror", "http://a:b/"], "--mirror is 'http://a:b/'"),
+        "not encoded": (["--out", "out", "--mirror", "http://a/ü"], "--mirror is 'http://a/ü'"),
         "no folder": (["room1"], "--out"),
     }.values(),
 )

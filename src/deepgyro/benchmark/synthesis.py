@@ -58,6 +58,8 @@ def synthesis(
     """
     if count < 20:
         raise ValueError(f"count is {count}: of fewer than 20 pairs no rate can be told")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers is {workers}; at least 1 is needed")
     workers = workers or core_count()
     with TemporaryDirectory(prefix="deepgyro-bench-") as name:
         folder = Path(name)

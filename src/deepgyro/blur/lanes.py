@@ -225,7 +225,7 @@ def start_piece(typing, line, active, major, minor, start, end, share, which):
     ----------
     line: filled with `LINE` rows of lanes: m0, m1 (where a piece begins and ends along the major axis, m0 <
     m1), s0 (where it begins along the minor), slope, inverse of the slope's size, the slope's sign, density
-    (weight per length along the major axis; 0 for lanes that take no part). active: 1 or 0 for each lane.
+    (weight per length along the major axis; 0 for lanes that take no part), m1 - m0. active: 1 or 0 a lane.
     major, minor, start, end: a lane goes from (major[start], minor[start]) to (major[end], minor[end]).
     share: the weight of a whole piece. which: 0: all lanes; 1: those that run along major at least as much
     as along minor; 2: those that run along major more.
@@ -256,7 +256,7 @@ def start_piece(typing, line, active, major, minor, start, end, share, which):
         sign = _constant(builder, 1.0).where(slope.compare(">=", 0.0), -1.0)
         zero = _constant(builder, 0.0)
         density = (_spread(builder, args[6]) * inverse).where(part, zero)
-        rows = (m0, m1, s0, slope, _constant(builder, 1.0) / size.max(1e-12), sign, density)
+        rows = (m0, m1, s0, slope, _constant(builder, 1.0) / size.max(1e-12), sign, density, m1 - m0)
         for k, row in enumerate(rows):
             pointer = _pointer(context, builder, signature, args, 0, _row(k))
             builder.store(row.value, pointer, align=4)
@@ -283,13 +283,14 @@ def column_weights(typing, weights, line, column):
     """
 
     def code(context, builder, signature, args):
-        m0, m1, s0, slope, inverse_slope, sign, density = (
-            _load(context, builder, signature, args, 1, _row(k)) for k in range(7)
+        m0, m1, s0, slope, inverse_slope, sign, density, whole = (
+            _load(context, builder, signature, args, 1, _row(k)) for k in range(LINE)
         )
         edge = _spread(builder, args[2])
         size = sign * slope
         start, end = (m0 - edge).max(0.0), (m1 - edge).min(1.0)
-        length = (end - start).max(0.0)
+        # Not end - start: of a piece of 0.0001 px that loses a thousandth.
+        length = (whole - (edge - m0).max(0.0) - (m1 - (edge + 1.0)).max(0.0)).max(0.0)
         middle = 0.5 * (start + end)
         low = s0 + slope * (middle + edge - m0) - 0.5 * size * length
         row = low.floor()

@@ -45,13 +45,27 @@ class Blur:
     def of_part(
         self, picture: Float32[ndarray, "a b c"], *, top: int, left: int
     ) -> Float32[ndarray, "h w c"]:
-        """Blur the part of a larger picture whose first pixel is (left, top): its surroundings come in."""
+        """Blur the part of a larger picture whose first pixel is (left, top): its surroundings come in.
+
+        Raises
+        ------
+        ValueError
+            If the picture is not float32 of one to three channels, or the part reaches outside.
+        """
         import cv2
 
         from .kernels import walk
         from .lanes import LANES
 
         height, width = self.field.shape[:2]
+        if picture.dtype != np.float32 or picture.ndim != 3 or not 1 <= picture.shape[2] <= 3:
+            raise ValueError(
+                f"the picture is {picture.dtype} {picture.shape}; float32 of 1 to 3 channels is needed"
+            )
+        if min(top, left) < 0 or top + height > picture.shape[0] or left + width > picture.shape[1]:
+            raise ValueError(
+                f"the part at ({left}, {top}), {width} x {height}, is not within {picture.shape}"
+            )
         m = self.reach
         above, before = min(m, top), min(m, left)
         below = min(m, picture.shape[0] - top - height)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 
-from ..errors import NotCovered, RunsWithShutter
+from ..errors import NotCovered, RunsWithShutter, TurnsBehind
 from ..rotations import integrate
 from ..threads import for_bands
 from .grid import GridField, between, cells, node_positions
@@ -127,7 +127,7 @@ class MotionField:
 
         Raises
         ------
-        ValueError
+        TurnsBehind, RunsWithShutter
             If a pixel turns behind the camera, or the picture runs along with the rolling shutter.
         """
         from . import kernels
@@ -158,7 +158,7 @@ class MotionField:
 
         for_bands(len(rows), 32, band)
         if any(s & kernels.BEHIND for s in status):
-            raise ValueError(
+            raise TurnsBehind(
                 "a pixel turns behind the camera during the exposure (most often omega in deg/s)"
             )
         if any(status):

@@ -31,10 +31,10 @@ _DAMAGED = (*_BROKEN, struct.error, zlib.error)
 _BAND = 256  # rows copied at a time
 
 
-def read_photo(path: str | os.PathLike[str]) -> Photo:
+def read_photo(path: str | os.PathLike[str], *, quiet: bool = False) -> Photo:
     """Read a JPEG, PNG, TIFF, WebP or HEIC photo, as stored, with its metadata.
 
-    Of a file with several pictures the first is read, and a warning logged.
+    Of a file with several pictures the first is read, and a warning logged unless `quiet`.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
         if format == "HEIF":
             return read_heif(path)
         with open(path, "rb") as fp:
-            return _read(fp, path, format)
+            return _read(fp, path, format, quiet=quiet)
     except _DAMAGED as error:
         raise _damaged(path, format, error) from error
 
@@ -129,13 +129,13 @@ def _header(fp: BinaryIO, format: str) -> "ImageFile":
         ) from error
 
 
-def _read(fp: BinaryIO, path: Path, format: str) -> Photo:
+def _read(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> Photo:
     from PIL.TiffImagePlugin import TiffImageFile
 
     image = _header(fp, format)
     check_size(path, *image.size)
     pictures = getattr(image, "n_frames", 1)
-    if pictures > 1:
+    if pictures > 1 and not quiet:
         logger.warning("%s holds %d pictures; only the first is read", path, pictures)
     exif = None
     if isinstance(image, TiffImageFile):

@@ -130,7 +130,7 @@ class ShardStream(IterableDataset[Sample]):
             raise DeepGyroError(
                 f"{len(self.shards)} shards for {step} workers: use fewer workers, or smaller shards"
             )
-        rng = np.random.default_rng([self.seed, first])
+        rng = np.random.default_rng([self.seed, first, 1])
         held: list[dict[str, bytes]] = []
         for epoch in count():
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.shards))

@@ -37,7 +37,7 @@ class TrainConfig:
     batch: int = 4
     patch: int = 192
     """Side of the patches, px."""
-    rate: float = 1e-3
+    rate: float = 7e-4
     """Highest learning rate; it rises over `warmup` steps at every start, and falls as a cosine to 1 %."""
     warmup: int = 200
     ema: float = 0.999
@@ -138,7 +138,7 @@ def train(
     network, average = DeepGyro(config.network), DeepGyro(config.network).requires_grad_(False)
     for each in (network, average):
         each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), config.rate, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(network.parameters(), config.rate, (0.9, 0.99), weight_decay=1e-4)
     progress = Progress()
     if resume:
         progress = load_checkpoint(out / "checkpoint.safetensors", network, average)
@@ -157,7 +157,7 @@ def train(
             guesses = network(item["blurred"], item["noisy"], item["gyro"], item["linear"])
         loss = total_loss(guesses, item["sharp"], config.early)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 0.3)
         optimizer.step()
         optimizer.zero_grad()
         decay = min(config.ema, (1 + progress.step) / (10 + progress.step))

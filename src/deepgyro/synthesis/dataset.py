@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import DeepGyroError
 from ..frames import make_folder
 from ..threads import core_count
-from .cluster import work_on_ray
+from .cluster import on_ray, work_on_ray
 from .config import SynthesisConfig
 from .job import Job, differences
 from .pool import Pool
@@ -65,6 +65,8 @@ def make_dataset(
     shard's name, size, number of samples and SHA-256; written last). The same job gives the same bytes in
     every file, whoever works on it and however often it is killed.
 
+    A script must call this under ``if __name__ == "__main__":``, since each worker imports the script anew.
+
     Parameters
     ----------
     pool
@@ -84,17 +86,18 @@ def make_dataset(
     workers
         Processes, each on one core; 1 is this process itself. None: as many as there are cores.
     ray
-        Address of a Ray cluster that does the work instead, as in `work_on_ray`; all its machines must see
+        Address of a Ray cluster that does the work instead, as in `on_ray`; all its machines must see
         `out` and the photos under the same paths.
     overwrite
-        First remove the data set that lies there, finished or not, whatever its job was.
+        First, once the cluster is reached, remove the data set that lies there, whatever its job was.
     progress
         Called with the number of pairs that are done, those of an earlier run among them.
 
     Raises
     ------
     DeepGyroError
-        If another job's data set lies there, the disk is full, a worker dies. What is finished is kept.
+        If another job's data set lies there, no cluster is there, the disk is full, a worker dies. What is
+        finished is kept.
     ValueError
         If a number is too small.
     """
@@ -103,14 +106,18 @@ def make_dataset(
         raise ValueError(f"--workers is {workers}; at least 1 is needed")
     job = Job(pool, config, out.absolute(), count, seed, height, width, shard_size)
     make_folder(job.out)
+    workers = workers or core_count()
     with _alone_in(job.out):
-        finished = _begin(job, overwrite=overwrite)
-        kept = sum(len(job.indices(n)) for n in job.shards if (job.out / shard_name(n)).exists())
-        counter = _Counter(kept, progress)
-        missing = [number for number in job.shards if shard_name(number) not in finished]
         try:
-            with closing(_work(job, missing, counter.tick, workers or core_count(), ray)) as shards:
-                finished |= {shard.name: shard for shard in shards}
+            with on_ray(ray, workers=workers) if ray is not None else nullcontext():
+                finished = _begin(job, overwrite=overwrite)
+                kept = sum(len(job.indices(n)) for n in job.shards if (job.out / shard_name(n)).exists())
+                counter = _Counter(kept, progress)
+                missing = [number for number in job.shards if shard_name(number) not in finished]
+                with closing(
+                    _work(job, missing, counter.tick, workers, on_cluster=ray is not None)
+                ) as shards:
+                    finished |= {shard.name: shard for shard in shards}
         finally:
             remove_parts(job.out)  # of workers that were stopped
         if missing:
@@ -144,10 +151,10 @@ class _Counter:
 
 
 def _work(
-    job: Job, numbers: Sequence[int], tick: Tick, workers: int, ray: str | None
+    job: Job, numbers: Sequence[int], tick: Tick, workers: int, *, on_cluster: bool
 ) -> Generator[Shard, None, None]:
-    if ray is not None and numbers:
-        return work_on_ray(job.make, numbers, tick, address=ray, workers=workers)
+    if on_cluster:
+        return work_on_ray(job.make, numbers, tick)
     workers = min(workers, len(numbers))
     if workers > 1:
         return work_in_processes(job.make, numbers, tick, workers=workers)

@@ -11,7 +11,6 @@ from numpy import ndarray
 
 from ..blur import Blur
 from ..blurfield import Field
-from ..light import linear_to_srgb, srgb_to_linear
 from .config import ImageDraws
 from .motion import log_uniform
 
@@ -19,10 +18,21 @@ KNEE = 235
 """Pixels whose channels are all over this (encoded) may have been brighter than white."""
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A photo, scaled and perhaps mirrored, and where in it the picture begins."""
+
+    photo: UInt8[ndarray, "a b 3"]
+    top: int
+    left: int
+    facts: dict[str, object]
+    """What was drawn."""
+
+
 def draw_window(
     rng: np.random.Generator, photo: UInt8[ndarray, "a b 3"], height: int, width: int, draws: ImageDraws
-) -> tuple[UInt8[ndarray, "c d 3"], int, int]:
-    """Draw a photo's scale, mirror image and window; return the photo so, and the window's top and left.
+) -> Window:
+    """Draw a photo's scale, mirror image and window.
 
     Photos are made smaller, never larger.
 
@@ -38,15 +48,17 @@ def draw_window(
         raise ValueError(
             f"the photo is {photo.shape[1]} x {photo.shape[0]} px; at least {width} x {height} are needed"
         )
+    scale = 1.0
     if rng.random() < draws.scale:
         scale = log_uniform(rng, (least, 1.0))
         size = max(round(scale * photo.shape[1]), width), max(round(scale * photo.shape[0]), height)
         photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.5:
+    mirrored = bool(rng.random() < 0.5)
+    if mirrored:
         photo = cv2.flip(photo, 1)
     top = int(rng.integers(photo.shape[0] - height + 1))
     left = int(rng.integers(photo.shape[1] - width + 1))
-    return photo, top, left
+    return Window(photo, top, left, {"scale": scale, "mirrored": mirrored, "top": top, "left": left})
 
 
 def around(
@@ -122,26 +134,34 @@ def _part(scene: Shaped[ndarray, "a b 3"], top: int, left: int, field: Field) ->
     return scene[top : top + field.shape[0], left : left + field.shape[1]]
 
 
-def jpeg_file(rng: np.random.Generator, image: UInt8[ndarray, "h w 3"], draws: ImageDraws) -> bytes:
-    """Return the JPEG file of a picture, its quality and its colours' resolution drawn."""
+def jpeg_file(
+    rng: np.random.Generator, image: UInt8[ndarray, "h w 3"], draws: ImageDraws
+) -> tuple[bytes, dict[str, object]]:
+    """Return the JPEG file of a picture, and its quality and its colours' resolution, which are drawn."""
     import cv2
 
     low, high = draws.quality
     quality = int(rng.integers(low, high + 1))
-    sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    halved = bool(rng.integers(2))
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        sampling[int(rng.integers(2))],
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if halved else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    return data.tobytes()
+    return data.tobytes(), {"quality": quality, "sampling": "4:2:0" if halved else "4:4:4"}
+
+
+# Tables are computed with Python's floats: NumPy's powers of float32 differ from processor to processor.
 
 
 @cache
 def _plain_light() -> Float32[ndarray, " 256"]:
-    return srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
+    """Return the light of every encoded value (IEC 61966-2-1, as in `light`)."""
+    values = (k / 255 for k in range(256))
+    light = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return np.array(light, np.float32)
 
 
 def _brightened(gain: float) -> Float32[ndarray, " 256"]:
@@ -153,5 +173,6 @@ def _brightened(gain: float) -> Float32[ndarray, " 256"]:
 @cache
 def _encoded_light() -> UInt8[ndarray, " 65536"]:
     """Return the encoded value of every 65535th of light."""
-    light = np.arange(65536, dtype=np.float32) / np.float32(65535)
-    return np.rint(linear_to_srgb(light) * np.float32(255)).clip(0, 255).astype(np.uint8)
+    light = (k / 65535 for k in range(65536))
+    values = [12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055 for x in light]
+    return np.array([round(255 * v) for v in values], np.uint8)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,6 +104,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
 
 
 def _versions() -> dict[str, str]:
+    """Return what else decides about the bytes: of the same job other code may make others."""
     import cv2
     import numba
     import numpy
@@ -107,9 +112,35 @@ def _versions() -> dict[str, str]:
 
     return {
         "deepgyro": version("deepgyro"),
+        "deepgyro's code": _code_hash(),
         "numba": numba.__version__,
         "numpy": numpy.__version__,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
+        "processor": _processor(),
         "telemetry-parser": version("telemetry-parser"),
     }
+
+
+@cache
+def _code_hash() -> str:
+    """Return a hash of this package's modules: while it is worked on, its version stays."""
+    package = Path(__file__).parents[1]
+    sources = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    code = hashlib.sha256()
+    for name in sorted(sources):
+        content = sources[name].read_bytes()
+        code.update(f"{name}\0{len(content)}\0".encode() + content)
+    return code.hexdigest()[:12]
+
+
+@cache
+def _processor() -> str:
+    """Return the class of processor, as far as it rounds otherwise: with FMA or without."""
+    machine = platform.machine().lower()
+    if machine not in ("x86_64", "amd64"):
+        return {"arm64": "aarch64"}.get(machine, machine)
+    numpy = import_module("numpy._core._multiarray_umath")
+    features: Mapping[str, bool] = getattr(numpy, "__cpu_features__", {})
+    fma = features.get("FMA3") or features.get("X86_V3")  # the level that has it
+    return f"x86_64 {'with' if fma else 'without'} FMA"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from ..blurfield import GridField, MotionField, motion_field, path_length
+from ..blurfield import MotionField, motion_field, path_length
 from ..camera import Camera
-from ..errors import DeepGyroError, NotCovered, RunsWithShutter
+from ..errors import DeepGyroError, ImpossibleMotion, NotCovered
 from ..telemetry import GyroLog
 from .config import CameraDraws, MotionDraws, Range
 
@@ -20,8 +20,8 @@ STEP = 16
 """Distance of the nodes at which the fields of a pair are kept, px."""
 MARGIN = 0.05
 """Of the log around an exposure that is kept for gyros with a wrong clock, s."""
-RIM = 0.3
-"""The outer part of a region that moves by itself in which it does so less and less: no seam is seen."""
+FASTEST = 35.0
+"""No rate about an axis is scaled beyond this, the end of a gyro's usual range, rad/s."""
 _TRIES = 20
 
 
@@ -59,70 +59,6 @@ class Exposure:
         )
 
 
-@dataclass(frozen=True)
-class Patch:
-    """An ellipse of the picture that moves by itself."""
-
-    x: float
-    y: float
-    """Its centre, px."""
-    a: float
-    b: float
-    """Its half axes, px."""
-    angle: float
-    """From x to the first half axis, rad."""
-    u: float
-    v: float
-    """What its blur vector has more than the camera's, px."""
-
-
-@dataclass(frozen=True, eq=False)
-class PatchedField:
-    """A field with regions that move by themselves; it slices like an array (height, width, n, 2)."""
-
-    grid: GridField
-    """The camera's part."""
-    patches: tuple[Patch, ...]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(height, width, n, 2)."""
-        return self.grid.shape
-
-    def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "h w n 2"]:
-        """Return the part of the field in a window of rows and columns, px."""
-        field = self.grid[window]
-        y, x = np.ogrid[
-            tuple(slice(*part.indices(size)) for part, size in zip(window, self.shape, strict=False))
-        ]
-        for patch in self.patches:
-            c, s = np.cos(patch.angle), np.sin(patch.angle)
-            dx, dy = x - patch.x, y - patch.y
-            radius = np.hypot((c * dx + s * dy) / patch.a, (c * dy - s * dx) / patch.b)
-            share = ((1 - radius) / RIM).clip(0, 1).astype(np.float32)
-            inside = share > 0
-            field[inside] += share[inside, None, None] * linear_path(
-                np.array([patch.u, patch.v]), self.shape[2]
-            )
-        return field
-
-    @property
-    def ends(self) -> PatchedField:
-        """The first and the last instant alone: all there is to straight paths of constant speed."""
-        return replace(self, grid=replace(self.grid, nodes=self.grid.nodes[:, :, [0, -1]]))
-
-    @property
-    def reach(self) -> int:
-        """How far a path leads away from its pixel at the most, px."""
-        beyond = max((np.hypot(patch.u, patch.v) / 2 for patch in self.patches), default=0.0)
-        return int(np.ceil(np.abs(self.grid.nodes).max() + beyond)) + 2
-
-    @property
-    def facts(self) -> list[dict[str, float]]:
-        """The regions, JSON-able."""
-        return [asdict(patch) for patch in self.patches]
-
-
 def linear_path(vectors: ndarray, n: int) -> Float32[ndarray, "*grid n 2"]:
     """Return the paths of constant speed along blur vectors (..., 2), at n instants, px."""
     path: ndarray = np.linspace(-0.5, 0.5, n)[:, None] * np.asarray(vectors)[..., None, :]
@@ -152,7 +88,7 @@ def draw_exposure(rng: np.random.Generator, log: GyroLog, camera: Camera, draws:
         try:
             taken = _stretch(rng, log, camera, draws, wanted, exposure)
             return _scaled(taken, draws, wanted)
-        except (NotCovered, RunsWithShutter):
+        except (NotCovered, ImpossibleMotion):
             continue
     raise DeepGyroError(
         f"{log.source}: none of {_TRIES} exposures fits into this log of {log.duration:.2f} s; "
@@ -170,27 +106,6 @@ def draw_translation(
     tilt, turn = np.radians(rng.uniform(0, draws.tilt)), rng.uniform(0, 2 * np.pi)
     normal = np.array([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)])
     return velocity, normal / log_uniform(rng, draws.depth)
-
-
-def draw_patches(rng: np.random.Generator, height: int, width: int, draws: MotionDraws) -> tuple[Patch, ...]:
-    """Draw regions that move by themselves."""
-    patches = []
-    for _ in range(int(rng.integers(1, 4))):
-        a, b = rng.uniform(0.03, 0.2, 2) * width
-        angle, direction = rng.uniform(0, 2 * np.pi, 2)
-        length = rng.uniform(0, draws.patch_speed)
-        patches.append(
-            Patch(
-                x=float(rng.uniform(0, width)),
-                y=float(rng.uniform(0, height)),
-                a=float(a),
-                b=float(b),
-                angle=float(angle),
-                u=float(length * np.cos(direction)),
-                v=float(length * np.sin(direction)),
-            )
-        )
-    return tuple(patches)
 
 
 def log_uniform(rng: np.random.Generator, ends: Range) -> float:
@@ -285,7 +200,7 @@ def _scaled(taken: Exposure, draws: MotionDraws, wanted: float | None) -> Exposu
             factor = min(factor, draws.longest / max(float(lengths.max()), 1e-6))
         if abs(factor - 1) > 1e-3:
             fastest = float(np.abs(taken.log.omega).max())
-            factor = min(factor, 90.0 / max(fastest, 1e-6))  # a GyroLog ends at 100 rad/s
+            factor = min(factor, FASTEST / max(fastest, 1e-6))
             log = GyroLog(taken.log.t, taken.log.omega * factor, source=taken.log.source)
             taken = replace(taken, log=log)
     return taken

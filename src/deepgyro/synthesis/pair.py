@@ -11,21 +11,14 @@ from numpy import ndarray
 
 from ..blurfield import GridField, path_length
 from ..camera import Camera
-from ..errors import RunsWithShutter
+from ..errors import ImpossibleMotion
 from ..frames import decode_pixels
 from ..telemetry import GyroLog
 from .config import MotionDraws, SynthesisConfig
 from .gyro import draw_kind, told_nodes
 from .image import around, draw_window, jpeg_file, record_encoded, record_light
-from .motion import (
-    STEP,
-    Exposure,
-    PatchedField,
-    draw_exposure,
-    draw_patches,
-    draw_translation,
-    linear_path,
-)
+from .motion import STEP, Exposure, draw_exposure, draw_translation, linear_path
+from .patches import PatchedField, draw_patches
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +75,7 @@ def make_pair(
         If the log is too short for an exposure.
     """
     height, width = camera.height, camera.width
-    window, top, left = draw_window(rng, photo, height, width, config.image)
+    window = draw_window(rng, photo, height, width, config.image)
     taken = draw_exposure(rng, log, camera, config.motion)
     encoded = rng.random() < config.image.encoded
     straight = bool(encoded or rng.random() < config.motion.straight)
@@ -101,13 +94,14 @@ def make_pair(
         GridField(seen, height, width, STEP),
         draw_patches(rng, height, width, config.motion) if moving else (),
     )
-    scene, y, x = around(window, top, left, height, width, exact.reach if config.image.surroundings else 0)
+    reach = exact.reach if config.image.surroundings else 0
+    scene, y, x = around(window.photo, window.top, window.left, height, width, reach)
     record = record_encoded if encoded else record_light
     recorded = record(rng, scene, y, x, exact.ends if straight else exact, config.image)
     blurred = recorded.blurred
-    jpeg = None
+    jpeg, saved = None, None
     if rng.random() < config.image.jpeg:
-        jpeg = jpeg_file(rng, blurred, config.image)
+        jpeg, saved = jpeg_file(rng, blurred, config.image)
         blurred = decode_pixels(jpeg, "the pair's JPEG")
     facts = {
         "blur_px": float(path_length(seen).mean()),
@@ -115,6 +109,7 @@ def make_pair(
             "focal": float(camera.K[0, 0]),
             "readout_time": camera.readout_time,
             "readout_direction": camera.readout_direction,
+            "cam_from_imu": None if camera.cam_from_imu is None else camera.cam_from_imu.tolist(),
         },
         "encoding": "encoded" if encoded else "linear",
         "error_px": _distance(seen, told),
@@ -122,9 +117,11 @@ def make_pair(
         "gyro": kind,
         "gyro_errors": errors,
         "image": recorded.facts,
+        "jpeg": saved,
         "patches": exact.facts,
         "straight": straight,
         "t": taken.start,
+        "window": window.facts,
         **facts,
     }
     return Pair(recorded.sharp, blurred, exact, GridField(told, height, width, STEP), facts, jpeg)
@@ -142,7 +139,7 @@ def _paths(
     velocity, plane = draw_translation(rng, taken, draws)
     try:
         seen = taken.field(velocity=velocity, plane=plane).on_grid(STEP).nodes
-    except RunsWithShutter:  # the two motions together: one in thousands of pairs
+    except ImpossibleMotion:  # the two motions together: one in thousands of pairs
         return turned, turned, {}
     return turned, seen, {"velocity": velocity.tolist(), "plane": plane.tolist()}
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ..errors import DeepGyroError, RunsWithShutter
+from ..errors import DeepGyroError, ImpossibleMotion
 from ..frames import decode_pixels, eight_bits, read_photo
 from ..telemetry import GyroLog
 from .config import SynthesisConfig
@@ -50,7 +50,7 @@ class PoolPhoto:
             raise DeepGyroError(f"{self.path}: has changed since it was checked; start again")
         if data.startswith(_JPEG):
             return decode_pixels(data, str(self.path))
-        return eight_bits(read_photo(self.path).pixels)
+        return eight_bits(read_photo(self.path, quiet=True).pixels)  # it was warned of while checking
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +98,19 @@ def pair_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, heigh
     for tries_left in reversed(range(_TRIES)):
         photo = pool.photos[rng.integers(len(pool.photos))]
         log = pool.logs[rng.integers(len(pool.logs))]
-        other_log = pool.logs[rng.integers(len(pool.logs))]  # for a pair whose gyro is another recording's
+        others = [other for other in pool.logs if other is not log] or [log]
+        other_log = others[rng.integers(len(others))]  # for a pair whose gyro is another recording's
         camera = draw_camera(rng, config.camera, height=height, width=width)
         pixels = photo.pixels()
         try:
             pair = make_pair(pixels, log.log, camera, rng, config, other_log=other_log.log)
-        except (DeepGyroError, RunsWithShutter) as error:  # a gap in the log, a shutter too slow: draw again
+        except (DeepGyroError, ImpossibleMotion) as error:  # a gap in the log, a wild turn: draw again
             if not tries_left:
                 what = f"pair {index} of seed {seed} ({photo.name}, {log.name})"
                 raise DeepGyroError(f"{what} cannot be made: {error}") from error
         else:
             break
     facts = {"index": index, "photo": photo.name, "log": log.name, **pair.facts}
+    if pair.facts["gyro"] == "wrong":
+        facts["other_log"] = other_log.name
     return replace(pair, facts=facts)

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..blurfield import GridField
 from ..frames import decode_pixels, encode_png
-from .motion import Patch, PatchedField
 from .pair import Pair
+from .patches import Patch, PatchedField
 
 _GRID = ("height", "width", "step")  # the facts that turn nodes into fields
 

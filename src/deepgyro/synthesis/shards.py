@@ -88,6 +88,7 @@ def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
                 index = int(key)
                 content = tar.extractfile(member)
                 files[extension] = content.read() if content else b""
+            _check_end(tar)
     except (tarfile.TarError, ValueError) as error:
         raise DeepGyroError(f"{path}: {_DAMAGED}") from error
     except OSError as error:
@@ -107,11 +108,27 @@ def finished_shard(path: Path, indices: range) -> Shard:
     try:
         with tarfile.open(path, "r:") as tar:
             found = dict.fromkeys(int(name.partition(".")[0]) for name in tar.getnames())
+            _check_end(tar)
     except (tarfile.TarError, ValueError, OSError) as error:
         raise DeepGyroError(f"{path}: {_DAMAGED}") from error
     if list(found) != list(indices):
         raise DeepGyroError(f"{path}: {_DAMAGED}")
     return Shard(path.name, path.stat().st_size, len(indices), content_hash(path))
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Refuse a tar file that was read to its last member but is cut off behind it.
+
+    Raises
+    ------
+    ReadError
+        If the two blocks of zeros are missing that end an archive.
+    """
+    end = bytes(2 * tarfile.BLOCKSIZE)
+    assert tar.fileobj is not None  # it is open
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(len(end)) != end:
+        raise tarfile.ReadError("no end of the archive")
 
 
 def write_durably(path: Path, write: Callable[[BinaryIO], _Made]) -> tuple[_Made, int, str]:

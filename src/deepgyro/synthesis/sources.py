@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DeepGyroError, UnnamedColumns
-from ..frames import content_hash, natural_order, read_photo
+from ..frames import content_hash, natural_order, read_photo, read_record
 from ..telemetry import GyroLog, read_gyro
+from ..telemetry.columns import parse_option
 from ..threads import for_bands
 from .pool import Pool, PoolLog, PoolPhoto
 
@@ -42,15 +43,16 @@ def open_pool(
     Parameters
     ----------
     photos, logs
-        Files, or folders that are searched with all that is in them (not what is hidden).
+        Files, or folders that are searched with all that is in them and that links lead to (not what is
+        hidden). Previews of data sets are no photos.
     height, width
         Size of the pairs, px. A smaller photo is left out, none is enlarged.
     gyro_columns
         Columns and units of the logs that do not say them, as `read_gyro` takes them; others go by what they
         say themselves.
     on_bad
-        Called with one line for each file that is left out (small photos are counted where they are many);
-        without it the lines are logged as warnings.
+        Called with one line for each file or folder that is left out (small photos are counted where they
+        are many); without it the lines are logged as warnings.
     progress
         Called with the share of the files that is checked.
 
@@ -62,27 +64,30 @@ def open_pool(
         If `gyro_columns` names no time and rates with their units.
     """
     say = on_bad or (lambda line: logger.warning("%s", line))
-    photo_files = _find(photos, "photo", SUFFIXES)
-    log_files = _find(logs, "log")
+    if gyro_columns is not None:
+        parse_option(gyro_columns)
+    photo_files = _find(photos, "photo", say, SUFFIXES)
+    log_files = _find(logs, "log", say)
     files = len(photo_files) + len(log_files)
-    report = _Counter(lambda done: progress(done / files) if progress else None)
+    report = _FileCounter(lambda done: progress(done / files) if progress else None)
     usable = _ordered(_check_photos(photo_files, report), say)
     large = [photo for photo in usable if photo.height >= height and photo.width >= width]
     _report_small(usable, height, width, say)
     if not large:
         raise DeepGyroError(
-            f"none of the photos ({len(photo_files)}) can be used: {width} x {height} px or more, the size "
-            "of a pair, are needed; name others or give a smaller size"
+            f"none of the photos ({len(photo_files)}) can be used, see above why; name others ({width} x "
+            f"{height} px or more, the size of a pair, are needed) or give a smaller size"
         )
     gyro = _ordered([_checked_log(name, path, gyro_columns, report) for name, path in log_files], say)
     if not gyro:
         raise DeepGyroError(
-            f"none of the gyro logs ({len(log_files)}) can be used: {SHORTEST_LOG:g} s or more are needed"
+            f"none of the gyro logs ({len(log_files)}) can be used, see above why; name others "
+            f"({SHORTEST_LOG:g} s or more are needed)"
         )
     return Pool(tuple(large), tuple(gyro))
 
 
-class _Counter:
+class _FileCounter:
     """Counts files from several threads."""
 
     def __init__(self, tell: Callable[[int], object]) -> None:
@@ -97,28 +102,49 @@ class _Counter:
             self.tell(self.done)
 
 
-def _find(paths: Sequence[Path], what: str, suffixes: set[str] | None = None) -> list[tuple[str, Path]]:
-    """Return the files that are named or lie in folders that are, each once, with its name therein."""
-    found: dict[Path, str] = {}
+def _find(
+    paths: Sequence[Path], what: str, say: Callable[[str], None], suffixes: set[str] | None = None
+) -> list[tuple[str, Path]]:
+    """Return the files that are named or lie in folders that are, each once, with its name therein.
+
+    A file that could have several names gets the shortest, whoever was named first.
+    """
+    found: dict[str, list[tuple[str, Path]]] = {}
     for path in paths:
         if path.is_dir():
-            for file in _files_in(path):
+            for file in _files_in(path, say):
                 if suffixes is None or file.suffix.lower() in suffixes:
-                    found.setdefault(file.absolute(), file.relative_to(path).as_posix())
+                    name = file.relative_to(path).as_posix()
+                    found.setdefault(os.path.realpath(file), []).append((name, file.absolute()))
         elif path.exists():
-            found.setdefault(path.absolute(), path.name)
+            found.setdefault(os.path.realpath(path), []).append((path.name, path.absolute()))
         else:
             raise DeepGyroError(f"{path}: no such file or folder; check the name")
     if not found:
         where = ", ".join(map(str, paths)) or "nothing named"
         raise DeepGyroError(f"{where}: no {what} there; name {what}s, or folders of them")
-    return sorted(((name, path) for path, name in found.items()), key=lambda item: _order(item[0]))
+    files = (min(names, key=lambda item: (len(item[0]), item)) for names in found.values())
+    return sorted(files, key=lambda item: _order(item[0]))
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
+def _files_in(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """Yield the files of a folder and below, behind links last; each real folder is searched once."""
+
+    def unreadable(error: OSError) -> None:
+        say(f"left out: {error.filename}: the folder cannot be read ({error.strerror})")
+
+    seen: set[str] = set()
+    waiting = deque([folder])
+    while waiting:
+        for parent, folders, files in os.walk(waiting.popleft(), onerror=unreadable):
+            real = os.path.realpath(parent)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += (Path(parent, name) for name in folders if os.path.islink(Path(parent, name)))
+            yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
 def _order(name: str) -> tuple[list[tuple[str, int]], str]:
@@ -145,7 +171,7 @@ def _ordered(checked: Sequence[_Material | str], say: Callable[[str], None]) -> 
     return usable
 
 
-def _check_photos(files: Sequence[tuple[str, Path]], report: _Counter) -> list[PoolPhoto | str]:
+def _check_photos(files: Sequence[tuple[str, Path]], report: _FileCounter) -> list[PoolPhoto | str]:
     checked: list[PoolPhoto | str] = [""] * len(files)
 
     def check(top: int, bottom: int) -> None:
@@ -160,6 +186,8 @@ def _check_photos(files: Sequence[tuple[str, Path]], report: _Counter) -> list[P
 def _checked_photo(name: str, path: Path) -> PoolPhoto | str:
     """Decode a photo strictly, and again as `PoolPhoto.pixels` does; return why if it cannot be used."""
     try:
+        if "preview" in (read_record(path) or {}):
+            return f"left out: {path}: is a preview of a data set"
         height, width = read_photo(path).pixels.shape[:2]
         photo = PoolPhoto(name, path, content_hash(path), height, width)
         photo.pixels()
@@ -178,7 +206,7 @@ def _report_small(photos: Sequence[PoolPhoto], height: int, width: int, say: Cal
             say(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
 
 
-def _checked_log(name: str, path: Path, columns: str | None, report: _Counter) -> PoolLog | str:
+def _checked_log(name: str, path: Path, columns: str | None, report: _FileCounter) -> PoolLog | str:
     """Read a log; return why if it cannot be used."""
     try:
         log, used = _read_log(path, columns)

@@ -94,6 +94,7 @@ class _Worker:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
         self.connection, theirs = context.Pipe()
+        self.said_something = False
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         with (
             _interrupts_blocked()
@@ -114,6 +115,7 @@ class _Worker:
             news: _News = self.connection.recv()
         except (EOFError, OSError) as error:
             raise self._death() from error
+        self.said_something = True
         return news
 
     def end(self) -> None:
@@ -129,6 +131,8 @@ class _Worker:
             how = "was killed, most often because memory ran out: use fewer workers"
         else:
             how = f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        if code > 0 and not self.said_something:
+            how += ' at its start (a script must call this under `if __name__ == "__main__":`)'
         return DeepGyroError(f"a worker {how}; what is finished is kept, the same command goes on from there")
 
 

@@ -101,9 +101,22 @@ def fetch_tum_vi(
     names = list(names) or list(known)
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"TUM VI: no log {unknown[0]!r} here; there are {', '.join(known)}")
-    if mirror is not None and urlsplit(mirror).scheme not in ("http", "https"):
-        raise ValueError(f"the mirror is {mirror!r}; an address with http:// or https:// is needed")
+    if mirror is not None and not _is_address(mirror):
+        raise ValueError(
+            f"--mirror is {mirror!r}; an address with http:// or https:// and a host is needed, of a folder"
+        )
     return (_fetch(known[name], out, mirror, overwrite, progress) for name in names)
+
+
+def _is_address(text: str) -> bool:
+    """Return whether `urlopen` understands an address; it says itself whether anything is there."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:  # brackets, the port, a part of the host that is empty or too long
+        return False
+    return parts.scheme in ("http", "https") and host != "" and (parts.path + parts.query).isascii()
 
 
 def _fetch(
