@@ -112,6 +112,19 @@ def test_each_epoch_of_a_data_set_has_every_pair_once(pool, shards, buffer):
     assert any(not torch.equal(a["sharp"], b["sharp"]) for a, b in zip(*epochs, strict=True))
 
 
+def test_pairs_of_some_gyros_are_passed_over(pool, shards):
+    kept = [
+        pair
+        for pair in (pair_at(pool, PHYSICAL, 0, k, **SIZE) for k in range(18))
+        if pair.facts["gyro"] != "refined"
+    ]
+
+    stream = ShardStream(shards, seed=0, without=("refined",))
+
+    assert 0 < len(kept) < 18
+    assert keys(islice(stream, len(kept))) == keys(map(sample, kept))
+
+
 def test_ranks_share_the_shards_of_a_data_set(pool, shards):
     everything = keys(sample(pair_at(pool, PHYSICAL, 0, k, **SIZE)) for k in range(18))
 

@@ -13,6 +13,7 @@ from deepgyro.learn.network import DeepGyro, NetworkConfig
 from deepgyro.learn.train import (
     Progress,
     TrainConfig,
+    _batches,
     learning_rate,
     load_checkpoint,
     psnr,
@@ -61,6 +62,15 @@ def test_a_training_writes_a_checkpoint_that_it_goes_on_from(config, tmp_path):
     assert max(moved) > 0
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {"exact field, linear"} <= set(rows[-1]["validation"])
+
+
+def test_kinds_of_gyro_that_are_passed_over_are_not_trained_on(config, monkeypatch):
+    told = []
+    monkeypatch.setattr("deepgyro.learn.train.ShardStream", lambda *_, **options: told.append(options) or [])
+
+    _batches(replace(config, without=("wrong", "raw")), 1)
+
+    assert told[0]["without"] == ("wrong", "raw")
 
 
 def test_a_checkpoint_of_another_network_is_refused(config, tmp_path):

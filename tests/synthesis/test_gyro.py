@@ -23,23 +23,7 @@ NOTHING = RawErrors(
     missing=False,
     bias_px=(0.0, 0.0),
 )
-RIGHT = GyroDraws(
-    exact=0.0,
-    refined=0.0,
-    none=0.0,
-    wrong=0.0,
-    offset=0.0,
-    offset_tail=(0.0, 0.0),
-    scale=0.0,
-    bias=0.0,
-    noise_density=(0.0, 0.0),
-    full_scales=(),
-    misalignment=0.0,
-    readout=0.0,
-    focal=0.0,
-    missing=0.0,
-    biased=0.0,
-)
+RIGHT = replace(PAPER.gyro, offset=0.0, scale=0.0)  # what is left over from the paper's gyro is right
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ..frames import Photo, write_photo
-from ..synthesis import PRESETS, Pool, hand_shake, make_dataset, open_pool, pack, pair_at, read_shard
+from ..synthesis import PRESETS, Pool, hand_shake, make_dataset, open_pool, pack, pair_at
 from ..synthesis.samples import read_facts
+from ..synthesis.shards import read_samples, write_shard
 from ..threads import core_count, one_core
 from .report import BenchReport, Row, report
 
@@ -82,11 +83,7 @@ def synthesis(
             workers=workers,
             progress=tick,
         )
-        facts = [
-            read_facts(files)
-            for shard in sorted((folder / "pairs").glob("shard-*.tar"))
-            for _, files in read_shard(shard)
-        ]
+        blur = [read_facts(files)["blur_px"] for files in read_samples(folder / "pairs")]
         share = _shares(pool, preset, folder)
     settled = [tick for tick in ticks if tick[1] >= SETTLED * count]
     (start, first), (end, last) = settled[0], settled[-1]
@@ -94,7 +91,7 @@ def synthesis(
         "preset": preset,
         "height": HEIGHT,
         "width": WIDTH,
-        "blur_px": round(float(np.mean([fact["blur_px"] for fact in facts])), 2),
+        "blur_px": round(float(np.mean(blur)), 2),
         "workers": workers,
         "pairs_per_second": round((last - first) / (end - start), 2),
         "share": share,
@@ -104,8 +101,6 @@ def synthesis(
 
 def _shares(pool: Pool, preset: str, folder: Path) -> dict[str, float]:
     """Return the parts of the time of one worker; the profiler's own cost is in it."""
-    from ..synthesis.shards import write_shard
-
     config = PRESETS[preset]
 
     def samples(first: int, count: int) -> None:

@@ -15,6 +15,7 @@ from torch.utils.data import IterableDataset, default_collate, get_worker_info
 from ..errors import DeepGyroError
 from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, read_shard, unpack
 from ..synthesis.samples import read_facts
+from ..synthesis.shards import SHARDS
 
 Sample = dict[str, Tensor]
 
@@ -117,9 +118,9 @@ class ShardStream(IterableDataset[Sample]):
         Pairs whose gyro is one of `without` are passed over; `buffer` samples (still packed, about 0.5 MB
         each) are mixed.
         """
-        self.shards = sorted(folder.glob("shard-*.tar"))
+        self.shards = sorted(folder.glob(SHARDS))
         if not self.shards:
-            raise DeepGyroError(f"{folder}: no shard-*.tar there; make some with deepgyro synth")
+            raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
         self.seed, self.patch, self.without, self.buffer = seed, patch, frozenset(without), buffer
         self.rank, self.ranks = rank, ranks
 

@@ -1,9 +1,9 @@
-"""Our network: small U-Nets with the blur operator between them (docs/network.md has the picture)."""
+"""Our network: small U-Nets with the blur operator between them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -34,10 +34,6 @@ class NetworkConfig:
     def differences(self) -> int:
         """Channels of the differences of a picture."""
         return 3 * len(self.fractions) * len(self.steps)
-
-    def facts(self) -> dict[str, object]:
-        """Return the numbers, JSON-able."""
-        return asdict(self)
 
 
 MAPS = 4
@@ -74,7 +70,7 @@ class Stage(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """Return (b, 3, h, w), what to add to the picture; h and w are multiples of 2^(levels)."""
+        """Return (b, 3, h, w), what to add to the picture; h and w are multiples of 2^levels."""
         x: Tensor = self.head(nn.functional.pixel_unshuffle(picture, 2))
         levels = []
         for k, blocks in enumerate(self.before):
@@ -106,6 +102,11 @@ class DeepGyro(nn.Module):
         self.stages = nn.ModuleList(
             Stage(first if k == 0 else first + 3, config) for k in range(config.stages)
         )
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of a picture must be multiples of this, px."""
+        return int(2 ** len(self.config.widths))
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
         """Return every stage's guess, the last the best.

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import DeepGyroError
-from ..synthesis import Pair, read_shard, unpack
+from ..synthesis import unpack
+from ..synthesis.shards import read_samples
 from .dataset import Sample, ShardStream, collate, sample
 from .network import DeepGyro, NetworkConfig
 
@@ -212,9 +213,12 @@ def psnr(picture: Tensor, sharp: Tensor) -> float:
 def validate(network: DeepGyro, folder: Path, *, count: int = 64) -> dict[str, float]:
     """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
     gains: dict[str, list[float]] = {}
-    for pair in islice(_pairs(folder), count):
-        item = {name: value[None] for name, value in sample(pair).items()}
-        item = {name: value[..., :264, :] if value.ndim == 4 else value for name, value in item.items()}
+    for pair in islice(map(unpack, read_samples(folder)), count):
+        height, width = (side // network.multiple * network.multiple for side in pair.sharp.shape[:2])
+        item = {
+            name: value[None, :, :height, :width] if value.ndim else value[None]
+            for name, value in sample(pair).items()
+        }
         before = psnr(item["blurred"], item["sharp"])
         for kind, told in (
             (str(pair.facts["gyro"]), "noisy"),
@@ -263,14 +267,10 @@ def load_checkpoint(path: Path, network: DeepGyro, average: DeepGyro) -> Progres
     return Progress(**about["progress"])
 
 
-def _pairs(folder: Path) -> Iterator[Pair]:
-    for shard in sorted(folder.glob("shard-*.tar")):
-        for _, files in read_shard(shard):
-            yield unpack(files)
-
-
 def _batches(config: TrainConfig, sitting: int) -> Iterator[Sample]:
-    stream = ShardStream(Path(config.pairs), seed=config.seed + 1000 * sitting, patch=config.patch)
+    stream = ShardStream(
+        Path(config.pairs), seed=config.seed + 1000 * sitting, patch=config.patch, without=config.without
+    )
     loader = torch.utils.data.DataLoader(stream, batch_size=config.batch, num_workers=0, collate_fn=collate)
     return iter(loader)
 

@@ -19,7 +19,7 @@ from ..frames import Photo, check_writable, format_for, read_record, write_photo
 from .histograms import draw_histograms, write
 from .pair import Pair
 from .samples import unpack
-from .shards import SHARDS, read_shard
+from .shards import read_samples
 from .tally import FieldTally
 
 CELL = 480
@@ -64,8 +64,7 @@ def preview_files(path: Path) -> tuple[Path, Path]:
 
 def preview_dataset(folder: Path, path: Path) -> Preview:
     """Write a preview of a data set's first pairs; see `preview`."""
-    shards = sorted(folder.glob(SHARDS))
-    return preview((unpack(files) for shard in shards for _, files in read_shard(shard)), path)
+    return preview(map(unpack, read_samples(folder)), path)
 
 
 def preview(pairs: Iterable[Pair], path: Path, *, count: int = COUNT, most: int = MOST) -> Preview:

@@ -97,6 +97,13 @@ def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
         yield index, files
 
 
+def read_samples(folder: Path) -> Iterator[dict[str, bytes]]:
+    """Yield the files of each sample of a data set, by their extensions; errors as in `read_shard`."""
+    for shard in sorted(folder.glob(SHARDS)):
+        for _, files in read_shard(shard):
+            yield files
+
+
 def finished_shard(path: Path, indices: range) -> Shard:
     """Return what is known of a shard that lies there, after a look at which samples are in it.
 
