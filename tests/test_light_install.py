@@ -52,7 +52,7 @@ def test_no_module_but_those_of_learn_knows_torch():
                 names |= {name.name.split(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 names.add(node.module.split(".")[0])
-        if names & {"torch", "torchvision", "lightning"}:
+        if names & {"torch", "torchvision", "lightning", "lightning_fabric", "tensorboard", "safetensors"}:
             found[str(path.relative_to(PACKAGE))] = names
 
     assert len(list(PACKAGE.rglob("*.py"))) > 30

@@ -18,7 +18,7 @@ from .errors import DeepGyroError
 if TYPE_CHECKING:
     from .benchmark import BenchReport
     from .deblurring import PhotoReport
-    from .learn.train import Progress
+    from .learn.checkpoint import Progress
     from .telemetry.fetching import FetchedLog
 
 app = App(
@@ -308,46 +308,65 @@ def synth(
 
 @app.command
 def train(
-    config: Path, /, *, out: Path, resume: Flag = False, sitting: float | None = None, json: Flag = False
+    config: Path,
+    /,
+    *,
+    out: Path,
+    resume: Flag = False,
+    minutes: float | None = None,
+    sitting: float | None = None,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    json: Flag = False,
 ) -> int:
     """Train a network (extra: train), or go on with one.
+
+    Ctrl-C ends a sitting with a checkpoint.
 
     Parameters
     ----------
     config
         What and how: see configs/deepgyro.yaml.
     out
-        Folder for checkpoint.safetensors and log.jsonl.
+        Folder for checkpoint.safetensors (and a slim copy), log.jsonl, TensorBoard's curves, samples.png.
     resume
         Go on from the checkpoint that is there.
+    minutes
+        How long the whole training is, over all sittings, instead of what config says.
     sitting
         Stop after so many minutes and keep the checkpoint; the whole training stays as long as it is.
+    changes
+        NAME=VALUE, instead of what config says; network.NAME for the network's. May be given several times.
     json
         Print one JSON object.
     """
     try:
-        from .learn.train import read_config
+        from .learn.settings import read_config
         from .learn.train import train as run_training
     except ImportError as error:
         raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
 
-    settings = read_config(config)
-    minutes = min(settings.minutes, sitting) if sitting is not None else settings.minutes
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    settings = read_config(config, [*changes, *([] if minutes is None else [f"minutes={minutes}"])])
     start: list[float] = []
-    with _Bar(round(minutes), "minute") as bar:
+    with _Bar(0, "minute") as bar:
 
-        def show(progress: Progress, row: Mapping[str, object] | None) -> None:
+        def show(progress: Progress, left: float, row: Mapping[str, object] | None) -> None:
             if not start:
                 start.append(progress.minutes)
-            bar.share(progress.minutes - start[0])
+            if row and "gain" in row:
+                bar.note(f"gain {row['gain']:.2f} dB")
+            bar.left(progress.minutes - start[0], left)
             if row and not json:
-                bar.print("  ".join(f"{name} {value}" for name, value in row.items()))
+                bar.print("  ".join(f"{name} {_short(value)}" for name, value in row.items()))
 
         done = run_training(settings, out, resume=resume, sitting=sitting, report=show)
+    if done is None:  # a process that helped another one, which prints
+        return 0
     if json:
         _print_json(asdict(done))
     else:
-        print(f"{out}  {done.step} steps, {done.minutes:.1f} of {settings.minutes:g} minutes")
+        whole = f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} minutes"
+        print(f"{out}  {done.step} steps, {done.minutes:.1f} minutes of {whole}")
     return 0
 
 
@@ -515,6 +534,10 @@ def _print_bench(report: BenchReport, json: bool) -> None:
         print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
 
 
+def _short(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
@@ -529,7 +552,7 @@ class _Bar:
     def __init__(self, count: int, unit: str) -> None:
         from tqdm import tqdm
 
-        shape = "{percentage:3.0f}% |{bar}| {n:.1f}/{total} {unit}s, {remaining} left"
+        shape = "{percentage:3.0f}% |{bar}| {n:.1f}/{total} {unit}s, {remaining} left{postfix}"
         self.bar = tqdm(total=count, unit=unit, bar_format=shape, disable=None, leave=False)
         self.done = 0
 
@@ -554,6 +577,16 @@ class _Bar:
         """Show that so many are done."""
         self.done = done
         self.bar.update(done - self.bar.n)
+
+    def left(self, done: float, left: float) -> None:
+        """Show how much is done, and what is left by now."""
+        self.bar.total = round(done + left, 1)
+        self.bar.n = done
+        self.bar.refresh()
+
+    def note(self, text: str) -> None:
+        """Show a few words behind the time left."""
+        self.bar.set_postfix_str(text, refresh=False)
 
     def print(self, text: str) -> None:
         """Print a line of results above the bar."""

@@ -1,39 +1,26 @@
 from collections import Counter
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, product
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader
 
+from deepgyro.blur import Blur
 from deepgyro.errors import DeepGyroError
-from deepgyro.learn.dataset import PairStream, ShardStream, collate, sample
-from deepgyro.synthesis import PHYSICAL, hand_shake, make_dataset, open_pool, pair_at
+from deepgyro.learn.dataset import FreshPairs, Numbers, ShardPairs, collate, sample, turned
+from deepgyro.synthesis import PHYSICAL, pair_at
 
 SIZE = {"height": 40, "width": 56}
 
 
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pool")
-    pixels = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
-    Image.fromarray(pixels).save(folder / "photo.png")
-    log = hand_shake(np.random.default_rng(0), duration=3.0)
-    header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
-    np.savetxt(folder / "log.csv", np.c_[log.t, log.omega], delimiter=",", header=header, comments="")
-    return open_pool([folder / "photo.png"], [folder / "log.csv"], **SIZE)
-
-
-@pytest.fixture(scope="module")
-def shards(pool, tmp_path_factory):
-    out = tmp_path_factory.mktemp("shards")
-    make_dataset(pool, PHYSICAL, out=out, count=18, shard_size=5, workers=1, **SIZE)
-    return out
-
-
 def keys(samples):
     return Counter(item["sharp"].numpy().tobytes() for item in samples)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
@@ -53,94 +40,133 @@ def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
 def test_a_patch_is_a_part_of_everything_alike(pool):
     pair = pair_at(pool, PHYSICAL, 0, 5, **SIZE)
 
-    part, whole = sample(pair, np.random.default_rng(1), patch=16), sample(pair)
+    part, whole = sample(pair, np.random.default_rng(1), patch=(16, 24)), sample(pair)
 
     rng = np.random.default_rng(1)
-    top, left = int(rng.integers(25)), int(rng.integers(41))
+    top, left = int(rng.integers(25)), int(rng.integers(33))
     for name in ("sharp", "blurred", "exact", "noisy"):
-        assert torch.equal(part[name], whole[name][:, top : top + 16, left : left + 16])
+        assert torch.equal(part[name], whole[name][:, top : top + 16, left : left + 24])
 
 
-@pytest.mark.parametrize("patch", [0, 41])
+@pytest.mark.parametrize("patch", [(0, 8), (41, 8), (8, 57)])
 def test_a_patch_that_does_not_fit_is_refused(pool, patch):
     with pytest.raises(ValueError, match="56 x 40"):
         sample(pair_at(pool, PHYSICAL, 0, 0, **SIZE), np.random.default_rng(0), patch=patch)
 
 
-def test_pairs_made_on_the_fly_are_those_of_the_seed_and_go_on_where_they_are_told(pool):
-    stream = PairStream(pool, PHYSICAL, seed=7, **SIZE)
-    later = PairStream(pool, PHYSICAL, seed=7, start=3, **SIZE)
+@pytest.mark.parametrize(("x", "y", "swap"), list(product([False, True], repeat=3)))
+def test_a_mirrored_picture_is_blurred_along_mirrored_paths(x, y, swap):
+    rng = np.random.default_rng(0)
+    sharp = rng.random((32, 32, 3), np.float32)
+    rows, columns = np.mgrid[:32, :32].astype(np.float32)
+    velocity = np.stack([5 + 0.1 * rows, 3 - 0.05 * columns], -1)
+    tau = np.linspace(-0.5, 0.5, 5, dtype=np.float32)
+    field = velocity[:, :, None] * tau[:, None] + np.stack([tau**2, -2 * tau**2], -1)  # curved
+    blurred = Blur(field)(sharp)
 
-    first, again, rest = (list(islice(s, k)) for s, k in ((stream, 5), (stream, 5), (later, 2)))
-
-    for a, b in zip(first, again, strict=True):
-        assert all(torch.equal(a[name], b[name]) for name in a)
-    assert torch.equal(first[0]["sharp"], sample(pair_at(pool, PHYSICAL, 7, 0, **SIZE))["sharp"])
-    for a, b in zip(first[3:], rest, strict=True):
-        assert torch.equal(a["blurred"], b["blurred"])
-
-
-def test_ranks_share_the_pairs_among_them(pool):
-    alone = keys(islice(PairStream(pool, PHYSICAL, seed=1, **SIZE), 6))
-
-    together = [islice(PairStream(pool, PHYSICAL, seed=1, rank=r, ranks=2, **SIZE), 3) for r in range(2)]
-
-    assert keys(together[0]) + keys(together[1]) == alone
-
-
-def test_batches_come_out_of_a_loader_with_workers(pool):
-    stream = PairStream(pool, PHYSICAL, seed=2, patch=24, **SIZE)
-    loader = DataLoader(
-        stream, batch_size=3, num_workers=1, collate_fn=collate, multiprocessing_context="spawn"
+    (sharp_again, expected), (path, _) = turned(
+        (sharp, blurred), (field, field), mirror_x=x, mirror_y=y, swap=swap
     )
 
-    batch = next(iter(loader))
-
-    assert batch["sharp"].shape == (3, 3, 24, 24)
-    assert batch["noisy"].shape == (3, 18, 24, 24)
-    assert torch.equal(batch["blurred"][1], list(islice(stream, 2))[1]["blurred"])
+    found = Blur(np.ascontiguousarray(path))(np.ascontiguousarray(sharp_again))
+    np.testing.assert_allclose(found, expected, atol=1e-5)  # of 1
 
 
-@pytest.mark.parametrize("buffer", [1, 4, 100])
-def test_each_epoch_of_a_data_set_has_every_pair_once(pool, shards, buffer):
-    everything = keys(sample(pair_at(pool, PHYSICAL, 0, k, **SIZE)) for k in range(18))
+@pytest.mark.parametrize(("patch", "ways", "draws"), [((40, 40), 8, 1000), ((40, 56), 4, 60)])
+def test_a_square_has_eight_symmetries_and_a_rectangle_four(pool, patch, ways, draws):
+    pair = pair_at(pool, PHYSICAL, 0, 5, **SIZE)
+    rngs = [np.random.default_rng(k) for k in range(draws)]
 
-    stream = iter(ShardStream(shards, seed=0, buffer=buffer))
-    epochs = [[next(stream) for _ in range(18)] for _ in range(2)]
+    items = [sample(pair, rng, patch=patch, symmetries=True) for rng in rngs]
 
-    assert keys(epochs[0]) == keys(epochs[1]) == everything
-    assert any(not torch.equal(a["sharp"], b["sharp"]) for a, b in zip(*epochs, strict=True))
+    assert {item["sharp"].shape for item in items} == {(3, *patch)}
+    assert len(keys(items)) == ways * (56 - patch[1] + 1)
 
 
-def test_pairs_of_some_gyros_are_passed_over(pool, shards):
+def pairs_of(kind, pool, shards, **options):
+    if kind == "shards":
+        return ShardPairs(shards, seed=7, **options)
+    return FreshPairs(pool, PHYSICAL, seed=7, **SIZE, **options)
+
+
+@pytest.mark.parametrize("kind", ["shards", "fresh"])
+def test_a_number_always_stands_for_the_same_sample(pool, shards, kind):
+    options = {"patch": (16, 16), "symmetries": True}
+
+    first = pairs_of(kind, pool, shards, **options)
+    forth = [first[k] for k in range(20)]
+    again = pairs_of(kind, pool, shards, **options)
+    back = [again[k] for k in reversed(range(20))]
+
+    assert all(map(same, forth, reversed(back)))
+    assert len(keys(forth)) == 20
+
+
+def test_pairs_made_on_the_fly_are_those_of_the_seed(pool):
+    pairs = FreshPairs(pool, PHYSICAL, seed=7, **SIZE)
+
+    assert same(pairs[3], sample(pair_at(pool, PHYSICAL, 7, 3, **SIZE)))
+
+
+def test_each_epoch_has_every_kept_pair_once_in_an_order_of_its_own(pool, shards):
     kept = [
         pair
         for pair in (pair_at(pool, PHYSICAL, 0, k, **SIZE) for k in range(18))
         if pair.facts["gyro"] != "refined"
     ]
 
-    stream = ShardStream(shards, seed=0, without=("refined",))
+    pairs = ShardPairs(shards, seed=0, without=("refined",))
+    first, second = ([pairs[epoch * len(pairs) + k] for k in range(len(pairs))] for epoch in range(2))
 
     assert 0 < len(kept) < 18
-    assert keys(islice(stream, len(kept))) == keys(map(sample, kept))
+    assert keys(first) == keys(second) == keys(map(sample, kept))
+    assert not all(map(same, first, second))
 
 
-def test_ranks_share_the_shards_of_a_data_set(pool, shards):
-    everything = keys(sample(pair_at(pool, PHYSICAL, 0, k, **SIZE)) for k in range(18))
+def test_another_pair_takes_the_place_of_one_that_is_passed_over(pool):
+    whole, some = (FreshPairs(pool, PHYSICAL, seed=0, **SIZE, without=w) for w in ((), ("refined",)))
+    told = [pair_at(pool, PHYSICAL, 0, k, **SIZE).facts["gyro"] for k in range(12)]
 
-    # Four shards of 5, 5, 5 and 3 pairs: two for each rank.
-    streams = [iter(ShardStream(shards, seed=0, rank=r, ranks=2)) for r in range(2)]
-    counts = [10, 8]
-    found = [keys(islice(s, k)) for s, k in zip(streams, counts, strict=True)]
-    if sum((found[0] & found[1]).values()):  # the shard of 3 pairs fell to the first rank
-        streams = [iter(ShardStream(shards, seed=0, rank=r, ranks=2)) for r in range(2)]
-        found = [keys(islice(s, k)) for s, k in zip(streams, counts[::-1], strict=True)]
-
-    assert found[0] + found[1] == everything
+    for k, kind in enumerate(told):
+        assert same(some[k], whole[k]) == (kind != "refined")
 
 
-def test_a_folder_without_shards_and_too_many_workers_are_refused(tmp_path, shards):
+def test_ranks_together_have_the_numbers_of_one_with_the_doubled_batch():
+    alone = list(islice(Numbers(10, 6), 4))
+
+    ranks = [list(islice(Numbers(10, 3, rank=r, ranks=2), 4)) for r in range(2)]
+
+    assert alone[0] == [10, 11, 12, 13, 14, 15]
+    assert [a + b for a, b in zip(*ranks, strict=True)] == alone
+
+
+def test_batches_come_out_of_a_loader_with_workers(pool):
+    pairs = FreshPairs(pool, PHYSICAL, seed=2, patch=(24, 24), **SIZE)
+    loader = DataLoader(
+        pairs, batch_sampler=Numbers(5, 3), num_workers=1, collate_fn=collate, multiprocessing_context="spawn"
+    )
+
+    batch = next(iter(loader))
+
+    assert batch["sharp"].shape == (3, 3, 24, 24)
+    assert batch["noisy"].shape == (3, 18, 24, 24)
+    assert torch.equal(batch["blurred"][1], pairs[6]["blurred"])
+
+
+def test_a_data_set_that_cannot_be_used_is_refused(tmp_path, shards, pool):
     with pytest.raises(DeepGyroError, match="deepgyro synth"):
-        ShardStream(tmp_path, seed=0)
-    with pytest.raises(DeepGyroError, match="fewer workers"):
-        next(iter(ShardStream(shards, seed=0, rank=4, ranks=5)))
+        ShardPairs(tmp_path, seed=0)
+    kinds = ("exact", "refined", "raw", "none", "wrong")
+    with pytest.raises(DeepGyroError, match="passed over"):
+        ShardPairs(shards, seed=0, without=kinds)
+    only_exact = replace(PHYSICAL, gyro=replace(PHYSICAL.gyro, exact=1.0, refined=0.0, none=0.0, wrong=0.0))
+    with pytest.raises(DeepGyroError, match="passed over"):
+        FreshPairs(pool, only_exact, seed=0, **SIZE, without=("exact",))[0]
+    whole = (shards / "shard-000000.tar").read_bytes()
+    (tmp_path / "shard-000000.tar").write_bytes(whole)
+    pairs = ShardPairs(tmp_path, seed=0)
+    (tmp_path / "shard-000000.tar").write_bytes(whole[:1000])
+    with pytest.raises(DeepGyroError, match="damaged"):
+        pairs[0]
+    with pytest.raises(DeepGyroError, match="damaged"):
+        ShardPairs(tmp_path, seed=0)

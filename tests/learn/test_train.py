@@ -1,98 +1,199 @@
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+import yaml
+from safetensors.torch import load_file
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
+from deepgyro.frames import read_photo
+from deepgyro.learn.checkpoint import Progress, load_checkpoint
 from deepgyro.learn.network import DeepGyro, NetworkConfig
-from deepgyro.learn.train import (
-    Progress,
-    TrainConfig,
-    _batches,
-    learning_rate,
-    load_checkpoint,
-    psnr,
-    read_config,
-    total_loss,
-    train,
-)
-from deepgyro.synthesis import PHYSICAL, hand_shake, make_dataset, open_pool
+from deepgyro.learn.settings import TrainConfig
+from deepgyro.learn.train import learning_rate, total_loss, train
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
+SETTINGS = {
+    "steps": 6,
+    "network": {"stages": 2, "widths": [8, 12], "blocks": [1, 1], "fractions": [-0.5, 0.5], "steps": [0.1]},
+    "batch": 2,
+    "patch": [24, 32],
+    "symmetries": True,
+    "log_steps": 1,
+    "warmup": 2,
+    "accelerator": "cpu",
+    "precision": "32-true",
+    "threads": 1,
+}
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("training")
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)).save(
-        folder / "photo.png"
+@pytest.fixture
+def config(shards):
+    before = torch.get_num_threads()
+    yield TrainConfig(
+        pairs=str(shards), validation=str(shards), **{**SETTINGS, "patch": (24, 32), "network": SMALL}
     )
-    log = hand_shake(np.random.default_rng(0), duration=3.0)
-    header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
-    np.savetxt(folder / "log.csv", np.c_[log.t, log.omega], delimiter=",", header=header, comments="")
-    size = {"height": 272, "width": 288}
-    pool = open_pool([folder / "photo.png"], [folder / "log.csv"], **size)
-    make_dataset(pool, PHYSICAL, out=folder / "pairs", count=6, shard_size=3, workers=1, **size)
-    return TrainConfig(
-        pairs=str(folder / "pairs"),
-        validation=str(folder / "pairs"),
-        minutes=100.0,
-        network=SMALL,
-        batch=2,
-        patch=32,
-        threads=torch.get_num_threads(),
-    )
+    torch.set_num_threads(before)
 
 
-def test_a_training_writes_a_checkpoint_that_it_goes_on_from(config, tmp_path):
-    first = train(config, tmp_path, sitting=0.01)
-    second = train(config, tmp_path, resume=True, sitting=0.01)
+@pytest.fixture
+def file(shards, tmp_path):
+    """The same as a file."""
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"pairs": str(shards), "validation": str(shards), **SETTINGS}))
+    return path
 
-    assert 0 < first.step < second.step
-    assert 0 < first.minutes < second.minutes
-    assert (first.sittings, second.sittings) == (1, 2)
+
+def rows(out, name="loss"):
+    """Return those rows of the log that have an entry."""
+    found = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [row for row in found if name in row]
+
+
+def stopping_at(step, number=signal.SIGTERM):
+    """Return a report that sends a signal to this process after a step."""
+
+    def report(progress, left, row):
+        if progress.step == step and row and "loss" in row:
+            signal.raise_signal(number)
+
+    return report
+
+
+def test_a_training_writes_all_that_it_should(config, tmp_path):
+    told = []
+
+    done = train(config, tmp_path, report=lambda progress, left, row: told.append((left, row)))
+
+    assert (done.step, done.pairs, done.sittings, done.moments) == (6, 12, 1, "none")
     network, average = DeepGyro(SMALL), DeepGyro(SMALL)
-    assert load_checkpoint(tmp_path / "checkpoint.safetensors", network, average) == second
+    for name in ("checkpoint.safetensors", "checkpoint-slim.safetensors"):
+        found = load_checkpoint(tmp_path / name, network, average)
+        assert (found.step, found.pairs, found.minutes) == (6, 12, done.minutes)
     moved = [(a - b).abs().max() for a, b in zip(network.parameters(), average.parameters(), strict=True)]
     assert max(moved) > 0
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert {"exact field, linear"} <= set(rows[-1]["validation"])
+    for row in rows(tmp_path):
+        assert {"step", "minutes", "gain", "rate", "steps_per_second", "waiting"} <= set(row)
+        assert 0 <= row["waiting"] <= 1
+    assert "exact field, linear" in rows(tmp_path, "validation")[-1]["validation"]
+    assert read_photo(tmp_path / "samples.png").pixels.shape == (4 * 40, 3 * 56, 3)
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+    lefts = [left for left, row in told if row and "loss" in row]
+    assert lefts[-1] == 0
+    assert lefts[0] > 0
 
 
-def test_kinds_of_gyro_that_are_passed_over_are_not_trained_on(config, monkeypatch):
-    told = []
-    monkeypatch.setattr("deepgyro.learn.train.ShardStream", lambda *_, **options: told.append(options) or [])
+def test_what_is_mixed_is_close_to_what_is_not(config, tmp_path):
+    for precision in ("bf16-mixed", "32-true"):
+        train(replace(config, precision=precision), tmp_path / precision)
 
-    _batches(replace(config, without=("wrong", "raw")), 1)
-
-    assert told[0]["without"] == ("wrong", "raw")
-
-
-def test_a_checkpoint_of_another_network_is_refused(config, tmp_path):
-    train(config, tmp_path, sitting=0.0)
-    other = DeepGyro(replace(SMALL, widths=(8, 16)))
-
-    with pytest.raises(DeepGyroError, match="no checkpoint of this network"):
-        load_checkpoint(tmp_path / "checkpoint.safetensors", other, other)
-    (tmp_path / "junk.safetensors").write_bytes(b"junk")
-    with pytest.raises(DeepGyroError, match="no checkpoint"):
-        load_checkpoint(tmp_path / "junk.safetensors", other, other)
+    mixed, full = ([row["loss"] for row in rows(tmp_path / name)] for name in ("bf16-mixed", "32-true"))
+    assert mixed != full
+    np.testing.assert_allclose(mixed, full, rtol=0.01)
 
 
-def test_the_rate_warms_up_at_every_start_and_ends_where_the_minutes_end(config):
-    rates = [
-        learning_rate(config, Progress(minutes=m), steps) for m, steps in ((0.0, 0), (0.0, 500), (50.0, 500))
-    ]
+def test_a_training_that_was_interrupted_goes_on_bit_for_bit(config, tmp_path):
+    train(config, tmp_path / "whole")
 
-    assert rates[0] < 0.01 * config.rate
-    assert rates[1] == config.rate
-    assert rates[2] == pytest.approx(0.505 * config.rate)
-    assert learning_rate(config, Progress(minutes=100.0), 500) == pytest.approx(0.01 * config.rate)
+    first = train(config, tmp_path / "parts", report=stopping_at(3))
+    torch.rand(100)  # whatever happens in between
+    second = train(config, tmp_path / "parts", resume=True)
+
+    assert (first.step, first.sittings) == (3, 1)
+    assert (second.step, second.sittings, second.moments) == (6, 2, "float32")
+    whole, parts = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert not [name for name in whole if not torch.equal(whole[name], parts[name])]
+    losses = [[row["loss"] for row in rows(tmp_path / name)] for name in ("whole", "parts")]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_ends_a_sitting_with_a_checkpoint_and_a_second_one_acts_as_ever(
+    config, tmp_path, number
+):
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+    done = train(config, tmp_path, report=stopping_at(2, number))
+
+    assert done.step == 2
+    assert load_checkpoint(tmp_path / "checkpoint.safetensors", DeepGyro(SMALL), DeepGyro(SMALL)).step == 2
+    assert not rows(tmp_path, "validation")
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_slim_checkpoint_is_gone_on_from_without_a_warm_up(config, tmp_path):
+    train(config, tmp_path / "first", report=stopping_at(3))
+    (tmp_path / "second").mkdir()
+    slim = tmp_path / "first" / "checkpoint-slim.safetensors"
+    slim.rename(tmp_path / "second" / "checkpoint.safetensors")
+
+    done = train(config, tmp_path / "second", resume=True)
+
+    assert (done.step, done.moments) == (6, "bfloat16")
+    assert rows(tmp_path / "second", "moments")[0]["moments"] == "bfloat16"
+    assert rows(tmp_path / "second")[0]["rate"] == learning_rate(config, Progress(step=3))
+
+
+def test_a_sitting_ends_in_time_and_checkpoints_are_kept_meanwhile(config, tmp_path):
+    config = replace(config, steps=None, minutes=100.0, checkpoint_minutes=0.0)
+
+    first = train(config, tmp_path, sitting=0.0)
+    second = train(config, tmp_path, resume=True, sitting=1e-6)
+
+    assert (first.step, first.minutes) == (0, 0.0)
+    assert second.step == 1
+    assert 0 < second.minutes < 1
+    assert len(rows(tmp_path, "validation")) == 3  # after each sitting, and after the step
+
+
+def test_two_processes_are_as_one_with_the_doubled_batch(config, file, tmp_path):
+    command = [sys.executable, "-m", "deepgyro", "train", str(file), "--out", str(tmp_path / "two")]
+
+    command += ["--set", "devices=2", "--set", "batch=1", "--json"]
+    two = subprocess.run(command, capture_output=True, text=True, check=False)
+    train(config, tmp_path / "one")
+
+    assert two.returncode == 0, two.stderr
+    assert json.loads(two.stdout)["pairs"] == 12
+    for name in ("loss", "gain"):
+        found, expected = ([row[name] for row in rows(tmp_path / run)] for run in ("two", "one"))
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    weights = [load_file(tmp_path / run / "checkpoint.safetensors") for run in ("two", "one")]
+    for name in weights[0]:
+        torch.testing.assert_close(*(w[name] for w in weights), rtol=1e-3, atol=1e-4)
+
+
+def test_pairs_are_made_on_the_fly_and_by_workers(config, material, tmp_path):
+    fresh = {"photos": (str(material / "photo.png"),), "gyro": (str(material / "log.csv"),)}
+    config = replace(config, pairs=None, **fresh, steps=2)
+
+    train(config, tmp_path / "here")
+    train(replace(config, workers=1), tmp_path / "beside")
+
+    losses = [[row["loss"] for row in rows(tmp_path / name)] for name in ("here", "beside")]
+    assert losses[0] == losses[1]
+
+
+def test_the_rate_warms_up_where_the_moments_began_and_ends_where_the_training_ends(config):
+    minutes = replace(config, steps=None, minutes=100.0, warmup=200)
+    whole = minutes.rate
+
+    def at(**progress):
+        return learning_rate(minutes, Progress(**progress))
+
+    assert at() == whole / 200
+    assert at(step=500) == whole
+    assert at(step=500, minutes=50.0) == pytest.approx(0.505 * whole)
+    assert at(step=500, moments_since=499, minutes=50.0) == pytest.approx(0.505 * whole / 100)
+    assert at(step=500, minutes=100.0) == pytest.approx(0.01 * whole)
+    assert learning_rate(replace(config, steps=1000), Progress(step=500)) == pytest.approx(0.505 * whole)
 
 
 def test_the_loss_counts_the_last_guess_fully_and_the_others_in_part():
@@ -102,52 +203,42 @@ def test_the_loss_counts_the_last_guess_fully_and_the_others_in_part():
     assert total_loss(guesses, sharp, 0.3).item() == pytest.approx(0.1 + 0.3 * 0.5, abs=1e-3)
 
 
-def test_psnr_is_the_mean_over_pictures():
-    sharp = torch.zeros(2, 3, 4, 4)
-    pictures = torch.stack([sharp[0] + 0.1, sharp[1] + 0.01])
+def test_a_gradient_that_is_no_number_ends_the_training(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("deepgyro.learn.train.total_loss", lambda guesses, *_: guesses[-1].sum() * np.nan)
 
-    assert psnr(pictures, sharp) == pytest.approx((20 + 40) / 2, abs=1e-3)
+    with pytest.raises(DeepGyroError, match="step 0 is no number"):
+        train(config, tmp_path)
+
+    assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
-def test_the_command_trains_and_does_not_lose_a_checkpoint(config, tmp_path, capsys):
-    (tmp_path / "config.yaml").write_text(
-        f"pairs: {config.pairs}\nvalidation: {config.pairs}\nbatch: 2\npatch: 32\n"
-        "network: {stages: 1, widths: [8, 8], blocks: [1, 1], fractions: [0.5], steps: [0.1]}\n"
-    )
-    arguments = ["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run"), "--sitting", "0.005"]
+def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsys):
+    arguments = ["train", str(file), "--out", str(tmp_path / "run"), "--minutes", "100", "--sitting", "1e-6"]
+    arguments += ["--set", "precision=bf16-mixed", "--set", "network.stages=1"]
 
     codes = [main(arguments), main(arguments), main([*arguments, "--resume", "--json"])]
 
     text = capsys.readouterr()
     assert codes == [0, 1, 0]
+    assert "gain" in text.out
     assert "--resume" in text.err
     assert json.loads(text.out[text.out.rindex("{") :])["sittings"] == 2
 
 
 @pytest.mark.parametrize(
-    ("text", "fragment"),
+    ("change", "fragment"),
     [
-        ("pairs: a\n", "validation is missing"),
-        ("pairs: a\nvalidation: b\npatsch: 3\n", "patsch: no such entry"),
-        ("pairs: a\nvalidation: b\nnetwork: {stage: 3}\n", "stage: no such entry"),
-        ("pairs: a\nvalidation: b\nbatch: four\n", "batch is 'four'; int is needed"),
-        ("- a\n", "entries such as"),
-        ("pairs: [\n", "YAML"),
-        ("pairs: a\nvalidation: b\n", "no shard"),
+        ("accelerator=abacus", "accelerator abacus"),
+        ("precision=half", "precision is half"),
+        ("patch=[48, 32]", "patch is 32 x 48"),
+        ("photos=[x]", "pairs, photos"),
     ],
 )
-def test_a_configuration_that_cannot_be_used_ends_in_one_line(tmp_path, capsys, text, fragment):
-    (tmp_path / "config.yaml").write_text(text)
-
-    code = main(["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")])
+def test_what_cannot_be_trained_ends_in_one_line(file, tmp_path, capsys, change, fragment):
+    code = main(["train", str(file), "--out", str(tmp_path / "run"), "--set", change])
 
     errors = capsys.readouterr().err
-    assert (code, errors.count("\n")) == (1, 1)
+    assert code in (1, 2)
+    assert errors.count("\n") == 1
     assert fragment in errors
-
-
-def test_the_configuration_that_is_shipped_can_be_read():
-    config = read_config(Path(__file__).parents[2] / "configs/deepgyro.yaml")
-
-    assert config.network == NetworkConfig()
-    assert config.minutes == 300
+    assert not (tmp_path / "run").exists()

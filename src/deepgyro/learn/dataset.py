@@ -1,26 +1,45 @@
-"""Training pairs as tensors: made on the fly, or streamed from the shards of `deepgyro synth`."""
+"""Training pairs as tensors, by number: out of the shards of `deepgyro synth`, or made on the fly.
+
+What a number stands for depends on it and the seed alone, not on what was read before, by how many
+processes, or in how many sittings: to go on with a training is to go on counting.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from numpy import ndarray
 from torch import Tensor
-from torch.utils.data import IterableDataset, default_collate, get_worker_info
+from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 
 from ..errors import DeepGyroError
-from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, read_shard, unpack
+from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
 from ..synthesis.samples import read_facts
-from ..synthesis.shards import SHARDS
+from ..synthesis.shards import SHARDS, index_shard, read_places
+from ..threads import one_core
 
 Sample = dict[str, Tensor]
+Pictures = tuple[ndarray, ndarray]
+Fields = tuple[ndarray, ndarray]
+
+_FURTHER = 2**40  # from a number whose pair is passed over to the one that takes its place
+_TRIES = 100
 
 
-def sample(pair: Pair, rng: np.random.Generator | None = None, *, patch: int | None = None) -> Sample:
+def sample(
+    pair: Pair,
+    rng: np.random.Generator | None = None,
+    *,
+    patch: tuple[int, int] | None = None,
+    symmetries: bool = False,
+) -> Sample:
     """Return a pair, or a patch of it, as tensors.
 
     Parameters
@@ -28,9 +47,11 @@ def sample(pair: Pair, rng: np.random.Generator | None = None, *, patch: int | N
     pair
         Height and width h, w; n instants.
     rng
-        Draws where the patch is; needed with `patch`.
+        Draws where the patch is and how it is turned; needed for these two.
     patch
-        Side of a square patch, px; None: the whole.
+        Height and width of a patch, px; None: the whole.
+    symmetries
+        Mirror it at random, and lay it on its side (if it is a square).
 
     Returns
     -------
@@ -39,23 +60,44 @@ def sample(pair: Pair, rng: np.random.Generator | None = None, *, patch: int | N
         channels x0, y0, x1, y1, ...: the field. gyro: 1.0, or 0.0 where there is none (the noisy field is
         zero). linear: 1.0 if light was blurred, 0.0 if encoded values were.
     """
+    if rng is None and (patch is not None or symmetries):
+        raise ValueError("rng is None: it is needed to draw where a patch is, and how it is turned")
     height, width = pair.sharp.shape[:2]
     window = slice(0, height), slice(0, width)
-    if patch is not None:
-        if rng is None:
-            raise ValueError("rng is None: it is needed to draw where a patch is")
-        if not 0 < patch <= min(height, width):
-            raise ValueError(f"patch is {patch} px; the pairs are {width} x {height}")
-        top, left = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
-        window = slice(top, top + patch), slice(left, left + patch)
+    if patch is not None and rng is not None:
+        if not (0 < patch[0] <= height and 0 < patch[1] <= width):
+            raise ValueError(f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}")
+        top, left = (
+            int(rng.integers(whole - part + 1)) for whole, part in zip((height, width), patch, strict=True)
+        )
+        window = slice(top, top + patch[0]), slice(left, left + patch[1])
+    pictures, fields = (pair.sharp[window], pair.blurred[window]), (pair.exact[window], pair.noisy[window])
+    if symmetries and rng is not None:
+        x, y, swap = (rng.random(3) < 0.5).tolist()
+        pictures, fields = turned(pictures, fields, mirror_x=x, mirror_y=y, swap=swap)
     return {
-        "sharp": _image(pair.sharp[window]),
-        "blurred": _image(pair.blurred[window]),
-        "exact": _channels(pair.exact[window]),
-        "noisy": _channels(pair.noisy[window]),
+        "sharp": _image(pictures[0]),
+        "blurred": _image(pictures[1]),
+        "exact": _channels(fields[0]),
+        "noisy": _channels(fields[1]),
         "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
         "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
     }
+
+
+def turned(
+    pictures: Pictures, fields: Fields, *, mirror_x: bool, mirror_y: bool, swap: bool
+) -> tuple[Pictures, Fields]:
+    """Mirror pictures (h, w, 3) and paths (h, w, n, 2), px, alike: one is still the other's blur.
+
+    Left and right change sides, top and bottom, and then x and y (only of a square).
+    """
+    across, down = slice(None, None, -1 if mirror_x else 1), slice(None, None, -1 if mirror_y else 1)
+    sign = np.array([-1 if mirror_x else 1, -1 if mirror_y else 1], np.float32)
+    images, paths = [p[down, across] for p in pictures], [f[down, across] * sign for f in fields]
+    if swap and images[0].shape[0] == images[0].shape[1]:
+        images, paths = [p.swapaxes(0, 1) for p in images], [f.swapaxes(0, 1)[..., ::-1] for f in paths]
+    return (images[0], images[1]), (paths[0], paths[1])
 
 
 def collate(samples: Sequence[Sample]) -> Sample:
@@ -64,11 +106,54 @@ def collate(samples: Sequence[Sample]) -> Sample:
     return batch
 
 
-class PairStream(IterableDataset[Sample]):
-    """Pairs made on the fly, without end; the same seed gives the same pairs in the same order.
+class ShardPairs(Dataset[Sample]):
+    """Pairs of a data set, epoch after epoch without end, each epoch in an order of its own."""
 
-    With k loader workers (times ranks) each makes every k-th pair, so that together they make each once.
-    """
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        patch: tuple[int, int] | None = None,
+        symmetries: bool = False,
+        without: Sequence[str] = (),
+    ) -> None:
+        """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
+
+        Raises
+        ------
+        DeepGyroError
+            If there are no shards, a shard is damaged, or no pair is left.
+        """
+        shards = sorted(folder.glob(SHARDS))
+        if not shards:
+            raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
+        self.seed, self.patch, self.symmetries = seed, patch, symmetries
+        self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
+        if without:
+            self.places = [
+                (shard, places)
+                for shard, places in self.places
+                if read_facts(read_places(shard, {"json": places["json"]}))["gyro"] not in without
+            ]
+        if not self.places:
+            raise DeepGyroError(f"{folder}: every pair there is passed over (without: {', '.join(without)})")
+
+    def __len__(self) -> int:
+        """Return how many pairs an epoch has."""
+        return len(self.places)
+
+    def __getitem__(self, k: int) -> Sample:
+        """Return sample number k, from 0, of the endless series."""
+        epoch, place = divmod(k, len(self.places))
+        shard, places = self.places[_order(self.seed, epoch, len(self.places))[place]]
+        with _cores():
+            pair = unpack(read_places(shard, places))
+            return sample(pair, _rng(self.seed, k), patch=self.patch, symmetries=self.symmetries)
+
+
+class FreshPairs(Dataset[Sample]):
+    """Pairs made on the fly, without end: those of `deepgyro synth` with the same seed."""
 
     def __init__(
         self,
@@ -78,88 +163,51 @@ class PairStream(IterableDataset[Sample]):
         seed: int,
         height: int = 270,
         width: int = 480,
-        patch: int | None = None,
-        start: int = 0,
-        rank: int = 0,
-        ranks: int = 1,
-    ) -> None:
-        """Stream from pair number `start` on; see `sample` for `patch`."""
-        self.pool, self.config, self.seed = pool, config, seed
-        self.height, self.width, self.patch, self.start = height, width, patch, start
-        self.rank, self.ranks = rank, ranks
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Yield samples."""
-        first, step = _turn(self.rank, self.ranks)
-        for index in count(self.start + first, step):
-            pair = pair_at(self.pool, self.config, self.seed, index, height=self.height, width=self.width)
-            yield sample(pair, _patch_rng(self.seed, index), patch=self.patch)
-
-
-class ShardStream(IterableDataset[Sample]):
-    """Pairs of a data set, epoch after epoch without end: shards in a drawn order, mixed in a buffer.
-
-    With k loader workers (times ranks) each reads every k-th shard.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        seed: int,
-        patch: int | None = None,
+        patch: tuple[int, int] | None = None,
+        symmetries: bool = False,
         without: Sequence[str] = (),
-        buffer: int = 256,
-        rank: int = 0,
-        ranks: int = 1,
     ) -> None:
-        """Stream the shards in a folder.
+        """Make pairs of a height and width, px; one whose gyro is one of `without` is made anew."""
+        self.pool, self.config, self.seed = pool, config, seed
+        self.height, self.width = height, width
+        self.patch, self.symmetries, self.without = patch, symmetries, frozenset(without)
 
-        Pairs whose gyro is one of `without` are passed over; `buffer` samples (still packed, about 0.5 MB
-        each) are mixed.
-        """
-        self.shards = sorted(folder.glob(SHARDS))
-        if not self.shards:
-            raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
-        self.seed, self.patch, self.without, self.buffer = seed, patch, frozenset(without), buffer
-        self.rank, self.ranks = rank, ranks
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Yield samples."""
-        first, step = _turn(self.rank, self.ranks)
-        if first >= len(self.shards):
-            raise DeepGyroError(
-                f"{len(self.shards)} shards for {step} workers: use fewer workers, or smaller shards"
-            )
-        rng = np.random.default_rng([self.seed, first, 1])
-        held: list[dict[str, bytes]] = []
-        for epoch in count():
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.shards))
-            for k in order[first::step]:
-                for _, files in read_shard(self.shards[k]):
-                    if self.without and read_facts(files)["gyro"] in self.without:
-                        continue
-                    held.append(files)
-                    if len(held) >= self.buffer:
-                        yield self._drawn(held, rng)
-            while held:
-                yield self._drawn(held, rng)
-
-    def _drawn(self, held: list[dict[str, bytes]], rng: np.random.Generator) -> Sample:
-        k = int(rng.integers(len(held)))
-        held[k], held[-1] = held[-1], held[k]
-        return sample(unpack(held.pop()), rng, patch=self.patch)
+    def __getitem__(self, k: int) -> Sample:
+        """Return sample number k, from 0."""
+        with _cores():
+            for number in range(k, k + _TRIES * _FURTHER, _FURTHER):
+                size = {"height": self.height, "width": self.width}
+                pair = pair_at(self.pool, self.config, self.seed, number, **size)
+                if pair.facts["gyro"] not in self.without:
+                    return sample(pair, _rng(self.seed, k), patch=self.patch, symmetries=self.symmetries)
+        raise DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
 
 
-def _turn(rank: int, ranks: int) -> tuple[int, int]:
-    """Return which share of the work is this loader worker's: the first of every so many."""
-    worker = get_worker_info()
-    workers = worker.num_workers if worker else 1
-    return rank * workers + (worker.id if worker else 0), ranks * workers
+class Numbers(Sampler[list[int]]):
+    """The numbers of batch after batch, without end; with R ranks, each takes every R-th batch."""
+
+    def __init__(self, start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> None:
+        """Count from `start` on."""
+        self.first, self.batch, self.stride = start + rank * batch, batch, ranks * batch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the numbers of each batch."""
+        for first in count(self.first, self.stride):
+            yield list(range(first, first + self.batch))
 
 
-def _patch_rng(seed: int, index: int) -> np.random.Generator:
-    return np.random.default_rng([seed, index, 1])
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
+    return np.random.default_rng([seed, epoch]).permutation(pairs)
+
+
+def _rng(seed: int, k: int) -> np.random.Generator:
+    return np.random.default_rng([seed, k, 1])
+
+
+def _cores() -> AbstractContextManager[None]:
+    """Leave the other cores to the others in one of a loader's workers."""
+    return one_core() if get_worker_info() else nullcontext()
 
 
 def _image(pixels: ndarray) -> Tensor:

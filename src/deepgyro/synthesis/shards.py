@@ -17,6 +17,8 @@ from ..errors import DeepGyroError
 from ..frames import content_hash
 
 SHARDS = "shard-*.tar"
+Places = dict[str, tuple[int, int]]
+"""Where a sample's files lie in a shard, by their extensions: offset and length, bytes."""
 
 _Made = TypeVar("_Made")
 _DAMAGED = "is damaged or of another data set; remove it, and the same command makes it again"
@@ -69,6 +71,49 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
     return Shard(path.name, size, count, sha256)
 
 
+def index_shard(path: Path) -> list[tuple[int, Places]]:
+    """Return each sample of a shard: its index, and where its files lie, by their extensions.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no whole shard.
+    """
+    samples: dict[int, Places] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                key, _, extension = member.name.partition(".")
+                samples.setdefault(int(key), {})[extension] = (member.offset_data, member.size)
+            _check_end(tar)
+    except (tarfile.TarError, ValueError) as error:
+        raise DeepGyroError(f"{path}: {_DAMAGED}") from error
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+    return list(samples.items())
+
+
+def read_places(path: Path, places: Places) -> dict[str, bytes]:
+    """Return files of a shard by their extensions.
+
+    Raises
+    ------
+    DeepGyroError
+        If they are not there any more.
+    """
+    files = {}
+    try:
+        with open(path, "rb") as shard:
+            for extension, (offset, size) in places.items():
+                shard.seek(offset)
+                files[extension] = shard.read(size)
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+    if any(len(files[extension]) < size for extension, (_, size) in places.items()):
+        raise DeepGyroError(f"{path}: {_DAMAGED}")
+    return files
+
+
 def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
     """Yield each sample of a shard: its index, and its files by their extensions.
 
@@ -77,24 +122,8 @@ def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
     DeepGyroError
         If it is no whole shard.
     """
-    index, files = -1, dict[str, bytes]()
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                key, _, extension = member.name.partition(".")
-                if int(key) != index and files:
-                    yield index, files
-                    files = {}
-                index = int(key)
-                content = tar.extractfile(member)
-                files[extension] = content.read() if content else b""
-            _check_end(tar)
-    except (tarfile.TarError, ValueError) as error:
-        raise DeepGyroError(f"{path}: {_DAMAGED}") from error
-    except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
-    if files:
-        yield index, files
+    for index, places in index_shard(path):
+        yield index, read_places(path, places)
 
 
 def read_samples(folder: Path) -> Iterator[dict[str, bytes]]:
@@ -112,13 +141,7 @@ def finished_shard(path: Path, indices: range) -> Shard:
     DeepGyroError
         If they are not those of `indices`.
     """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            found = dict.fromkeys(int(name.partition(".")[0]) for name in tar.getnames())
-            _check_end(tar)
-    except (tarfile.TarError, ValueError, OSError) as error:
-        raise DeepGyroError(f"{path}: {_DAMAGED}") from error
-    if list(found) != list(indices):
+    if [index for index, _ in index_shard(path)] != list(indices):
         raise DeepGyroError(f"{path}: {_DAMAGED}")
     return Shard(path.name, path.stat().st_size, len(indices), content_hash(path))
 

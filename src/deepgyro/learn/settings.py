@@ -1,0 +1,185 @@
+"""What a training is told: a YAML file, and changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ..errors import DeepGyroError
+from .network import NetworkConfig
+
+_BUDGETS = ("minutes", "steps")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training."""
+
+    validation: str
+    """Folder of `deepgyro synth`: pairs of other photos and other logs."""
+    pairs: str | None = None
+    """Folder of `deepgyro synth`; or else pairs are made on the fly, of 480 x 270 px, from ..."""
+    photos: tuple[str, ...] = ()
+    """... sharp photos, or folders of them, and ..."""
+    gyro: tuple[str, ...] = ()
+    """... gyro logs, or folders of them."""
+    gyro_columns: str | None = None
+    """Columns and units of those logs that do not name them."""
+    minutes: float | None = None
+    """The whole training, over all sittings; the learning rate reaches its end there. Or else: ..."""
+    steps: int | None = None
+    """... so many steps, which can be repeated bit for bit."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    batch: int = 4
+    """Pairs a step, on each device."""
+    patch: int | tuple[int, int] = 192
+    """Side, or height and width, of the patches, px."""
+    symmetries: bool = False
+    """Mirror patches at random, and lay squares on their sides."""
+    rate: float = 7e-4
+    """Highest learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls as
+    a cosine to 1 %."""
+    warmup: int = 200
+    ema: float = 0.999
+    """Decay of the moving average of the weights a step; the average is what is used."""
+    without: tuple[str, ...] = ("wrong",)
+    """Kinds of gyro whose pairs are passed over: the gate carries those, not the network."""
+    early: float = 0.3
+    """Weight of the loss of each stage but the last."""
+    checkpoint_minutes: float = 10.0
+    log_steps: int = 100
+    """Steps from one row of the log to the next."""
+    seed: int = 0
+    workers: int = 0
+    """Processes that read or make pairs, for each device; 0: between the steps, where all cores train."""
+    accelerator: str = "auto"
+    """cpu, cuda, ...; auto: a GPU if there is one."""
+    devices: int = 1
+    """GPUs, or processes on a CPU."""
+    precision: str = "bf16-mixed"
+    """bf16-mixed: convolutions in bfloat16; 32-true: all in float32."""
+    threads: int | None = None
+    """Of the convolutions on a CPU; None: as many as there are cores."""
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError("minutes, steps: one of them is needed, and not both")
+        if (self.pairs is None) == (not self.photos):
+            raise ValueError("pairs, photos: one of them is needed (pairs of deepgyro synth), and not both")
+        if bool(self.photos) != bool(self.gyro):
+            raise ValueError("photos, gyro: pairs are made of both; one is missing")
+        for name in ("minutes", "steps", "batch", "warmup", "log_steps", "devices", "threads", "rate"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ValueError(f"{name} is {value}; more than 0 is needed")
+        if self.workers < 0:
+            raise ValueError(f"workers is {self.workers}; 0 or more is needed")
+        if self.precision not in (precisions := ("bf16-mixed", "32-true")):
+            raise ValueError(f"precision is {self.precision}; {' or '.join(precisions)} is needed")
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the patches, px."""
+        return self.patch if isinstance(self.patch, tuple) else (self.patch, self.patch)
+
+    def share(self, step: int, minutes: float) -> float:
+        """Return which share of the training is done after so many steps and minutes."""
+        return step / self.steps if self.steps else minutes / self.minutes if self.minutes else 1.0
+
+
+def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """Read a training's configuration; what it leaves out is as in `TrainConfig`.
+
+    Parameters
+    ----------
+    path
+        YAML file.
+    changes
+        NAME=VALUE, as if it stood in the file instead; names in the network's part begin with "network.".
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no such file: the message names the entry.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+        if not isinstance(content, dict):
+            raise DeepGyroError(f"{path}: entries such as pairs: FOLDER are needed")
+        network = content.pop("network", None) or {}
+        for change in changes:
+            name, equals, value = change.partition("=")
+            if not equals:
+                raise DeepGyroError(f"--set {change}: NAME=VALUE is needed")
+            if name in _BUDGETS:  # it takes the place of whichever is in the file
+                content = {key: kept for key, kept in content.items() if key not in _BUDGETS}
+            (network if name.startswith("network.") else content)[name.removeprefix("network.")] = (
+                yaml.safe_load(value)
+            )
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeepGyroError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(network, dict):
+        raise DeepGyroError(f"{path}: network is {network!r}; entries such as stages: 3 are needed")
+    if "validation" not in content:
+        raise DeepGyroError(f"{path}: validation is missing: a folder of deepgyro synth")
+    try:
+        sizes = NetworkConfig(**_typed(NetworkConfig, network))
+        return TrainConfig(**_typed(TrainConfig, content), network=sizes)
+    except ValueError as error:
+        raise DeepGyroError(f"{path}: {error}") from error
+
+
+def _typed(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return entries as the types that a configuration has.
+
+    Raises
+    ------
+    ValueError
+        If there is no such entry, or its value is of another type.
+    """
+    written = {entry.name: entry.type for entry in fields(kind)}
+    if unknown := set(map(str, entries)) - set(written):
+        raise ValueError(f"{', '.join(sorted(unknown))}: no such entry; is it misspelt?")
+    types = get_type_hints(kind)
+    typed = {}
+    for name, value in entries.items():
+        try:
+            typed[name] = _as(types[name], value)
+        except TypeError:
+            raise ValueError(f"{name} is {value!r}; {written[name]} is needed") from None
+    return typed
+
+
+def _as(kind: Any, value: Any) -> Any:
+    """Return a value as a type: whole numbers and texts such as 1e-4 as floats, lists as tuples.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if isinstance(kind, UnionType):
+        for each in get_args(kind):
+            try:
+                return _as(each, value)
+            except TypeError:
+                continue
+    elif get_origin(kind) is tuple and isinstance(value, list):
+        inner = get_args(kind)
+        kinds = [inner[0]] * len(value) if inner[-1] is ... else inner
+        if len(kinds) == len(value):
+            return tuple(_as(one, item) for one, item in zip(kinds, value, strict=True))
+    elif kind is float and type(value) in (int, float):
+        return float(value)
+    elif kind is float and isinstance(value, str):  # YAML takes 1e-4, without a point, for text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif type(value) is kind:
+        return value
+    raise TypeError

@@ -1,0 +1,69 @@
+"""How good a network is on pairs that it is not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from ..synthesis import unpack
+from ..synthesis.shards import read_samples
+from .dataset import Sample, sample
+from .network import DeepGyro
+
+PICTURES = 4
+"""Pairs that are shown."""
+
+
+def psnr(picture: Tensor, sharp: Tensor) -> Tensor:
+    """Return the mean of the pictures' PSNR, dB."""
+    error = ((picture.clamp(0, 1) - sharp) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
+    return (-10 * torch.log10(error)).mean()
+
+
+@torch.no_grad()
+def guessed(network: DeepGyro, item: Sample, told: str = "noisy") -> Tensor:
+    """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded."""
+    device = next(network.parameters()).device
+    gyro = torch.ones(()) if told == "exact" else item["gyro"]
+    inputs = [value[None].to(device) for value in (item["blurred"], item[told], gyro, item["linear"])]
+    with torch.autocast(device.type, torch.bfloat16):
+        return network(*inputs)[-1][0].float().cpu()  # type: ignore[no-any-return]
+
+
+def whole_samples(
+    network: DeepGyro, folder: Path, count: int
+) -> Iterator[tuple[Sample, Mapping[str, object]]]:
+    """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
+    for pair in islice(map(unpack, read_samples(folder)), count):
+        height, width = (side // network.multiple * network.multiple for side in pair.sharp.shape[:2])
+        item = sample(pair)
+        yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.facts
+
+
+def validate(network: DeepGyro, folder: Path, *, count: int = 64) -> dict[str, float]:
+    """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
+    gains: dict[str, list[float]] = {}
+    for item, facts in whole_samples(network, folder, count):
+        sharp = item["sharp"][None]
+        before = psnr(item["blurred"][None], sharp)
+        for kind, told in ((str(facts["gyro"]), "noisy"), (f"exact field, {facts['encoding']}", "exact")):
+            gain = psnr(guessed(network, item, told)[None], sharp) - before
+            gains.setdefault(kind, []).append(float(gain))
+    return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
+
+
+def sample_pictures(network: DeepGyro, folder: Path) -> UInt8[ndarray, "h w 3"]:
+    """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
+    rows = [
+        torch.cat([item["blurred"], guessed(network, item), item["sharp"]], 2)
+        for item, _ in whole_samples(network, folder, PICTURES)
+    ]
+    picture = torch.cat(rows, 1).clamp(0, 1) * 255
+    return np.asarray(picture.round().byte().permute(1, 2, 0))
