@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..blur import Blur
 from ..blur.differences import path_differences
 from ..light import linear_to_srgb, srgb_to_linear
+from . import arithmetic
 
 
 @dataclass(frozen=True)
@@ -179,18 +180,5 @@ def each(work: Callable[..., ndarray], *batches: Tensor) -> Tensor:
 
 def multiply_adds(network: DeepGyro, height: int, width: int) -> float:
     """Return the convolutions' multiply-adds for a picture, in 10^9; A and the differences are not in it."""
-    total = 0
-
-    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        nonlocal total
-        over = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
-        total += over.shape[-2] * over.shape[-1] * sum(p.numel() for p in module.parameters() if p.ndim == 4)
-
-    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    hooks = [module.register_forward_hook(count) for module in convolutions]
-    with torch.no_grad():
-        zero = torch.zeros(1, 3, height, width)
-        network(zero, torch.zeros(1, 4, height, width), torch.ones(1), torch.zeros(1))
-    for hook in hooks:
-        hook.remove()
-    return total / 1e9
+    blurred, paths = torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width)
+    return arithmetic.multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))

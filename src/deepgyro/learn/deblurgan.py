@@ -1,0 +1,116 @@
+"""DeblurGAN's networks, a baseline, and the penalty that its critic is trained with.
+
+[1] Kupyn et al., DeblurGAN: Blind Motion Deblurring Using Conditional Adversarial Networks, CVPR 2018.
+[2] Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017: PatchGAN.
+[3] Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017, eq. 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Generator(nn.Module):
+    """The network of [1], fig. 3: nine residual blocks at a quarter of the size; it adds to the picture.
+
+    Both convolutions of a block are there, as in the paper; its released program builds only the first.
+    """
+
+    multiple = 4
+    """Height and width of a picture must be multiples of this, px."""
+
+    def __init__(self, width: int = 64, blocks: int = 9) -> None:
+        """Make one of `width` channels at the picture's size, twice and four times as many below."""
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_normalised(_reflecting(3, width, 7)),
+            *_normalised(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)),
+            *_normalised(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1)),
+            *(ResidualBlock(4 * width) for _ in range(blocks)),
+            *_normalised(nn.ConvTranspose2d(4 * width, 2 * width, 3, stride=2, padding=1, output_padding=1)),
+            *_normalised(nn.ConvTranspose2d(2 * width, width, 3, stride=2, padding=1, output_padding=1)),
+            _reflecting(width, 3, 7),
+            nn.Tanh(),
+        )
+
+    def forward(self, blurred: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Return the sharp picture; encoded values from -1 to 1, as those given."""
+        return torch.clamp(blurred + self.layers(blurred), -1, 1)
+
+
+class ResidualBlock(nn.Module):
+    """Two normalised convolutions with dropout between them, and a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_normalised(_reflecting(width, width, 3)),
+            nn.Dropout(0.5),
+            _reflecting(width, width, 3),
+            nn.InstanceNorm2d(width),
+        )
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Return x plus what the convolutions make of it."""
+        out: Tensor = x + self.layers(x)
+        return out
+
+
+class Critic(nn.Module):
+    """The 70 x 70 PatchGAN of [2]: a map of how sharp each patch looks, without bounds (no sigmoid).
+
+    A value sees 70 x 70 px of the picture, and the rest through the instance normalisation's mean and
+    variance. Zeros are padded by 2 px at each layer, as DeblurGAN's program does.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        """Make one of `width` channels in the first layer and eight times as many in the last but one."""
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2)]
+        for factor, stride in ((1, 2), (2, 2), (4, 1)):
+            layers += [
+                nn.Conv2d(factor * width, 2 * factor * width, 4, stride=stride, padding=2),
+                nn.InstanceNorm2d(2 * factor * width),
+                nn.LeakyReLU(0.2),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 4, padding=2))
+
+    def forward(self, picture: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 rows columns"]:
+        """Return values of patches, 8 px apart: higher for what looks sharp; the picture is -1 to 1."""
+        values: Tensor = self.layers(picture)
+        return values
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor],
+    real: Float[Tensor, "b c h w"],
+    fake: Float[Tensor, "b c h w"],
+    rng: np.random.Generator,
+) -> Float[Tensor, ""]:
+    """Return what a critic pays for a slope other than 1, without its factor (10 in [1] and [3]).
+
+    ``mean over pictures of (|grad critic(x)| - 1)^2`` at ``x = fake + a (real - fake)``, a drawn from 0 to 1
+    for each picture ([3], eq. 3). The norm is over all of a picture's pixels and channels. A critic that
+    gives several values for a picture is taken by their mean. Gradients flow to the critic alone.
+
+    DeblurGAN's released program takes the sum of the values, and the norm over a pixel's channels alone.
+    """
+    share = torch.from_numpy(rng.random((len(real), 1, 1, 1))).to(real)
+    between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
+    value = critic(between).reshape(len(real), -1).mean(1).sum()
+    (slope,) = torch.autograd.grad(value, between, create_graph=True)
+    steepness: Tensor = torch.linalg.vector_norm(slope, dim=(1, 2, 3))
+    return ((steepness - 1) ** 2).mean()
+
+
+def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
+    return convolution, nn.InstanceNorm2d(convolution.out_channels), nn.ReLU()
+
+
+def _reflecting(inputs: int, outputs: int, size: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2, padding_mode="reflect")
