@@ -370,6 +370,45 @@ def train(
     return 0
 
 
+@app.command
+def export(
+    checkpoint: Path,
+    /,
+    *,
+    out: Path,
+    validation: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Write a training's weights as one ONNX file that says how it is used, and its card (extra: train).
+
+    Parameters
+    ----------
+    checkpoint
+        Of deepgyro train: checkpoint.safetensors.
+    out
+        The ONNX file, named after the network; its card lies beside it as .md.
+    validation
+        Pairs of other photos and logs than were trained on: for the scores.
+    overwrite
+        Replace files of these names.
+    json
+        Print one JSON object: the file's metadata.
+    """
+    try:
+        from .learn.export import export as run_export
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    contract = run_export(checkpoint, out, validation=validation, overwrite=overwrite)
+    if json:
+        _print_json(asdict(contract))
+    else:
+        size = f"{contract.stages} stages, {contract.parameters / 1e6:.2f} M parameters"
+        print(f"{out}  {size}, {contract.trained}")
+    return 0
+
+
 fetch = App(name="fetch", help="Fetch public gyro logs from their official servers.")
 app.command(fetch)
 

@@ -35,13 +35,14 @@ class Tile:
     """The core, counted from the window's own corner."""
 
 
-def tiles(height: int, width: int, *, core: int, margin: int) -> Iterator[Tile]:
+def tiles(height: int, width: int, *, core: int, margin: int, multiple: int = 1) -> Iterator[Tile]:
     """Cut a picture into cores of about `core` px a side, each in a window `margin` px wider on every side.
 
-    The cores are as equal as they can be; windows end at the picture's border.
+    The cores are as equal as they can be, and start at multiples of `multiple` px (windows too, if the margin
+    is one); windows end at the picture's border.
     """
-    for rows in _parts(height, core):
-        for columns in _parts(width, core):
+    for rows in _parts(height, core, multiple):
+        for columns in _parts(width, core, multiple):
             window = tuple(
                 slice(max(part.start - margin, 0), min(part.stop + margin, size))
                 for part, size in ((rows, height), (columns, width))
@@ -53,7 +54,7 @@ def tiles(height: int, width: int, *, core: int, margin: int) -> Iterator[Tile]:
             yield Tile((window[0], window[1]), (rows, columns), (inner[0], inner[1]))
 
 
-def _parts(size: int, core: int) -> list[slice]:
+def _parts(size: int, core: int, multiple: int) -> list[slice]:
     count = -(-size // core)
-    edges = [size * k // count for k in range(count + 1)]
-    return [slice(a, b) for a, b in pairwise(edges)]
+    edges = [size * k // count // multiple * multiple for k in range(count)]
+    return [slice(a, b) for a, b in pairwise(sorted({*edges, size}))]

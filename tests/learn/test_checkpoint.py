@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from deepgyro.errors import DeepGyroError
 from deepgyro.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from deepgyro.learn.network import DeepGyro, NetworkConfig
+from deepgyro.learn.optimizer import MuonAndAdamW
 from deepgyro.learn.settings import TrainConfig
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
@@ -17,7 +18,7 @@ CONFIG = TrainConfig(pairs="/home/me/pairs", validation="/home/me/validation", s
 
 def networks(config=SMALL):
     network, average = (DeepGyro(config).to(memory_format=torch.channels_last) for _ in range(2))
-    return network, average, torch.optim.AdamW(network.parameters())
+    return network, average, MuonAndAdamW(network, 1e-3)
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ def trained():
     return network, average, optimizer
 
 
-def moments(network, optimizer):
-    return [optimizer.state[p] for p in network.parameters()]
+def bits(optimizer):
+    return {name: (value.dtype, value.stride(), value.tolist()) for name, value in optimizer.moments()}
 
 
 def test_a_checkpoint_brings_everything_back_bit_for_bit(trained, tmp_path):
@@ -48,11 +49,11 @@ def test_a_checkpoint_brings_everything_back_bit_for_bit(trained, tmp_path):
     assert torch.equal(torch.rand(3), drawn)
     for before, after in zip(trained[:2], again[:2], strict=True):
         assert all(map(torch.equal, before.parameters(), after.parameters()))
-    for a, b in zip(moments(network, optimizer), moments(again[0], again[2]), strict=True):
-        assert all(torch.equal(a[name], b[name]) and a[name].stride() == b[name].stride() for name in a)
+    assert len(bits(optimizer)) > 20
+    assert bits(optimizer) == bits(again[2])
 
 
-def test_a_slim_checkpoint_has_twelve_bytes_a_parameter_and_no_paths(trained, tmp_path):
+def test_a_slim_checkpoint_has_at_most_twelve_bytes_a_parameter_and_no_paths(trained, tmp_path):
     network, average, optimizer = trained
     progress = Progress(step=2)
     paths = [tmp_path / "full", tmp_path / "slim"]
@@ -61,8 +62,9 @@ def test_a_slim_checkpoint_has_twelve_bytes_a_parameter_and_no_paths(trained, tm
         save_checkpoint(path, network, average, CONFIG, progress, optimizer=optimizer, slim=slim)
 
     parameters = sum(p.numel() for p in network.parameters())
-    assert paths[1].stat().st_size < 12 * parameters + 40_000
-    assert sum(v.nbytes for k, v in load_file(paths[1]).items() if k != "generator") == 12 * parameters
+    most = 12 * parameters
+    assert paths[1].stat().st_size < most + 40_000
+    assert 10 * parameters < sum(v.nbytes for k, v in load_file(paths[1]).items() if k != "generator") < most
     for path in paths:
         assert b"/" not in path.read_bytes()[:8000].partition(b"__metadata__")[2].partition(b"}}")[0]
         with safe_open(path, "pt") as file:
@@ -71,9 +73,8 @@ def test_a_slim_checkpoint_has_twelve_bytes_a_parameter_and_no_paths(trained, tm
     again = networks()
     found = load_checkpoint(paths[1], *again)
     assert (found.moments, found.moments_since) == ("bfloat16", 0)
-    for a, b in zip(moments(network, optimizer), moments(again[0], again[2]), strict=True):
-        assert a["step"] == b["step"] == 2
-        torch.testing.assert_close(a["exp_avg_sq"], b["exp_avg_sq"], rtol=2**-8, atol=0.0)
+    for (name, a), (_, b) in zip(optimizer.moments(), again[2].moments(), strict=True):
+        torch.testing.assert_close(a, b, rtol=2**-8, atol=1e-30, msg=name)
 
 
 def test_moments_that_are_not_there_begin_anew(trained, tmp_path):
@@ -83,7 +84,7 @@ def test_moments_that_are_not_there_begin_anew(trained, tmp_path):
     found = load_checkpoint(tmp_path / "c", *again)
 
     assert (found.moments, found.moments_since) == ("none", 70)
-    assert not again[2].state
+    assert not list(again[2].moments())
 
 
 def test_a_checkpoint_of_an_earlier_version_can_be_gone_on_from(trained, tmp_path):

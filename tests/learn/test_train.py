@@ -182,7 +182,7 @@ def test_pairs_are_made_on_the_fly_and_by_workers(config, material, tmp_path):
 
 
 def test_the_rate_warms_up_where_the_moments_began_and_ends_where_the_training_ends(config):
-    minutes = replace(config, steps=None, minutes=100.0, warmup=200)
+    minutes = replace(config, steps=None, minutes=100.0, warmup=200, fall=0.4)
     whole = minutes.rate
 
     def at(**progress):
@@ -190,10 +190,12 @@ def test_the_rate_warms_up_where_the_moments_began_and_ends_where_the_training_e
 
     assert at() == whole / 200
     assert at(step=500) == whole
-    assert at(step=500, minutes=50.0) == pytest.approx(0.505 * whole)
-    assert at(step=500, moments_since=499, minutes=50.0) == pytest.approx(0.505 * whole / 100)
+    assert at(step=500, minutes=60.0) == whole
+    assert at(step=500, minutes=80.0) == pytest.approx(0.5 * whole)
+    assert at(step=500, moments_since=499, minutes=80.0) == pytest.approx(0.5 * whole / 100)
     assert at(step=500, minutes=100.0) == pytest.approx(0.01 * whole)
-    assert learning_rate(replace(config, steps=1000), Progress(step=500)) == pytest.approx(0.505 * whole)
+    steps = replace(config, steps=1000, fall=0.4)
+    assert learning_rate(steps, Progress(step=800)) == pytest.approx(0.5 * whole)
 
 
 def test_the_loss_counts_the_last_guess_fully_and_the_others_in_part():

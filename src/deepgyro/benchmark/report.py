@@ -35,7 +35,7 @@ def report(bench: str, rows: Sequence[Row]) -> BenchReport:
         "python": platform.python_version(),
     }
     machine |= {name: version(name) for name in ("numpy", "numba", "opencv-python-headless")}
-    return BenchReport(bench, machine, _commit(), list(rows))
+    return BenchReport(bench, machine, current_commit(), list(rows))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -62,7 +62,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _commit() -> str:
+def current_commit() -> str:
     """Return the checkout's commit, or the version of an installed package."""
     try:
         done = subprocess.run(

@@ -24,7 +24,7 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 10  # Numba's cache looks at this file alone: raise it when lanes.py changes
+LANES_VERSION = 14  # Numba's cache looks at this file alone: raise it when lanes.py changes
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
@@ -212,31 +212,47 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
-def differences(image, paths, ends, border, width, top, bottom, out):
-    """Fill out with ``(image(x + b d) - image(x + a d)) * gain`` for each (a, b, gain) of `ends`.
+def differences(image, paths, ends, border, above, before, below, after, top, bottom, out, transpose):
+    """Fill out with ``(image(x + path at b) - image(x + path at a)) * gain`` for each (a, b, gain) of `ends`.
 
-    `LANES` neighbours of a row are computed together, with all the pixels that any of them needs.
+    `LANES` neighbours of a row are computed together, with all the pixels that any of them needs. The
+    transpose adds to the image what `out` holds.
 
     Parameters
     ----------
-    image: (3, h + 2 border, columns) float32, `width` columns and a border, `LANES` more on the right. paths:
-    (2, h, padded) float32, d. ends: (m, 3) float32. top, bottom: rows to compute. out: (m, 3, h, padded).
+    image: (3, rows, columns) float32, with a border on every side, wider by `LANES` on the right. paths: (4,
+    h, padded) float32, x and y of the first point and of the last. ends: (m, 3) float32. above, before,
+    below, after: how many px within the border lie above the first row, left of the first column, below the
+    last row and right of the first column. top, bottom: rows to compute. out: (m, 3, at least h, at least
+    padded).
     """
     height = paths.shape[1]
     row = image.shape[2]
     plane = image.shape[1] * row
     flat = image.reshape(-1)
+    points = paths.reshape(-1)
+    points_plane = height * paths.shape[2]
+    results = out.reshape(-1)
+    results_plane = out.shape[2] * out.shape[3]
     for r in range(top, bottom):
+        upmost = f32(-r - above)
+        lowest = f32(height - 1 + below - r)
         for c in range(0, paths.shape[2], LANES):
-            here = (r + border) * row + c + border
+            here = (r + border + above) * row + c + border + before
+            x0 = r * paths.shape[2] + c
+            y0 = x0 + points_plane
+            x1 = y0 + points_plane
+            y1 = x1 + points_plane
+            result = r * out.shape[3] + c
             for m in range(len(ends)):
-                total0 = zeros()
-                total1 = zeros()
-                total2 = zeros()
+                total0 = load(results, result) if transpose else zeros()
+                total1 = load(results, result + results_plane) if transpose else zeros()
+                total2 = load(results, result + i64(2) * results_plane) if transpose else zeros()
                 for side in range(2):
                     gain = ends[m, 2] if side else -ends[m, 2]
-                    x = place(paths[0, r], c, ends[m, side], f32(-c), f32(width - 1 - c), f32(1))
-                    y = place(paths[1, r], c, ends[m, side], f32(-r), f32(height - 1 - r), f32(0))
+                    share = ends[m, side]
+                    x = place(points, x0, x1, share, f32(-c - before), f32(after - c), f32(1))
+                    y = place(points, y0, y1, share, upmost, lowest, f32(0))
                     left, right = bounds(x)
                     upper, lower = bounds(y)
                     for j in range(i64(np.floor(upper)), i64(np.floor(lower)) + 2):
@@ -244,9 +260,16 @@ def differences(image, paths, ends, border, width, top, bottom, out):
                         for i in range(i64(np.floor(left)), i64(np.floor(right)) + 2):
                             weights = times(line, tent(x, f32(i), f32(1)))
                             p = here + j * row + i
-                            total0 = gather(total0, flat, p, weights)
-                            total1 = gather(total1, flat, p + plane, weights)
-                            total2 = gather(total2, flat, p + i64(2) * plane, weights)
-                store(out[m, 0, r], c, total0)
-                store(out[m, 1, r], c, total1)
-                store(out[m, 2, r], c, total2)
+                            if transpose:
+                                scatter(flat, p, total0, weights)
+                                scatter(flat, p + plane, total1, weights)
+                                scatter(flat, p + i64(2) * plane, total2, weights)
+                            else:
+                                total0 = gather(total0, flat, p, weights)
+                                total1 = gather(total1, flat, p + plane, weights)
+                                total2 = gather(total2, flat, p + i64(2) * plane, weights)
+                if not transpose:
+                    store(results, result, total0)
+                    store(results, result + results_plane, total1)
+                    store(results, result + i64(2) * results_plane, total2)
+                result += i64(3) * results_plane

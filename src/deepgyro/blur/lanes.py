@@ -344,20 +344,24 @@ def row_weights(typing, weights, side, row):
 
 
 @intrinsic
-def place(typing, paths, p, share, lowest, highest, fall):
-    """Return ``share * paths[p : p + LANES]``, held between `lowest` and `highest`.
+def place(typing, ends, first, last, share, lowest, highest, fall):
+    """Return where pixels' paths are at a share of them, -1/2 the first point, 1/2 the last.
 
-    Both bounds fall by `fall` from each lane to the next.
+    That is ``(1/2 - share) * ends[first : first + LANES] + (1/2 + share) * ends[last : last + LANES]``, held
+    between `lowest` and `highest`. Both bounds fall by `fall` from each lane to the next.
     """
 
     def code(context, builder, signature, args):
         number = _Lanes(builder, ir.Constant(_VECTOR, [float(k) for k in range(LANES)]))
-        fallen = _spread(builder, args[5]) * number
-        low, high = _spread(builder, args[3]) - fallen, _spread(builder, args[4]) - fallen
-        moved = _spread(builder, args[2]) * _load(context, builder, signature, args, 0, args[1])
+        fallen = _spread(builder, args[6]) * number
+        low, high = _spread(builder, args[4]) - fallen, _spread(builder, args[5]) - fallen
+        start = _load(context, builder, signature, args, 0, args[1])
+        end = _load(context, builder, signature, args, 0, args[2])
+        half, share = _constant(builder, 0.5), _spread(builder, args[3])
+        moved = (half - share) * start + (half + share) * end
         return moved.max(low).min(high).value
 
-    return lanes_type(paths, p, share, lowest, highest, fall), code
+    return lanes_type(ends, first, last, share, lowest, highest, fall), code
 
 
 @intrinsic

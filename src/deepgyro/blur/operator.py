@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,11 +29,14 @@ class Blur:
 
     field: Float32[ndarray, "h w n 2"]
     """Paths, px."""
+    extent: int | None = None
+    """The largest |x| or |y| of a path, px, rounded up, where it is known."""
 
     @cached_property
     def reach(self) -> int:
         """How far a path leads away from its pixel at the most, px."""
-        reach = float(max(self.field.max(initial=0), -self.field.min(initial=0)))
+        field = self.field
+        reach = float(self.extent or max(field.max(initial=0), -field.min(initial=0)))
         if not reach <= MAX_REACH:
             raise ValueError(f"the field reaches {reach} px from a pixel; {MAX_REACH} px is the most")
         return int(np.ceil(reach)) + 2
@@ -54,9 +58,6 @@ class Blur:
         """
         import cv2
 
-        from .kernels import walk
-        from .lanes import LANES
-
         height, width = self.field.shape[:2]
         if picture.dtype != np.float32 or picture.ndim != 3 or not 1 <= picture.shape[2] <= 3:
             raise ValueError(
@@ -66,16 +67,43 @@ class Blur:
             raise ValueError(
                 f"the part at ({left}, {top}), {width} x {height}, is not within {picture.shape}"
             )
+        rows, columns = self._seen(top, picture.shape[0], height), self._seen(left, picture.shape[1], width)
+        window = picture[rows, columns]
+        planes = cv2.split(window)
+        out = self._walked(planes, top=top - rows.start, left=left - columns.start)
+        merged: ndarray = cv2.merge(list(out[: picture.shape[2]]))
+        return merged.reshape(height, width, picture.shape[2])
+
+    def part_of_planes(
+        self, picture: Float32[ndarray, "3 a b"], *, top: int, left: int
+    ) -> Float32[ndarray, "3 h w"]:
+        """As `of_part`, of a picture of three channels that is kept in planes."""
+        height, width = self.field.shape[:2]
+        rows, columns = self._seen(top, picture.shape[1], height), self._seen(left, picture.shape[2], width)
+        return self._walked(picture[:, rows, columns], top=top - rows.start, left=left - columns.start)
+
+    def _seen(self, start: int, size: int, length: int) -> slice:
+        from .lanes import LANES
+
+        return slice(max(start - self.reach, 0), min(start + length + self.reach + LANES, size))
+
+    def _walked(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
+        """Blur the part at (left, top) of the planes of a window."""
+        import cv2
+
+        from .kernels import walk
+        from .lanes import LANES
+
+        height, width = self.field.shape[:2]
         m = self.reach
-        above, before = min(m, top), min(m, left)
-        below = min(m, picture.shape[0] - top - height)
-        after = min(m + LANES, picture.shape[1] - left - width)
-        window = picture[top - above : top + height + below, left - before : left + width + after]
-        margins = m - above, m - below, m - before, m + LANES - after
+        rows, columns = window[0].shape
+        below, after = rows - top - height, min(columns - left - width, m + LANES)
+        margins = m - min(top, m), m - min(below, m), m - left, m + LANES - after
         size = height + 2 * m, width + 2 * m + LANES
         planes = np.zeros((3, *size), np.float32)
-        for plane, channel in zip(planes, cv2.split(window), strict=False):
-            cv2.copyMakeBorder(channel, *margins, cv2.BORDER_REPLICATE, dst=plane)
+        for plane, channel in zip(planes, window, strict=False):
+            part = channel[: top + height + min(below, m), : left + width + after]
+            cv2.copyMakeBorder(part, *margins, cv2.BORDER_REPLICATE, dst=plane)
         out = np.empty((3, height, -(-width // LANES) * LANES), np.float32)
         row = size[1]
 
@@ -85,8 +113,7 @@ class Blur:
             walk(self.field[start:end], planes.reshape(-1), size[0] * row, row, first, pixels, False)
 
         for_bands(height, 16, band)
-        merged: ndarray = cv2.merge(list(out[: picture.shape[2], :, :width]))
-        return merged.reshape(height, width, picture.shape[2])
+        return out[:, :, :width]
 
     def adjoint(self, y: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
         """Spread a picture of one to three channels back along the paths: the transpose of the blur."""

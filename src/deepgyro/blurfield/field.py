@@ -342,8 +342,7 @@ def straight_vectors(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w 2"
 
 def path_length(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w"]:
     """Return the length of every pixel's path, px."""
-    length: ndarray = np.sqrt((np.diff(field, axis=-2) ** 2).sum(-1)).sum(-1)
-    return length
+    return _measured(field)[0]
 
 
 def field_extent(field: Field) -> tuple[float, float, int]:
@@ -356,17 +355,25 @@ def field_extent(field: Field) -> tuple[float, float, int]:
         rows, columns = (
             np.unique(np.linspace(0, size - 1, 65).round().astype(np.int64)) for size in field.shape[:2]
         )
-        grid = field.at(rows, columns)
-        length = path_length(grid)
-        return float(np.median(length)), float(length.max()), int(np.ceil(np.abs(grid).max()))
-    height = field.shape[0]
-    longest, reach = 0.0, 0.0
-    for top in range(0, height, 256):
-        band = field[top : top + 256, :]
-        longest = max(longest, float(path_length(band).max()))
-        reach = max(reach, float(np.abs(band).max()))
-    median = float(np.median(path_length(field[::8, ::8])))
-    return median, longest, int(np.ceil(reach))
+        length, reach = _measured(field.at(rows, columns))
+        return float(np.median(length)), float(length.max()), int(np.ceil(reach))
+    longest, most = 0.0, 0.0
+    lengths: list[ndarray] = []
+    for top in range(0, field.shape[0], 256):
+        length, reach = _measured(field[top : top + 256, :])
+        longest, most = max(longest, float(length.max())), max(most, reach)
+        lengths.append(length[::8, ::8])
+    return float(np.median(np.concatenate(lengths))), longest, int(np.ceil(most))
+
+
+def _measured(field: Float[ndarray, "h w n 2"]) -> tuple[Float[ndarray, "h w"], float]:
+    """Return every path's length, and the largest |x| or |y| of them all, px."""
+    from .kernels import lengths
+
+    out = np.empty(field.shape[:2], field.dtype)
+    found: list[float] = []
+    for_bands(field.shape[0], 16, lambda top, bottom: found.append(lengths(field, top, bottom, out)))
+    return out, float(max(found, default=0.0))
 
 
 def _check_exposure(t: float, exposure: float, n: int) -> None:

@@ -149,3 +149,24 @@ def interpolate(nodes, row, row_share, column, column_share, out):
             b = np.float32(column_share[s])
             for k in range(m):
                 out[r, s, k] = line[j, k] + b * (line[j + 1, k] - line[j, k])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
+def lengths(field, top, bottom, out):
+    """Fill out (h, w) with the length of each path of a field (h, w, n, 2); return the largest |x| or |y|."""
+    reach = field.dtype.type(0)
+    for r in range(top, bottom):
+        for c in range(field.shape[1]):
+            length = field.dtype.type(0)
+            x = field[r, c, 0, 0]
+            y = field[r, c, 0, 1]
+            reach = max(reach, abs(x), abs(y))
+            for k in range(1, field.shape[2]):
+                u = field[r, c, k, 0]
+                v = field[r, c, k, 1]
+                length += np.sqrt((u - x) * (u - x) + (v - y) * (v - y))
+                x = u
+                y = v
+                reach = max(reach, abs(x), abs(y))
+            out[r, c] = length
+    return reach

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from .. import __version__
 from ..errors import DeepGyroError
 from ..synthesis.shards import write_durably
+from .optimizer import MOMENTS, MuonAndAdamW
 from .settings import TrainConfig
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")  # as AdamW names them
 
 
 @dataclass
@@ -44,7 +42,7 @@ def save_checkpoint(
     config: TrainConfig,
     progress: Progress,
     *,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: MuonAndAdamW | None = None,
     slim: bool = False,
 ) -> None:
     """Write a checkpoint; the file appears once it is whole.
@@ -61,7 +59,7 @@ def save_checkpoint(
     config, progress
         What is trained how, and how far it is.
     optimizer
-        An AdamW of the network's parameters, whose moments are kept.
+        Of the network's parameters: its moments are kept.
     slim
         Keep the moments in bfloat16: 12 bytes a parameter instead of 16. A training that goes on from there
         does so without a warm-up, but not bit for bit.
@@ -75,7 +73,7 @@ def save_checkpoint(
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     if optimizer is not None:
         kept = torch.bfloat16 if slim else torch.float32
-        tensors |= {name: value.to(kept) for name, value in _moments(network, optimizer)}
+        tensors |= {name: value.to(kept) for name, value in optimizer.moments()}
     tensors["generator"] = torch.get_rng_state()
     settings: dict[str, Any] = asdict(config)
     for name in ("pairs", "validation"):
@@ -90,8 +88,26 @@ def save_checkpoint(
     write_durably(path, lambda file: file.write(content))
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of itself: config, progress, and the version of deepgyro.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no checkpoint.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about: dict[str, Any] = json.loads(file.metadata()["deepgyro"])
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise DeepGyroError(
+            f"{path}: no checkpoint of this network ({' '.join(str(error).split())})"
+        ) from error
+    return about
+
+
 def load_checkpoint(
-    path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer | None = None
+    path: Path, network: nn.Module, average: nn.Module, optimizer: MuonAndAdamW | None = None
 ) -> Progress:
     """Read a checkpoint into networks, an optimiser and torch's generator; return how far the training was.
 
@@ -100,9 +116,9 @@ def load_checkpoint(
     DeepGyroError
         If it is no checkpoint, or one of another network.
     """
+    about = read_about(path)
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["deepgyro"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
         for prefix, module in (("weights.", network), ("average.", average)):
             module.load_state_dict(
@@ -113,12 +129,12 @@ def load_checkpoint(
                 }
             )
         progress = Progress(**about["progress"])
-        found = {str(tensor.dtype) for name, tensor in tensors.items() if name.startswith(_MOMENTS)}
+        found = {str(tensor.dtype) for name, tensor in tensors.items() if name.startswith(MOMENTS)}
         progress.moments = found.pop().removeprefix("torch.") if found else "none"
         if progress.moments == "none":
             progress.moments_since = progress.step
         elif optimizer is not None:
-            _set_moments(network, optimizer, tensors, progress.step - progress.moments_since)
+            optimizer.set_moments(tensors, progress.step - progress.moments_since)
         if "generator" in tensors:
             torch.set_rng_state(tensors["generator"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
@@ -126,21 +142,3 @@ def load_checkpoint(
             f"{path}: no checkpoint of this network ({' '.join(str(error).split())})"
         ) from error
     return progress
-
-
-def _moments(network: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    for name, parameter in network.named_parameters():
-        for moment in _MOMENTS:
-            if moment in optimizer.state[parameter]:
-                yield f"{moment}.{name}", optimizer.state[parameter][moment]
-
-
-def _set_moments(
-    network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], steps: int
-) -> None:
-    for name, parameter in network.named_parameters():
-        if f"{_MOMENTS[0]}.{name}" in tensors:  # the others have taken no part so far
-            optimizer.state[parameter] = {"step": torch.tensor(float(steps))} | {
-                moment: torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"{moment}.{name}"])
-                for moment in _MOMENTS
-            }

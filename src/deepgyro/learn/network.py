@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from ..blur import Blur
-from ..blur.differences import path_differences
-from ..light import linear_to_srgb, srgb_to_linear
+from ..blur.differences import PathDifferences
+from ..runtime.inputs import MAPS, path_ends, path_maps
 from . import arithmetic
 
 
@@ -22,23 +22,35 @@ class NetworkConfig:
     """The sizes of a network, and what it looks at."""
 
     stages: int = 3
-    widths: tuple[int, ...] = (24, 48, 72)
-    """Channels of each level; the first is at half the picture's size."""
+    widths: tuple[int, ...] = (32, 48, 64)
+    """Channels of each level; the first is at half the picture's size. Multiples of 16 are quickest."""
     blocks: tuple[int, ...] = (1, 1, 2)
     """Residual blocks of each level, on the way down and (but for the last) on the way up."""
     fractions: tuple[float, ...] = (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)
     """Of the path, where differences along it are taken."""
-    steps: tuple[float, ...] = (0.05, 0.15)
+    steps: tuple[float, ...] = (0.1,)
     """Of the path, half the distance of a difference's two samples."""
+    memory: int = 16
+    """Channels, at half the picture's size, that a stage hands on beside its guess."""
 
     @property
-    def differences(self) -> int:
-        """Channels of the differences of a picture."""
-        return 3 * len(self.fractions) * len(self.steps)
+    def multiple(self) -> int:
+        """Height and width of a picture must be multiples of this, px."""
+        return int(2 ** len(self.widths))
 
+    @property
+    def margin(self) -> int:
+        """How far from a pixel a stage sees at the most, px, rounded up to a multiple."""
+        far = 0
+        for level, blocks in enumerate(self.blocks):
+            # Blocks of the way down and of the way up: two convolutions each, which see a cell farther.
+            convolutions = 2 * blocks * (1 if level == len(self.blocks) - 1 else 2)
+            far += (convolutions + 1) * 2 ** (level + 1)
+        return -(-far // self.multiple) * self.multiple
 
-MAPS = 4
-"""Channels that tell of the path: length, cosine and sine of the doubled angle, and whether there is one."""
+    def channels(self, stage: int) -> int:
+        """Return how many channels a stage (from 0 on) sees."""
+        return 3 * (1 if stage == 0 else 2) + MAPS + 3 * len(self.fractions) * len(self.steps)
 
 
 class Block(nn.Module):
@@ -56,12 +68,14 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
-    """A residual U-Net on the picture in blocks of 2 x 2 pixels; it starts as the identity."""
+    """A residual U-Net on blocks of 2 x 2 pixels; it starts as the identity."""
 
-    def __init__(self, channels: int, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, number: int) -> None:
         super().__init__()
         widths, blocks = config.widths, config.blocks
-        self.head = nn.Conv2d(4 * channels, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(config.channels(number), widths[0], 2, stride=2)
+        self.recall = nn.Conv2d(config.memory, widths[0], 1) if number > 0 else None
+        self.remember = nn.Conv2d(widths[0], config.memory, 1) if number < config.stages - 1 else None
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
         self.before = nn.ModuleList(_blocks(w, k) for w, k in zip(widths, blocks, strict=True))
@@ -70,9 +84,24 @@ class Stage(nn.Module):
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Return (b, 3, h, w), what to add to the picture; h and w are multiples of 2^levels."""
-        x: Tensor = self.head(nn.functional.pixel_unshuffle(picture, 2))
+    def forward(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what to add to the picture, and what the next stage remembers.
+
+        Parameters
+        ----------
+        seen
+            (b, channels, h, w); h and w are multiples of `NetworkConfig.multiple`.
+        memory
+            (b, config.memory, h / 2, w / 2), of the stage before; None for the first.
+
+        Returns
+        -------
+        change, memory
+            (b, 3, h, w) and (b, config.memory, h / 2, w / 2); the last stage keeps nothing in mind.
+        """
+        x: Tensor = self.head(seen)
+        if self.recall is not None:
+            x = x + self.recall(memory)
         levels = []
         for k, blocks in enumerate(self.before):
             x = blocks(x)
@@ -81,7 +110,8 @@ class Stage(nn.Module):
                 x = self.down[k](x)
         for k in reversed(range(len(self.up))):
             x = self.after[k](self.up[k](x) + levels[k])
-        return nn.functional.pixel_shuffle(self.tail(x), 2)
+        change = nn.functional.pixel_shuffle(self.tail(x), 2)
+        return change, self.remember(x) if self.remember is not None else None
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
@@ -92,22 +122,19 @@ class DeepGyro(nn.Module):
     """Stages that each see what the guess before them, blurred along the path, leaves unexplained.
 
     The first sees the blurred picture B and its differences along the path; each other one its predecessor's
-    guess y, the residual r = B - A(y), and the differences of r. No gradient flows through the residual:
-    each stage learns from its own guess, and from those after it that build upon it.
+    guess y, the residual r = B - A(y), the differences of r, and what its predecessor remembers. Gradients
+    flow through A and the differences, by their adjoints.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        first = 3 + MAPS + config.differences
-        self.stages = nn.ModuleList(
-            Stage(first if k == 0 else first + 3, config) for k in range(config.stages)
-        )
+        self.stages = nn.ModuleList(Stage(config, k) for k in range(config.stages))
 
     @property
     def multiple(self) -> int:
         """Height and width of a picture must be multiples of this, px."""
-        return int(2 ** len(self.config.widths))
+        return self.config.multiple
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
         """Return every stage's guess, the last the best.
@@ -123,59 +150,90 @@ class DeepGyro(nn.Module):
         linear
             (b,), 1 if light was blurred, 0 if these very values were.
         """
-        vectors = (paths[:, -2:] - paths[:, :2]).contiguous()
-        maps = torch.cat([path_maps(vectors), gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])], 1)
-        guess, guesses = blurred, []
+        fields = [_field(path) for path in paths.cpu().numpy()]
+        ends = [path_ends(field) for field in fields]
+        A = [Blur(field) for field in fields]
+        D = [PathDifferences(end, self.config.fractions, self.config.steps) for end in ends]
+        flag = gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])
+        maps = torch.cat([torch.from_numpy(np.stack([path_maps(end) for end in ends])), flag], 1)
+        light = linear.view(-1, 1, 1, 1) > 0.5
+        guess, guesses, memory = blurred, [], None
         for k, stage in enumerate(self.stages):
             if k == 0:
-                seen = [blurred, maps, self._differences(blurred, vectors)]
+                seen = [blurred, maps, differences(blurred, D)]
             else:
-                residual = blurred - reblurred(guess.detach().float(), paths, linear)
-                seen = [guess, residual, maps, self._differences(residual, vectors)]
-            guess = guess + stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last))
+                values = guess.float()
+                again = blur(torch.where(light, to_light(values), values), A)
+                residual = blurred - torch.where(light, to_encoded(again), again)
+                seen = [guess, residual, maps, differences(residual, D)]
+            change, memory = stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last), memory)
+            guess = guess + change
             guesses.append(guess)
         return guesses
 
-    def _differences(self, picture: Tensor, vectors: Tensor) -> Tensor:
-        return each(
-            lambda image, vector: path_differences(
-                image, vector, fractions=self.config.fractions, steps=self.config.steps
-            ).reshape(-1, *image.shape[1:]),
-            picture,
-            vectors,
-        )
+
+def to_light(encoded: Tensor) -> Tensor:
+    """Return the light of encoded values, held between 0 and 1, as `light.srgb_to_linear` has it."""
+    encoded = encoded.clamp(0, 1)
+    high = ((encoded.clamp(min=0.04) + 0.055) / 1.055) ** 2.4  # the other branch's slope is never infinite
+    return torch.where(encoded <= 0.04045, encoded / 12.92, high)
 
 
-def path_maps(vectors: Tensor) -> Tensor:
-    """Return length / 32 px and the cosine and sine of the doubled angle (0 for short paths): (b, 3, h, w).
-
-    A path and its reverse have the same maps.
-    """
-    u, v = vectors[:, :1], vectors[:, 1:]
-    length = torch.sqrt(u**2 + v**2)
-    sure = torch.tanh(length / 4) / (length**2).clamp(min=1e-6)
-    return torch.cat([length / 32, (u**2 - v**2) * sure, 2 * u * v * sure], 1)
+def to_encoded(light: Tensor) -> Tensor:
+    """Return the encoded values of light, as `light.linear_to_srgb` has it."""
+    high = 1.055 * light.clamp(min=0.003) ** (1 / 2.4) - 0.055
+    return torch.where(light <= 0.0031308, light * 12.92, high)
 
 
-def reblurred(guess: Tensor, paths: Tensor, linear: Tensor) -> Tensor:
-    """Return A(guess), encoded: what the camera would have recorded of the guess. Carries no gradient."""
-
-    def blur(image: ndarray, channels: ndarray, light: np.floating) -> ndarray:
-        height, width = image.shape[1:]
-        field = np.ascontiguousarray(channels.reshape(-1, 2, height, width).transpose(2, 3, 0, 1))
-        picture = np.ascontiguousarray(image.transpose(1, 2, 0))
-        A = Blur(field)
-        again = linear_to_srgb(A(srgb_to_linear(picture.clip(0, 1)))) if light > 0.5 else A(picture)
-        return again.transpose(2, 0, 1)
-
-    return each(blur, guess, paths, linear)
+def differences(pictures: Tensor, D: list[PathDifferences]) -> Tensor:
+    """Return the differences of each picture of a batch: (b, 3, h, w) to (b, 3 m, h, w)."""
+    result: Tensor = _Differences.apply(pictures, D)  # type: ignore[no-untyped-call]
+    return result
 
 
-def each(work: Callable[..., ndarray], *batches: Tensor) -> Tensor:
-    """Return ``work(a[i], b[i], ...)`` on arrays for every i of a batch, one after the other on all cores."""
-    arrays = [batch.detach().cpu().numpy() for batch in batches]
-    results = [np.ascontiguousarray(work(*items)) for items in zip(*arrays, strict=True)]
-    return torch.from_numpy(np.stack(results)).to(batches[0].device)
+def blur(pictures: Tensor, A: list[Blur]) -> Tensor:
+    """Return each picture of a batch (b, 3, h, w) blurred."""
+    result: Tensor = _Blurred.apply(pictures, A)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Differences(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pictures: Tensor, D: list[PathDifferences]) -> Tensor:
+        ctx.D = D
+        return _each([d(x) for d, x in zip(D, _arrays(pictures), strict=True)], pictures).flatten(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        taps = [x.reshape(-1, 3, *x.shape[1:]) for x in _arrays(gradient)]
+        return _each([d.adjoint(x) for d, x in zip(ctx.D, taps, strict=True)], gradient), None
+
+
+class _Blurred(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pictures: Tensor, A: list[Blur]) -> Tensor:
+        ctx.A = A
+        planes = [a.part_of_planes(x, top=0, left=0) for a, x in zip(A, _arrays(pictures), strict=True)]
+        return _each(planes, pictures)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        pixels = [np.ascontiguousarray(x.transpose(1, 2, 0)) for x in _arrays(gradient)]
+        planes = [a.adjoint(x).transpose(2, 0, 1) for a, x in zip(ctx.A, pixels, strict=True)]
+        return _each(planes, gradient), None
+
+
+def _arrays(batch: Tensor) -> list[ndarray]:
+    return [np.ascontiguousarray(x) for x in batch.float().cpu().numpy()]
+
+
+def _each(results: list[ndarray], like: Tensor) -> Tensor:
+    return torch.from_numpy(np.stack(results)).to(like.device)
+
+
+def _field(channels: ndarray) -> ndarray:
+    height, width = channels.shape[1:]
+    return np.ascontiguousarray(channels.reshape(-1, 2, height, width).transpose(2, 3, 0, 1))
 
 
 def multiply_adds(network: DeepGyro, height: int, width: int) -> float:

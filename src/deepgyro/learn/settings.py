@@ -40,9 +40,10 @@ class TrainConfig:
     symmetries: bool = False
     """Mirror patches at random, and lay squares on their sides."""
     rate: float = 7e-4
-    """Highest learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls as
-    a cosine to 1 %."""
+    """Learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls to 1 % over
+    the last `fall` of the training: until then the training can be made longer or shorter."""
     warmup: int = 200
+    fall: float = 0.3
     ema: float = 0.999
     """Decay of the moving average of the weights a step; the average is what is used."""
     without: tuple[str, ...] = ("wrong",)

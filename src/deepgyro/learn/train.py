@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from .checkpoint import Progress, load_checkpoint, save_checkpoint
 from .dataset import FreshPairs, Numbers, Sample, ShardPairs, collate
 from .journal import Journal, Report
 from .network import DeepGyro
+from .optimizer import MuonAndAdamW
 from .settings import TrainConfig
 from .sitting import Clock, signals_caught
 from .validation import psnr
@@ -190,24 +190,22 @@ class Training:
             for _ in range(2)
         )
         self.average.requires_grad_(False).load_state_dict(self.network.state_dict())
-        parameters = self.network.parameters()
-        self.optimizer = torch.optim.AdamW(parameters, config.rate, (0.9, 0.99), weight_decay=1e-4)
+        self.optimizer = MuonAndAdamW(self.network, config.rate)
         self.progress = Progress()
         if checkpoint:
             self.progress = load_checkpoint(checkpoint, self.network, self.average, self.optimizer)
         self.progress.sittings += 1
-        self.model, self.stepper = fabric.setup(self.network, self.optimizer)
+        self.model = fabric.setup_module(self.network)
 
     @property
     def rate(self) -> float:
         """The learning rate of the last step."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        return self.optimizer.rate
 
     def step(self, batch: Sample) -> Tensor:
         """Do one step; return the loss and the gain over the blurred pictures, dB: (2,)."""
         config, progress, sharp = self.config, self.progress, batch["sharp"]
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, progress)
+        self.optimizer.rate = learning_rate(config, progress)
         mixed = config.precision == "bf16-mixed"
         with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
             guesses = self.model(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
@@ -215,8 +213,8 @@ class Training:
         self.fabric.backward(loss)
         if not torch.nn.utils.clip_grad_norm_(self.network.parameters(), 0.3).isfinite():
             raise DeepGyroError(f"the gradient of step {progress.step} is no number: go on with a lower rate")
-        self.stepper.step()
-        self.stepper.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         decay = min(config.ema, (1 + progress.step) / (10 + progress.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
@@ -236,10 +234,10 @@ class Training:
 
 
 def learning_rate(config: TrainConfig, progress: Progress) -> float:
-    """Return the rate: a cosine over the whole training, warmed up where the moments began."""
-    done = min(config.share(progress.step, progress.minutes), 1.0)
-    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
-    return config.rate * cosine * min(1.0, (progress.step - progress.moments_since + 1) / config.warmup)
+    """Return the rate: level, but for a rise where the moments began and a fall at the training's end."""
+    left = 1 - min(config.share(progress.step, progress.minutes), 1.0)
+    rise = min(1.0, (progress.step - progress.moments_since + 1) / config.warmup)
+    return config.rate * rise * max(0.01, min(1.0, left / config.fall))
 
 
 def total_loss(guesses: list[Tensor], sharp: Tensor, early: float) -> Tensor:

@@ -1,0 +1,165 @@
+"""`deepgyro export`: a training's weights as one ONNX file that says how it is used."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..benchmark.report import current_commit
+from ..errors import DeepGyroError
+from ..frames import check_writable
+from ..runtime.contract import KEY, Contract
+from .checkpoint import load_checkpoint, read_about
+from .network import DeepGyro, NetworkConfig, multiply_adds
+from .validation import validate
+
+OPSET = 18
+LICENCE = "MIT"
+
+
+class _Apart(nn.Module):
+    """The stages side by side, each with inputs of its own: what lies between them is not in the file."""
+
+    def __init__(self, network: DeepGyro) -> None:
+        super().__init__()
+        self.stages = network.stages
+
+    def forward(self, seen: list[Tensor], before: list[Tensor]) -> list[Tensor]:
+        """Return ``change1, memory1, change2, ...``; the last stage has no memory."""
+        outputs: list[Tensor] = []
+        for k, stage in enumerate(self.stages):
+            outputs += stage(seen[k], before[k - 1] if k else None)
+        return outputs[:-1]
+
+
+def export(
+    checkpoint: Path, out: Path, *, validation: Path | None = None, overwrite: bool = False
+) -> Contract:
+    """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
+
+    Parameters
+    ----------
+    checkpoint
+        Of `deepgyro train`.
+    out
+        The ONNX file, named after the network; the card is the same with .md.
+    validation
+        Folder of `deepgyro synth`: pairs of photos and logs that were not trained on, for the scores.
+    overwrite
+        Replace files of these names.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no checkpoint, or a file is there already or cannot be written.
+    """
+    card = out.with_suffix(".md")
+    for path in (out, card):
+        check_writable(path, overwrite=overwrite)
+    network, about = read_network(checkpoint)
+    config, progress = network.config, about["progress"]
+    contract = Contract(
+        name=out.stem,
+        stages=config.stages,
+        fractions=config.fractions,
+        steps=config.steps,
+        multiple=config.multiple,
+        margin=config.margin,
+        parameters=sum(p.numel() for p in network.parameters()),
+        gmac=round(multiply_adds(network, 256, 256), 2),
+        trained=f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours",
+        licence=LICENCE,
+        commit=current_commit(),
+        scores=validate(network, validation) if validation else {},
+    )
+    write_onnx(network, contract, out)
+    card.write_text(_card(contract, about, sha256(out.read_bytes()).hexdigest()))
+    return contract
+
+
+def _card(contract: Contract, about: Mapping[str, Any], digest: str) -> str:
+    """Return a page that says where weights come from and what they can do."""
+    scores = "\n".join(f"| {kind} | {gain:+.2f} |" for kind, gain in contract.scores.items())
+    config = json.dumps(about["config"], indent=1)
+    return f"""# {contract.name}
+
+{contract.stages} stages, {contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for 256 x 256 px.
+Trained for {contract.trained}, on pairs that `deepgyro synth` made (preset `physical`) of photos whose
+licences allow it (docs/data-card.md in the repository) and public gyro logs; no real blurred photo was used.
+
+- Licence: {contract.licence}
+- Program: deepgyro {about["deepgyro"]}, exported on {contract.commit}
+- SHA-256 of the ONNX file: `{digest}`
+
+Gain over the blurred picture on validation pairs (photos and logs not trained on), dB, by the field that
+the network is told:
+
+| field | gain |
+|---|---|
+{scores}
+
+Configuration of the training:
+
+```json
+{config}
+```
+"""
+
+
+def read_network(checkpoint: Path) -> tuple[DeepGyro, dict[str, Any]]:
+    """Return a checkpoint's network with its averaged weights, and what the checkpoint says of itself."""
+    about = read_about(checkpoint)
+    try:
+        entries: dict[str, Any] = about["config"]["network"]
+        lists: dict[str, Any] = {k: tuple(v) for k, v in entries.items() if isinstance(v, list)}
+        config = NetworkConfig(**entries | lists)
+    except (KeyError, TypeError) as error:
+        raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
+    average = DeepGyro(config)
+    load_checkpoint(checkpoint, DeepGyro(config), average)
+    return average.eval(), about
+
+
+def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
+    """Write a network's stages with their contract."""
+    import onnx
+
+    config = network.config
+    side = 8 * config.multiple
+    count = config.stages
+    seen = [torch.zeros(1, config.channels(k), side, side) for k in range(count)]
+    before = [torch.zeros(1, config.memory, side // 2, side // 2) for _ in range(count - 1)]
+    blocks = [[torch.export.Dim(f"{axis}{k + 1}") for axis in ("rows", "columns")] for k in range(count)]
+    shapes = [{2: config.multiple * rows, 3: config.multiple * columns} for rows, columns in blocks]
+    half = config.multiple // 2
+    halves = [{2: half * rows, 3: half * columns} for rows, columns in blocks[1:]]
+    names = [f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own calls are deprecated here and there
+        program = torch.onnx.export(
+            _Apart(network),
+            (seen, before),
+            dynamo=True,
+            verbose=False,
+            input_names=[f"seen{k + 1}" for k in range(count)] + [f"before{k + 1}" for k in range(1, count)],
+            output_names=names,
+            dynamic_shapes=(shapes, halves),
+            opset_version=OPSET,
+        )
+    assert program is not None
+    model = program.model_proto
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, contract.to_json()
+    part = out.with_suffix(".part")
+    try:
+        onnx.save(model, part)
+        part.replace(out)
+    except OSError as error:
+        raise DeepGyroError(f"{out}: cannot be written ({error})") from error

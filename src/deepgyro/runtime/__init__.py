@@ -1,0 +1,20 @@
+"""Networks that take the blur out of a picture, without torch."""
+
+from .contract import Contract
+from .restore import restore
+from .session import ENGINES, PRECISIONS, Engine, Precision, Session, open_session
+from .weights import NETWORKS, network, weights_path
+
+__all__ = [
+    "ENGINES",
+    "NETWORKS",
+    "PRECISIONS",
+    "Contract",
+    "Engine",
+    "Precision",
+    "Session",
+    "network",
+    "open_session",
+    "restore",
+    "weights_path",
+]

@@ -1,0 +1,207 @@
+"""A picture of any size through a network's stages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from ..blur import Blur
+from ..blur.differences import LANES, PathDifferences
+from ..blurfield import Field, field_extent
+from ..tiles import Picture, Tile, Window, tiles
+from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
+from .session import Session
+
+CORE = 768
+"""Side of the tiles' cores, px: about 0.6 GB of memory."""
+SMALL = 1024 * 1024
+"""A picture of at most so many px is worked on in one piece."""
+
+
+def restore(
+    session: Session,
+    image: Picture,
+    field: Field,
+    *,
+    linear: bool,
+    extent: int | None = None,
+    core: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[tuple[Window, Float32[ndarray, "a b 3"]]]:
+    """Take the blur out of a picture, stage after stage, each in tiles.
+
+    A tile's window reaches beyond it by as much as a stage sees, and the guess that is blurred again is that
+    of the whole picture, so that tiles don't show.
+
+    Parameters
+    ----------
+    session
+        The network.
+    image
+        Encoded values, 0 to 1, or what slices like them.
+    field
+        Paths, px.
+    linear
+        Whether the light that they stand for was blurred, or these very values.
+    extent
+        The largest |x| or |y| of a path, px, where it is known.
+    core
+        Side of the tiles' cores, px; None: one tile for a small picture.
+    progress
+        Called with the share that is done.
+
+    Yields
+    ------
+    window, sharp
+        Tile by tile, the picture's rows and columns and the sharp picture there, encoded.
+    """
+    contract = session.contract
+    height, width = field.shape[:2]
+    core = core or (max(height, width) if height * width <= SMALL else CORE)
+    step = math.lcm(contract.multiple, LANES)  # so that a tile is continued just as the whole picture is
+    margin = -(-contract.margin // step) * step
+    cut = list(tiles(height, width, core=core, margin=margin, multiple=step))
+    work = _Work(session, image, field, linear, cut, field_extent(field)[2] if extent is None else extent)
+    for stage in range(1, contract.stages + 1):
+        for done, change in enumerate(work.stage(stage)):
+            if stage == contract.stages:
+                tile = cut[done]
+                yield tile.core, (_planes(image[tile.core]) + change).transpose(1, 2, 0)
+            if progress:
+                progress((stage - 1 + (done + 1) / len(cut)) / contract.stages)
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """The operators of a window's paths."""
+
+    A: Blur
+    D: PathDifferences
+
+
+class _Work:
+    """What is kept of a picture between its stages: how far the guess is from it, and what is remembered."""
+
+    def __init__(
+        self, session: Session, image: Picture, field: Field, linear: bool, cut: list[Tile], extent: int
+    ) -> None:
+        self.session, self.image, self.field, self.linear, self.cut = session, image, field, linear, cut
+        self.size = field.shape[:2]
+        # Differences of a large picture are kept in half precision: they are small.
+        self.kept = np.float32 if len(cut) == 1 else np.float16
+        self.change: ndarray | None = None
+        self.memory: ndarray | None = None
+        self.extent = extent
+        self.whole: _Paths | None = None
+
+    def stage(self, stage: int) -> Iterator[Float32[ndarray, "3 a b"]]:
+        """Run a stage, tile by tile; return what is to be added to the picture."""
+        contract = self.session.contract
+        residual = None if self.change is None else self._residual()
+        change = np.empty((3, *self.size), self.kept)
+        memory: ndarray | None = None
+        last = stage == contract.stages
+        for tile in self.cut:
+            height, width = (part.stop - part.start for part in tile.window)
+            inputs = {f"seen{stage}": self._seen(tile.window, residual)}
+            if self.memory is not None:
+                inputs[f"before{stage}"] = self._halved(
+                    self.memory, tile.window, inputs[f"seen{stage}"].shape
+                )
+            outputs = self.session.run(stage, inputs)
+            new = outputs[f"change{stage}"][0, :, :height, :width]
+            if self.change is not None:
+                new = new + self.change[:, *tile.window]
+            if last:
+                yield new[:, *tile.inner]
+                continue
+            change[:, *tile.core] = new[:, *tile.inner]
+            found = outputs.get(f"memory{stage}")
+            if found is not None:
+                if memory is None:
+                    half = [-(-side // 2) for side in self.size]
+                    memory = np.empty((found.shape[1], *half), self.kept)
+                inner = [slice(p.start // 2, -(-p.stop // 2)) for p in tile.inner]
+                core = [slice(p.start // 2, -(-p.stop // 2)) for p in tile.core]
+                memory[:, *core] = found[0][:, *inner]
+            yield new[:, *tile.inner]
+        self.change, self.memory = change, memory
+
+    def _seen(self, window: Window, residual: ndarray | None) -> Float32[ndarray, "1 c rows columns"]:
+        """Return a stage's inputs in a window, continued to whole blocks."""
+        contract = self.session.contract
+        paths = self._paths(window)
+        D, ends = paths.D, paths.D.ends
+        around, top, left = _around(window, D.reach(self.extent), self.size)
+        height, width = ends.shape[1:]
+        taps = len(contract.fractions) * len(contract.steps)
+        pictures = 3 if residual is None else 6
+        rows = -(-height // contract.multiple) * contract.multiple
+        columns = -(-width // LANES) * LANES
+        seen = np.empty((1, pictures + MAPS + 3 * taps, rows, columns), np.float32)
+        blurred = _planes(self.image[window])
+        if residual is None:
+            seen[0, :3, :height, :width] = blurred
+            source = _planes(self.image[around])
+        else:
+            assert self.change is not None
+            seen[0, :3, :height, :width] = blurred + self.change[:, *window]
+            source = residual[:, *around].astype(np.float32, copy=False)
+            seen[0, 3:6, :height, :width] = residual[:, *window]
+        path_maps(ends, seen[0, pictures : pictures + 3])
+        seen[0, pictures + 3] = 1
+        differences = seen[0, pictures + MAPS :].reshape(taps, 3, rows, columns)
+        D.of_part(np.ascontiguousarray(source), differences, top=top, left=left)
+        seen[..., width:] = seen[..., width - 1 : width]
+        seen[..., height:, :] = seen[..., height - 1 : height, :]
+        return seen
+
+    def _residual(self) -> ndarray:
+        """Return ``B - A(guess)``, encoded."""
+        assert self.change is not None
+        residual = np.empty((3, *self.size), self.kept)
+        for tile in self.cut:
+            A = self._paths(tile.core).A
+            around, top, left = _around(tile.core, A.reach + LANES, self.size)
+            guess = _planes(self.image[around]) + self.change[:, *around]
+            light = to_light(guess) if self.linear else guess
+            again = A.part_of_planes(np.ascontiguousarray(light), top=top, left=left)
+            again = to_encoded(again) if self.linear else again
+            residual[:, *tile.core] = _planes(self.image[tile.core]) - again
+        return residual
+
+    def _paths(self, window: Window) -> _Paths:
+        """Return the paths in a window, once for all stages if it is the whole picture."""
+        if self.whole is not None:
+            return self.whole
+        field = np.ascontiguousarray(self.field[window])
+        contract = self.session.contract
+        D = PathDifferences(path_ends(field), contract.fractions, contract.steps)
+        paths = _Paths(Blur(field, self.extent), D)
+        if len(self.cut) == 1:
+            self.whole = paths
+        return paths
+
+    def _halved(self, memory: ndarray, window: Window, shape: tuple[int, ...]) -> ndarray:
+        part = memory[:, *(slice(p.start // 2, -(-p.stop // 2)) for p in window)]
+        rows, columns = shape[2] // 2 - part.shape[1], shape[3] // 2 - part.shape[2]
+        padded = np.pad(part, ((0, 0), (0, rows), (0, columns)), mode="edge")
+        return padded[None].astype(np.float32, copy=False)
+
+
+def _around(window: Window, reach: int, size: tuple[int, ...]) -> tuple[Window, int, int]:
+    """Return a window wider by `reach` on every side, within the picture, and where the window lies in it."""
+    rows, columns = (
+        slice(max(p.start - reach, 0), min(p.stop + reach, side))
+        for p, side in zip(window, size, strict=False)
+    )
+    return (rows, columns), window[0].start - rows.start, window[1].start - columns.start
+
+
+def _planes(pixels: Float32[ndarray, "a b 3"]) -> Float32[ndarray, "3 a b"]:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))

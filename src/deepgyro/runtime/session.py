@@ -1,0 +1,192 @@
+"""Stages of a network on a processor: OpenVINO, or ONNX Runtime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from ..errors import DeepGyroError
+from ..threads import core_count
+from .contract import KEY, Contract
+
+logger = logging.getLogger(__name__)
+
+Engine = Literal["openvino", "onnxruntime"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+TOLERANCE = 2 / 255
+"""How far bf16 may be off fp32 anywhere in the picture of the check."""
+
+
+@runtime_checkable
+class Session(Protocol):
+    """The stages of one network, ready to run."""
+
+    contract: Contract
+    precision: Precision
+
+    def run(self, stage: int, inputs: Mapping[str, Float32[ndarray, "1 c h w"]]) -> dict[str, ndarray]:
+        """Return the outputs of a stage (from 1 on) by name; see `Contract`."""
+        ...
+
+
+def open_session(
+    path: Path,
+    *,
+    engine: Engine = "openvino",
+    precision: Precision | None = None,
+    threads: int | None = None,
+) -> Session:
+    """Open weights in an ONNX file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    engine
+        ``"openvino"`` is the faster on CPUs; ``"onnxruntime"`` (extra of that name) uses a GPU where it was
+        built for one.
+    precision
+        None: bf16 where the processor multiplies it and a check against fp32 holds, else fp32. ONNX Runtime
+        runs in fp32.
+    threads
+        None: one for each core.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no such file, or the engine is not installed.
+    """
+    if not path.exists():
+        raise DeepGyroError(f"{path}: no such file")
+    threads = core_count() if threads is None else threads
+    if engine == "onnxruntime":
+        if precision == "bf16":
+            raise ValueError("precision is bf16: ONNX Runtime runs these weights in fp32; OpenVINO has bf16")
+        return OnnxSession(path, threads)
+    if precision is None:
+        fast = OpenVinoSession(path, "bf16", threads)
+        exact = OpenVinoSession(path, "fp32", threads)
+        precision = "bf16" if fast.has_bf16 and _agree(fast, exact) else "fp32"
+        return fast if precision == "bf16" else exact
+    return OpenVinoSession(path, precision, threads)
+
+
+class OpenVinoSession:
+    """A network in OpenVINO."""
+
+    def __init__(self, path: Path, precision: Precision, threads: int) -> None:
+        import openvino
+
+        self.precision: Precision = precision
+        core = openvino.Core()
+        self._core, self._threads = core, threads
+        try:
+            model = core.read_model(path)
+        except RuntimeError as error:
+            raise DeepGyroError(f"{path}: no ONNX file ({str(error).split(chr(10))[0]})") from error
+        entry = ["framework", KEY]
+        text = model.get_rt_info(entry).astype(str) if model.has_rt_info(entry) else None
+        self.contract = Contract.from_json(text, source=str(path))
+        self._compiled: dict[int, Any] = {}
+        self._model = model
+
+    @cached_property
+    def has_bf16(self) -> bool:
+        """Whether the processor multiplies bf16."""
+        return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+    def run(self, stage: int, inputs: Mapping[str, Float32[ndarray, "1 c h w"]]) -> dict[str, ndarray]:
+        """Return the outputs of a stage (from 1 on) by name; they are overwritten by its next run."""
+        if stage not in self._compiled:
+            self._compiled[stage] = self._compile(stage).create_infer_request()
+        results = self._compiled[stage].infer(dict(inputs), share_inputs=True, share_outputs=True)
+        return {output.get_any_name(): value for output, value in results.items()}
+
+    def _compile(self, stage: int) -> Any:
+        import openvino
+
+        results = [r for r in self._model.get_results() if _stage(r.input_value(0).get_any_name()) == stage]
+        inputs = [p for p in self._model.get_parameters() if _stage(p.friendly_name) == stage]
+        part = openvino.Model(results, inputs, f"stage{stage}").clone()
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        return self._core.compile_model(part, "CPU", settings)
+
+
+class OnnxSession:
+    """A network in ONNX Runtime."""
+
+    precision: Precision = "fp32"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DeepGyroError("onnxruntime is missing: pip install 'deepgyro[onnxruntime]'") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=onnxruntime.get_available_providers()
+            )
+        except Exception as error:  # its errors have no common class
+            raise DeepGyroError(f"{path}: no ONNX file ({str(error).split(chr(10))[0]})") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.contract = Contract.from_json(metadata.get(KEY), source=str(path))
+        # The stages share nothing; those that are not asked for get the smallest of inputs.
+        least = 4 * self.contract.multiple
+        self._idle = {
+            entry.name: np.zeros((1, entry.shape[1], *_sides(entry.name, least)), np.float32)
+            for entry in self._session.get_inputs()
+        }
+
+    def run(self, stage: int, inputs: Mapping[str, Float32[ndarray, "1 c h w"]]) -> dict[str, ndarray]:
+        """Return the outputs of a stage (from 1 on) by name."""
+        names = [o.name for o in self._session.get_outputs() if _stage(o.name) == stage]
+        results = self._session.run(names, self._idle | dict(inputs))
+        return dict(zip(names, results, strict=True))
+
+
+def _stage(name: str) -> int:
+    """Return the stage that an input or output belongs to: its name ends in it."""
+    return int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
+
+
+def _sides(name: str, side: int) -> tuple[int, int]:
+    """Return height and width of an input for a picture of `side` px: what is remembered has half of it."""
+    return (side // 2, side // 2) if name.startswith("before") else (side, side)
+
+
+def _agree(fast: OpenVinoSession, exact: OpenVinoSession) -> bool:
+    """Return whether both precisions give the same picture, for inputs like those of a picture."""
+    rng = np.random.default_rng(0)
+    shapes = {p.friendly_name: p.get_partial_shape() for p in exact._model.get_parameters()}
+    side = 8 * exact.contract.multiple
+    for stage in range(1, exact.contract.stages + 1):
+        inputs = {
+            name: rng.uniform(0, 0.5, (1, shape[1].get_length(), *_sides(name, side))).astype(np.float32)
+            for name, shape in shapes.items()
+            if _stage(name) == stage
+        }
+        off = np.abs(
+            fast.run(stage, inputs)[f"change{stage}"] - exact.run(stage, inputs)[f"change{stage}"]
+        ).max()
+        if not off <= TOLERANCE:
+            logger.warning(
+                "bf16 is off by %.4f on this processor (at most %.4f is allowed): fp32", off, TOLERANCE
+            )
+            return False
+    return True

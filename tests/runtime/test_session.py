@@ -1,0 +1,93 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from deepgyro.errors import DeepGyroError
+from deepgyro.runtime import Contract, open_session
+from deepgyro.runtime.contract import KEY
+
+from .conftest import SMALL, contract_of
+
+
+def inputs(stage, side=32, width=48):
+    rng = np.random.default_rng(stage)
+    seen = rng.uniform(-0.5, 0.5, (1, SMALL.channels(stage - 1), side, width)).astype(np.float32)
+    found = {f"seen{stage}": seen}
+    if stage > 1:
+        found[f"before{stage}"] = rng.normal(0, 1, (1, SMALL.memory, side // 2, width // 2)).astype(
+            np.float32
+        )
+    return found
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_every_engine_computes_what_torch_does(small, onnx_file, engine, stage):
+    import torch
+
+    given = inputs(stage)
+    session = open_session(onnx_file, engine=engine, precision="fp32")
+
+    found = session.run(stage, given)
+
+    with torch.no_grad():
+        change, memory = small.stages[stage - 1](*(torch.from_numpy(x) for x in given.values()))
+    np.testing.assert_allclose(found[f"change{stage}"], change.numpy(), atol=1e-4)
+    if stage < 3:
+        np.testing.assert_allclose(found[f"memory{stage}"], memory.numpy(), atol=1e-3)
+    else:
+        assert set(found) == {"change3"}
+
+
+def test_the_precision_is_chosen_and_can_be_given(onnx_file):
+    assert open_session(onnx_file).precision in ("bf16", "fp32")
+    assert open_session(onnx_file, precision="fp32").precision == "fp32"
+
+
+def test_bf16_that_is_off_is_not_chosen(onnx_file, monkeypatch, caplog):
+    monkeypatch.setattr("deepgyro.runtime.session.TOLERANCE", -1.0)
+    monkeypatch.setattr("deepgyro.runtime.session.OpenVinoSession.has_bf16", True)
+
+    session = open_session(onnx_file)
+
+    assert session.precision == "fp32"
+    assert "bf16 is off" in caplog.text
+
+
+def test_the_contract_travels_in_the_file(onnx_file):
+    for engine in ("openvino", "onnxruntime"):
+        assert open_session(onnx_file, engine=engine).contract == contract_of(SMALL)
+
+
+def test_a_contract_survives_json():
+    contract = contract_of(SMALL)
+
+    assert Contract.from_json(contract.to_json(), source="x") == contract
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_other_files_are_refused_in_one_line(onnx_file, engine, tmp_path):
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    for entry, name in ((None, "bare.onnx"), (json.dumps({"name": "old"}), "old.onnx")):
+        model = onnx.load(onnx_file)
+        del model.metadata_props[:]
+        if entry:
+            model.metadata_props.add(key=KEY, value=entry)
+        onnx.save(model, tmp_path / name)
+
+    for name, message in (
+        ("junk.onnx", "no ONNX file"),
+        ("bare.onnx", "not written by deepgyro export"),
+        ("old.onnx", "written by another version"),
+        ("missing.onnx", "no such file"),
+    ):
+        with pytest.raises(DeepGyroError, match=message) as error:
+            open_session(tmp_path / name, engine=engine, precision="fp32")
+        assert "\n" not in str(error.value)
+
+
+def test_onnx_runtime_has_no_bf16(onnx_file):
+    with pytest.raises(ValueError, match="fp32"):
+        open_session(onnx_file, engine="onnxruntime", precision="bf16")
