@@ -31,6 +31,8 @@ class Progress:
     sittings: int = 0
     moments_since: int = 0
     """Step at which the optimiser's moments began; the rate rises from there."""
+    gradient: float = 0.0
+    """Its length as a rule: a moving average; 0: not known yet."""
     moments: str = "none"
     """As what this sitting found the moments: float32; bfloat16, from a slim checkpoint; none."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,8 @@ from .settings import TrainConfig
 from .sitting import Clock, signals_caught
 from .validation import psnr
 
+OUTLIER = 1.5
+"""A gradient is shortened to so many times the usual length."""
 CHECKPOINT, SLIM = "checkpoint.safetensors", "checkpoint-slim.safetensors"
 
 
@@ -211,8 +214,12 @@ class Training:
             guesses = self.model(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
         loss = total_loss(guesses, sharp, config.early)
         self.fabric.backward(loss)
-        if not torch.nn.utils.clip_grad_norm_(self.network.parameters(), 0.3).isfinite():
+        # Muon's steps have one size whatever the gradient's: one batch that is far off must not steer many.
+        most = OUTLIER * progress.gradient if progress.gradient else 0.3
+        gradient = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), most))
+        if not math.isfinite(gradient):
             raise DeepGyroError(f"the gradient of step {progress.step} is no number: go on with a lower rate")
+        progress.gradient = 0.99 * (progress.gradient or min(gradient, most)) + 0.01 * min(gradient, most)
         self.optimizer.step()
         self.optimizer.zero_grad()
         decay = min(config.ema, (1 + progress.step) / (10 + progress.step))
