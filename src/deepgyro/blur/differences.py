@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,40 +70,12 @@ class PathDifferences:
         padded = BORDER + max(columns - width - after, 0) + LANES
         image = np.pad(picture, ((0, 0), (BORDER, BORDER), (BORDER, padded)), mode="edge")
         place = (top, left, picture.shape[1] - top - height, width - 1 + after)
-        for_bands(height, 16, self._work(image, place, out, transpose=False))
-
-    def adjoint(self, differences: Float32[ndarray, "m 3 h w"]) -> Float32[ndarray, "3 h w"]:
-        """Return the transpose of the operator, of differences."""
-        height, width = self._check(differences, len(self._taps), 3)
-        columns = self._paths.shape[2]
-        spread = np.pad(differences, ((0, 0), (0, 0), (0, 0), (0, columns - width)))
-        parts = np.zeros((2, 3, height + 2 * BORDER, 2 * BORDER + columns + LANES), np.float32)
-        place = (0, 0, 0, width - 1)
-        # Two halves, each into a picture of its own: they reach into each other.
-        middle = -(-height // 2)
-        bands = [(0, middle, parts[0]), (middle, height, parts[1])]
-
-        def half(first: int, last: int) -> None:
-            for top, bottom, image in bands[first:last]:
-                self._work(image, place, spread, transpose=True)(top, bottom)
-
-        for_bands(2, 1, half)
-        total = parts.sum(0)[:, :, : width + 2 * BORDER]
-        total[:, BORDER] += total[:, :BORDER].sum(1)
-        total[:, -BORDER - 1] += total[:, -BORDER:].sum(1)
-        total[:, :, BORDER] += total[:, :, :BORDER].sum(2)
-        total[:, :, -BORDER - 1] += total[:, :, -BORDER:].sum(2)
-        return np.ascontiguousarray(total[:, BORDER:-BORDER, BORDER:-BORDER])
-
-    def _work(
-        self, image: ndarray, place: tuple[int, int, int, int], out: ndarray, *, transpose: bool
-    ) -> Callable[[int, int], None]:
         from .kernels import differences
 
-        def band(top: int, bottom: int) -> None:
-            differences(image, self._paths, self._taps, BORDER, *place, top, bottom, out, transpose)
+        def band(first: int, last: int) -> None:
+            differences(image, self._paths, self._taps, BORDER, *place, first, last, out)
 
-        return band
+        for_bands(height, 16, band)
 
     @cached_property
     def _paths(self) -> ndarray:

@@ -24,7 +24,7 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 14  # Numba's cache looks at this file alone: raise it when lanes.py changes
+LANES_VERSION = 15  # Numba's cache looks at this file alone: raise it when lanes.py changes
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
@@ -212,11 +212,10 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
-def differences(image, paths, ends, border, above, before, below, after, top, bottom, out, transpose):
+def differences(image, paths, ends, border, above, before, below, after, top, bottom, out):
     """Fill out with ``(image(x + path at b) - image(x + path at a)) * gain`` for each (a, b, gain) of `ends`.
 
-    `LANES` neighbours of a row are computed together, with all the pixels that any of them needs. The
-    transpose adds to the image what `out` holds.
+    `LANES` neighbours of a row are computed together, with all the pixels that any of them needs.
 
     Parameters
     ----------
@@ -245,9 +244,9 @@ def differences(image, paths, ends, border, above, before, below, after, top, bo
             y1 = x1 + points_plane
             result = r * out.shape[3] + c
             for m in range(len(ends)):
-                total0 = load(results, result) if transpose else zeros()
-                total1 = load(results, result + results_plane) if transpose else zeros()
-                total2 = load(results, result + i64(2) * results_plane) if transpose else zeros()
+                total0 = zeros()
+                total1 = zeros()
+                total2 = zeros()
                 for side in range(2):
                     gain = ends[m, 2] if side else -ends[m, 2]
                     share = ends[m, side]
@@ -260,16 +259,10 @@ def differences(image, paths, ends, border, above, before, below, after, top, bo
                         for i in range(i64(np.floor(left)), i64(np.floor(right)) + 2):
                             weights = times(line, tent(x, f32(i), f32(1)))
                             p = here + j * row + i
-                            if transpose:
-                                scatter(flat, p, total0, weights)
-                                scatter(flat, p + plane, total1, weights)
-                                scatter(flat, p + i64(2) * plane, total2, weights)
-                            else:
-                                total0 = gather(total0, flat, p, weights)
-                                total1 = gather(total1, flat, p + plane, weights)
-                                total2 = gather(total2, flat, p + i64(2) * plane, weights)
-                if not transpose:
-                    store(results, result, total0)
-                    store(results, result + results_plane, total1)
-                    store(results, result + i64(2) * results_plane, total2)
+                            total0 = gather(total0, flat, p, weights)
+                            total1 = gather(total1, flat, p + plane, weights)
+                            total2 = gather(total2, flat, p + i64(2) * plane, weights)
+                store(results, result, total0)
+                store(results, result + results_plane, total1)
+                store(results, result + i64(2) * results_plane, total2)
                 result += i64(3) * results_plane

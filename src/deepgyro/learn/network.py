@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from ..blur import Blur
 from ..blur.differences import PathDifferences
-from ..runtime.inputs import MAPS, path_ends, path_maps
+from ..runtime.inputs import MAPS, path_ends, path_maps, to_encoded, to_light
 from . import arithmetic
 
 
@@ -122,8 +121,9 @@ class DeepGyro(nn.Module):
     """Stages that each see what the guess before them, blurred along the path, leaves unexplained.
 
     The first sees the blurred picture B and its differences along the path; each other one its predecessor's
-    guess y, the residual r = B - A(y), the differences of r, and what its predecessor remembers. Gradients
-    flow through A and the differences, by their adjoints.
+    guess y, the residual r = B - A(y), the differences of r, and what its predecessor remembers. No gradient
+    flows through the residual (it takes a quarter longer and gains nothing: docs/experiments.md); stages
+    learn together by what they hand on.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -150,88 +150,55 @@ class DeepGyro(nn.Module):
         linear
             (b,), 1 if light was blurred, 0 if these very values were.
         """
-        fields = [_field(path) for path in paths.cpu().numpy()]
+        fields = [_field(path) for path in _arrays(paths)]
         ends = [path_ends(field) for field in fields]
         A = [Blur(field) for field in fields]
         D = [PathDifferences(end, self.config.fractions, self.config.steps) for end in ends]
         flag = gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])
-        maps = torch.cat([torch.from_numpy(np.stack([path_maps(end) for end in ends])), flag], 1)
-        light = linear.view(-1, 1, 1, 1) > 0.5
+        maps = torch.cat([_batch([path_maps(end) for end in ends], blurred), flag], 1)
+
+        def differences(pictures: Tensor) -> Tensor:
+            found = [d(picture) for d, picture in zip(D, _arrays(pictures), strict=True)]
+            return _batch(found, pictures).flatten(1, 2)
+
+        def blurred_again(pictures: Tensor) -> Tensor:
+            return _batch(
+                [
+                    _recorded(a, picture, bool(light))
+                    for a, picture, light in zip(A, _arrays(pictures), linear, strict=True)
+                ],
+                pictures,
+            )
+
         guess, guesses, memory = blurred, [], None
         for k, stage in enumerate(self.stages):
             if k == 0:
-                seen = [blurred, maps, differences(blurred, D)]
+                seen = [blurred, maps, differences(blurred)]
             else:
-                values = guess.float()
-                again = blur(torch.where(light, to_light(values), values), A)
-                residual = blurred - torch.where(light, to_encoded(again), again)
-                seen = [guess, residual, maps, differences(residual, D)]
+                residual = blurred - blurred_again(guess)
+                seen = [guess, residual, maps, differences(residual)]
             change, memory = stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last), memory)
             guess = guess + change
             guesses.append(guess)
         return guesses
 
 
-def to_light(encoded: Tensor) -> Tensor:
-    """Return the light of encoded values, held between 0 and 1, as `light.srgb_to_linear` has it."""
-    encoded = encoded.clamp(0, 1)
-    high = ((encoded.clamp(min=0.04) + 0.055) / 1.055) ** 2.4  # the other branch's slope is never infinite
-    return torch.where(encoded <= 0.04045, encoded / 12.92, high)
-
-
-def to_encoded(light: Tensor) -> Tensor:
-    """Return the encoded values of light, as `light.linear_to_srgb` has it."""
-    high = 1.055 * light.clamp(min=0.003) ** (1 / 2.4) - 0.055
-    return torch.where(light <= 0.0031308, light * 12.92, high)
-
-
-def differences(pictures: Tensor, D: list[PathDifferences]) -> Tensor:
-    """Return the differences of each picture of a batch: (b, 3, h, w) to (b, 3 m, h, w)."""
-    result: Tensor = _Differences.apply(pictures, D)  # type: ignore[no-untyped-call]
-    return result
-
-
-def blur(pictures: Tensor, A: list[Blur]) -> Tensor:
-    """Return each picture of a batch (b, 3, h, w) blurred."""
-    result: Tensor = _Blurred.apply(pictures, A)  # type: ignore[no-untyped-call]
-    return result
-
-
-class _Differences(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, pictures: Tensor, D: list[PathDifferences]) -> Tensor:
-        ctx.D = D
-        return _each([d(x) for d, x in zip(D, _arrays(pictures), strict=True)], pictures).flatten(1, 2)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        taps = [x.reshape(-1, 3, *x.shape[1:]) for x in _arrays(gradient)]
-        return _each([d.adjoint(x) for d, x in zip(ctx.D, taps, strict=True)], gradient), None
-
-
-class _Blurred(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, pictures: Tensor, A: list[Blur]) -> Tensor:
-        ctx.A = A
-        planes = [a.part_of_planes(x, top=0, left=0) for a, x in zip(A, _arrays(pictures), strict=True)]
-        return _each(planes, pictures)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        pixels = [np.ascontiguousarray(x.transpose(1, 2, 0)) for x in _arrays(gradient)]
-        planes = [a.adjoint(x).transpose(2, 0, 1) for a, x in zip(ctx.A, pixels, strict=True)]
-        return _each(planes, gradient), None
+def _recorded(A: Blur, guess: ndarray, light: bool) -> ndarray:
+    """Return what the camera would have recorded of a guess, both encoded: (3, h, w)."""
+    again = A.part_of_planes(to_light(guess) if light else guess, top=0, left=0)
+    return to_encoded(again) if light else again
 
 
 def _arrays(batch: Tensor) -> list[ndarray]:
-    return [np.ascontiguousarray(x) for x in batch.float().cpu().numpy()]
+    return [np.ascontiguousarray(x) for x in batch.detach().float().cpu().numpy()]
 
 
-def _each(results: list[ndarray], like: Tensor) -> Tensor:
+def _batch(results: list[ndarray], like: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(results)).to(like.device)
 
 
 def _field(channels: ndarray) -> ndarray:
+    """Return a field (h, w, n, 2) of its channels (2 n, h, w), as `dataset.sample` has them."""
     height, width = channels.shape[1:]
     return np.ascontiguousarray(channels.reshape(-1, 2, height, width).transpose(2, 3, 0, 1))
 
