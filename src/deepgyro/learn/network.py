@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
-from numpy import ndarray
 from torch import Tensor, nn
 
-from ..blur import Blur
-from ..blur.differences import PathDifferences
-from ..runtime.inputs import MAPS, path_ends, path_maps, to_encoded, to_light
-from . import arithmetic
+from ..runtime.inputs import MAPS
+from . import arithmetic, operators
 
 
 @dataclass(frozen=True)
@@ -126,9 +122,10 @@ class DeepGyro(nn.Module):
     learn together by what they hand on.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, between: operators.Form = operators.between) -> None:
+        """Make one whose stages are untrained; `between`: the form of what lies between them."""
         super().__init__()
-        self.config = config
+        self.config, self.between = config, between
         self.stages = nn.ModuleList(Stage(config, k) for k in range(config.stages))
 
     @property
@@ -150,57 +147,20 @@ class DeepGyro(nn.Module):
         linear
             (b,), 1 if light was blurred, 0 if these very values were.
         """
-        fields = [_field(path) for path in _arrays(paths)]
-        ends = [path_ends(field) for field in fields]
-        A = [Blur(field) for field in fields]
-        D = [PathDifferences(end, self.config.fractions, self.config.steps) for end in ends]
+        between = self.between(paths, linear, self.config.fractions, self.config.steps)
         flag = gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])
-        maps = torch.cat([_batch([path_maps(end) for end in ends], blurred), flag], 1)
-
-        def differences(pictures: Tensor) -> Tensor:
-            found = [d(picture) for d, picture in zip(D, _arrays(pictures), strict=True)]
-            return _batch(found, pictures).flatten(1, 2)
-
-        def blurred_again(pictures: Tensor) -> Tensor:
-            return _batch(
-                [
-                    _recorded(a, picture, bool(light))
-                    for a, picture, light in zip(A, _arrays(pictures), linear, strict=True)
-                ],
-                pictures,
-            )
-
+        maps = torch.cat([between.maps(), flag], 1)
         guess, guesses, memory = blurred, [], None
         for k, stage in enumerate(self.stages):
             if k == 0:
-                seen = [blurred, maps, differences(blurred)]
+                seen = [blurred, maps, between.differences(blurred)]
             else:
-                residual = blurred - blurred_again(guess)
-                seen = [guess, residual, maps, differences(residual)]
+                residual = blurred - between.blurred_again(guess)
+                seen = [guess, residual, maps, between.differences(residual)]
             change, memory = stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last), memory)
             guess = guess + change
             guesses.append(guess)
         return guesses
-
-
-def _recorded(A: Blur, guess: ndarray, light: bool) -> ndarray:
-    """Return what the camera would have recorded of a guess, both encoded: (3, h, w)."""
-    again = A.part_of_planes(to_light(guess) if light else guess, top=0, left=0)
-    return to_encoded(again) if light else again
-
-
-def _arrays(batch: Tensor) -> list[ndarray]:
-    return [np.ascontiguousarray(x) for x in batch.detach().float().cpu().numpy()]
-
-
-def _batch(results: list[ndarray], like: Tensor) -> Tensor:
-    return torch.from_numpy(np.stack(results)).to(like.device)
-
-
-def _field(channels: ndarray) -> ndarray:
-    """Return a field (h, w, n, 2) of its channels (2 n, h, w), as `dataset.sample` has them."""
-    height, width = channels.shape[1:]
-    return np.ascontiguousarray(channels.reshape(-1, 2, height, width).transpose(2, 3, 0, 1))
 
 
 def multiply_adds(network: DeepGyro, height: int, width: int) -> float:

@@ -40,12 +40,12 @@ def path_maps(
 
 def to_light(encoded: Float32[ndarray, "3 h w"]) -> Float32[ndarray, "3 h w"]:
     """Return the light of encoded values, held between 0 and 1, from a table (to 3e-8)."""
-    return _looked_up(encoded, _tables()[0])
+    return _looked_up(encoded, tables()[0])
 
 
 def to_encoded(light: Float32[ndarray, "3 h w"]) -> Float32[ndarray, "3 h w"]:
     """Return the encoded values of light, held between 0 and 1, from a table (to 2e-5)."""
-    return _looked_up(light, _tables()[1])
+    return _looked_up(light, tables()[1])
 
 
 def _looked_up(values: ndarray, table: ndarray) -> ndarray:
@@ -57,6 +57,7 @@ def _looked_up(values: ndarray, table: ndarray) -> ndarray:
 
 
 @cache
-def _tables() -> tuple[ndarray, ndarray]:
+def tables() -> tuple[Float32[ndarray, " n"], Float32[ndarray, " n"]]:
+    """Return light of encoded values, and the inverse, at equal steps from 0 to 1."""
     steps = np.linspace(0, 1, 4097, dtype=np.float32)
     return srgb_to_linear(steps), linear_to_srgb(steps)
