@@ -33,6 +33,17 @@ def file(tmp_path):
         (LEAST + "patch: 100\n", "multiples of 8"),
         (LEAST + "workers: -1\n", "workers is -1"),
         (LEAST + "steps: 3\n", "minutes, steps: one"),
+        ("pairs: a\nvalidation: b\nminutes: .nan\n", "minutes is nan"),
+        (LEAST + "seed: -1\n", "seed is -1"),
+        (LEAST + "fall: 0\n", "fall, ema"),
+        (LEAST + "ema: 2\n", "fall, ema"),
+        (LEAST + "without: [wrogn]\n", "wrogn is none of"),
+        (LEAST + "network: {blocks: [1]}\n", "one for each level"),
+        (LEAST + "network: {widths: [], blocks: []}\n", "one for each level"),
+        (LEAST + "network: {stages: 0}\n", "over 0"),
+        (LEAST + "network: {memory: 0}\n", "over 0"),
+        (LEAST + "network: {steps: [0]}\n", "steps over 0"),
+        (LEAST + "network: {fractions: []}\n", "at least one"),
         ("pairs: a\nvalidation: b\n", "minutes, steps: one"),
         (LEAST + "photos: [c]\n", "pairs, photos: one"),
         ("photos: [c]\nvalidation: b\nsteps: 3\n", "photos, gyro"),
@@ -52,7 +63,9 @@ def test_a_configuration_that_cannot_be_used_ends_in_one_line(file, tmp_path, ca
 
 def test_entries_are_read_as_their_types(file):
     config = read_config(
-        file(LEAST + "patch: [264, 480]\nrate: 1e-4\nwithout: []\nnetwork: {widths: [8, 12]}\n")
+        file(
+            LEAST + "patch: [264, 480]\nrate: 1e-4\nwithout: []\nnetwork: {widths: [8, 12], blocks: [1, 1]}\n"
+        )
     )
 
     assert config == TrainConfig(
@@ -62,7 +75,7 @@ def test_entries_are_read_as_their_types(file):
         patch=(264, 480),
         rate=1e-4,
         without=(),
-        network=NetworkConfig(widths=(8, 12)),
+        network=NetworkConfig(widths=(8, 12), blocks=(1, 1)),
     )
     assert isinstance(config.minutes, float)
     assert config.sides == (264, 480)
@@ -72,12 +85,20 @@ def test_changes_take_the_place_of_what_is_in_the_file(file):
     path = file(LEAST + "batch: 4\nnetwork: {stages: 3}\n")
 
     config = read_config(
-        path, ["batch=2", "network.stages=1", "network.widths=[8, 12]", "rate=1e-3", "steps=6"]
+        path,
+        [
+            "batch=2",
+            "network.stages=1",
+            "network.widths=[8, 12]",
+            "network.blocks=[1, 1]",
+            "rate=1e-3",
+            "steps=6",
+        ],
     )
 
     assert (config.batch, config.rate) == (2, 1e-3)
     assert (config.steps, config.minutes) == (6, None)
-    assert config.network == NetworkConfig(stages=1, widths=(8, 12))
+    assert config.network == NetworkConfig(stages=1, widths=(8, 12), blocks=(1, 1))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,38 @@ def test_any_size_will_do(session, size):
     found = restored(session, image, field)
 
     assert np.isfinite(found).all()
+
+
+def test_a_large_picture_is_cut_by_itself(session, monkeypatch):
+    module = importlib.import_module("deepgyro.runtime.restore")
+    monkeypatch.setattr(module, "SMALL", 100 * 100)
+    monkeypatch.setattr(module, "CORE", 64)
+    image, field = scene(110, 130)
+
+    windows = [window for window, _ in restore(session, image, field, linear=True)]
+
+    assert len(windows) == 6
+
+
+def test_long_paths_cross_tiles(session):
+    image, field = scene(150, 202, length=60.0)
+
+    whole = restored(session, image, field)
+    tiled = restored(session, image, field, core=48)
+
+    np.testing.assert_allclose(tiled, whole, atol=1 / 255)
+
+
+def test_odd_sizes_are_continued_by_their_border(small, session):
+    image, field = scene(62, 90)
+
+    found = restored(session, image, field)
+
+    beside = ((0, 2), (0, 6), (0, 0))
+    larger = restored(
+        session, np.pad(image, beside, mode="edge"), np.pad(field, (*beside, (0, 0)), mode="edge")
+    )
+    np.testing.assert_allclose(found[:40, :60], larger[:40, :60], atol=2e-3)
 
 
 def test_progress_rises_to_the_end(session):

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -7,6 +8,7 @@ import pytest
 from deepgyro.errors import DeepGyroError
 from deepgyro.runtime import Contract, open_session
 from deepgyro.runtime.contract import KEY
+from deepgyro.runtime.session import has_bf16
 
 from .conftest import SMALL, contract_of
 
@@ -48,12 +50,46 @@ def test_the_precision_is_chosen_and_can_be_given(onnx_file):
 
 def test_bf16_that_is_off_is_not_chosen(onnx_file, monkeypatch, caplog):
     monkeypatch.setattr("deepgyro.runtime.session.TOLERANCE", -1.0)
-    monkeypatch.setattr("deepgyro.runtime.session.OpenVinoSession.has_bf16", True)
+    monkeypatch.setattr("deepgyro.runtime.session.has_bf16", lambda: True)
 
     session = open_session(onnx_file)
 
     assert session.precision == "fp32"
     assert "bf16 is off" in caplog.text
+
+
+def test_bf16_is_refused_and_not_chosen_where_the_processor_lacks_it(onnx_file, monkeypatch):
+    monkeypatch.setattr("deepgyro.runtime.session.has_bf16", lambda: False)
+
+    assert open_session(onnx_file).precision == "fp32"
+    with pytest.raises(ValueError, match="bf16"):
+        open_session(onnx_file, precision="bf16")
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this processor does not multiply bf16")
+def test_bf16_is_not_fp32(onnx_file):
+    given = inputs(1)
+
+    exact, rounded = (
+        open_session(onnx_file, precision=p).run(1, given)["change1"].copy() for p in ("fp32", "bf16")
+    )
+
+    assert 0 < np.abs(exact - rounded).max() < 0.05
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_threads_do_not_overwrite_each_others_results(onnx_file, engine):
+    session = open_session(onnx_file, engine=engine, precision="fp32")
+    rng = np.random.default_rng(0)
+    given = [rng.uniform(-0.5, 0.5, (1, SMALL.channels(0), 64, 96)).astype(np.float32) for _ in range(8)]
+    expected = [session.run(1, {"seen1": x})["change1"].copy() for x in given]
+
+    def often(k):
+        found = [session.run(1, {"seen1": given[k]})["change1"] for _ in range(5)]
+        return np.abs(found[-1] - expected[k]).max()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(often, range(8))) < 1e-5
 
 
 def test_the_contract_travels_in_the_file(onnx_file):

@@ -29,14 +29,11 @@ class Blur:
 
     field: Float32[ndarray, "h w n 2"]
     """Paths, px."""
-    extent: int | None = None
-    """The largest |x| or |y| of a path, px, rounded up, where it is known."""
 
     @cached_property
     def reach(self) -> int:
         """How far a path leads away from its pixel at the most, px."""
-        field = self.field
-        reach = float(self.extent or max(field.max(initial=0), -field.min(initial=0)))
+        reach = float(max(self.field.max(initial=0), -self.field.min(initial=0)))
         if not reach <= MAX_REACH:
             raise ValueError(f"the field reaches {reach} px from a pixel; {MAX_REACH} px is the most")
         return int(np.ceil(reach)) + 2

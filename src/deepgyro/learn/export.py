@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Mapping
 from hashlib import sha256
@@ -16,12 +17,12 @@ from ..benchmark.report import current_commit
 from ..errors import DeepGyroError
 from ..frames import check_writable
 from ..runtime.contract import KEY, Contract
+from ..synthesis.shards import SHARDS
 from .checkpoint import load_checkpoint, read_about
 from .network import DeepGyro, NetworkConfig, multiply_adds
 from .validation import validate
 
 OPSET = 18
-LICENCE = "MIT"
 
 
 class _Apart(nn.Module):
@@ -40,7 +41,13 @@ class _Apart(nn.Module):
 
 
 def export(
-    checkpoint: Path, out: Path, *, validation: Path | None = None, overwrite: bool = False
+    checkpoint: Path,
+    out: Path,
+    *,
+    validation: Path | None = None,
+    licence: str = "not stated",
+    data: str = "On what is not stated.",
+    overwrite: bool = False,
 ) -> Contract:
     """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
 
@@ -52,6 +59,8 @@ def export(
         The ONNX file, named after the network; the card is the same with .md.
     validation
         Folder of `deepgyro synth`: pairs of photos and logs that were not trained on, for the scores.
+    licence, data
+        Of the weights; and what they were trained on, for the card.
     overwrite
         Replace files of these names.
 
@@ -60,6 +69,10 @@ def export(
     DeepGyroError
         If it is no checkpoint, or a file is there already or cannot be written.
     """
+    if out.suffix != ".onnx":
+        raise DeepGyroError(f"{out}: a name that ends in .onnx is needed")
+    if validation and not any(validation.glob(SHARDS)):
+        raise DeepGyroError(f"{validation}: no {SHARDS} there (validation); make some with deepgyro synth")
     card = out.with_suffix(".md")
     for path in (out, card):
         check_writable(path, overwrite=overwrite)
@@ -75,37 +88,40 @@ def export(
         parameters=sum(p.numel() for p in network.parameters()),
         gmac=round(multiply_adds(network, 256, 256), 2),
         trained=f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours",
-        licence=LICENCE,
+        licence=licence,
         commit=current_commit(),
         scores=validate(network, validation) if validation else {},
     )
     write_onnx(network, contract, out)
-    card.write_text(_card(contract, about, sha256(out.read_bytes()).hexdigest()))
+    card.write_text(_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
     return contract
 
 
-def _card(contract: Contract, about: Mapping[str, Any], digest: str) -> str:
+def _card(contract: Contract, data: str, about: Mapping[str, Any], digest: str) -> str:
     """Return a page that says where weights come from and what they can do."""
-    scores = "\n".join(f"| {kind} | {gain:+.2f} |" for kind, gain in contract.scores.items())
+    rows = "\n".join(f"| {kind} | {gain:+.2f} |" for kind, gain in contract.scores.items())
+    scores = (
+        f"""Gain over the blurred picture on validation pairs, dB, by the field that the network is told:
+
+| field | gain |
+|---|---|
+{rows}
+
+"""
+        if rows
+        else ""
+    )
     config = json.dumps(about["config"], indent=1)
     return f"""# {contract.name}
 
 {contract.stages} stages, {contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for 256 x 256 px.
-Trained for {contract.trained}, on pairs that `deepgyro synth` made (preset `physical`) of photos whose
-licences allow it (docs/data-card.md in the repository) and public gyro logs; no real blurred photo was used.
+Trained for {contract.trained}. {data}
 
 - Licence: {contract.licence}
 - Program: deepgyro {about["deepgyro"]}, exported on {contract.commit}
 - SHA-256 of the ONNX file: `{digest}`
 
-Gain over the blurred picture on validation pairs (photos and logs not trained on), dB, by the field that
-the network is told:
-
-| field | gain |
-|---|---|
-{scores}
-
-Configuration of the training:
+{scores}Configuration of the training:
 
 ```json
 {config}
@@ -141,6 +157,7 @@ def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
     half = config.multiple // 2
     halves = [{2: half * rows, 3: half * columns} for rows, columns in blocks[1:]]
     names = [f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1]
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that nobody needs here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own calls are deprecated here and there
         program = torch.onnx.export(
@@ -155,6 +172,8 @@ def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
         )
     assert program is not None
     model = program.model_proto
+    for part_of_it in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del part_of_it.metadata_props[:]  # where in which file each was called
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, contract.to_json()
     part = out.with_suffix(".part")

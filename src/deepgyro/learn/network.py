@@ -28,6 +28,16 @@ class NetworkConfig:
     memory: int = 16
     """Channels, at half the picture's size, that a stage hands on beside its guess."""
 
+    def __post_init__(self) -> None:
+        if len(self.blocks) != len(self.widths) or not self.widths:
+            raise ValueError(f"widths {self.widths}, blocks {self.blocks}: one for each level is needed")
+        if min(self.stages, self.memory, *self.widths) < 1 or min(self.blocks) < 0:
+            raise ValueError(
+                "stages, memory, widths, blocks: whole numbers over 0 are needed (blocks: 0 too)"
+            )
+        if not self.fractions or not self.steps or min(self.steps) <= 0:
+            raise ValueError("fractions, steps: at least one of each is needed, and steps over 0")
+
     @property
     def multiple(self) -> int:
         """Height and width of a picture must be multiples of this, px."""

@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import DeepGyroError
+from ..synthesis.tally import KINDS
 from .network import NetworkConfig
 
 _BUDGETS = ("minutes", "steps")
@@ -39,7 +40,7 @@ class TrainConfig:
     """Side, or height and width, of the patches, px."""
     symmetries: bool = False
     """Mirror patches at random, and lay squares on their sides."""
-    rate: float = 7e-4
+    rate: float = 5e-4
     """Learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls to 1 % over
     the last `fall` of the training: until then the training can be made longer or shorter."""
     warmup: int = 200
@@ -73,10 +74,15 @@ class TrainConfig:
         if bool(self.photos) != bool(self.gyro):
             raise ValueError("photos, gyro: pairs are made of both; one is missing")
         for name in ("minutes", "steps", "batch", "warmup", "log_steps", "devices", "threads", "rate"):
-            if (value := getattr(self, name)) is not None and value <= 0:
+            if (value := getattr(self, name)) is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; more than 0 is needed")
-        if self.workers < 0:
-            raise ValueError(f"workers is {self.workers}; 0 or more is needed")
+        for name in ("workers", "seed", "early", "checkpoint_minutes"):
+            if not (value := getattr(self, name)) >= 0:
+                raise ValueError(f"{name} is {value}; 0 or more is needed")
+        if not 0 < self.fall <= 1 or not 0 <= self.ema < 1:
+            raise ValueError("fall, ema: a share over 0 and up to 1, and one from 0 to under 1 are needed")
+        if unknown := set(self.without) - set(KINDS):
+            raise ValueError(f"without: {', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
         if self.precision not in (precisions := ("bf16-mixed", "32-true")):
             raise ValueError(f"precision is {self.precision}; {' or '.join(precisions)} is needed")
 

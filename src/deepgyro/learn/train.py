@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,7 @@ from .validation import psnr
 OUTLIER = 1.5
 """A gradient is shortened to so many times the usual length."""
 CHECKPOINT, SLIM = "checkpoint.safetensors", "checkpoint-slim.safetensors"
+BEFORE = "checkpoint-before.safetensors"
 
 
 def train(
@@ -48,7 +50,8 @@ def train(
     config
         What and how.
     out
-        Folder for checkpoint.safetensors; checkpoint-slim.safetensors, the same with the moments in bfloat16;
+        Folder for checkpoint.safetensors; checkpoint-before.safetensors, the one before it;
+        checkpoint-slim.safetensors, the same as the first with the moments in bfloat16;
         log.jsonl; TensorBoard's events; samples.png: blurred, guess and sharp of some validation pairs.
     resume
         Go on from the checkpoint there.
@@ -231,8 +234,10 @@ class Training:
         return torch.stack([loss.detach(), gain])
 
     def save(self, out: Path) -> None:
-        """Write both checkpoints."""
+        """Write both checkpoints, and keep the one before."""
         out.mkdir(parents=True, exist_ok=True)
+        if (out / CHECKPOINT).exists():
+            shutil.copyfile(out / CHECKPOINT, out / BEFORE)  # the training may have gone astray since
         for name, slim in ((CHECKPOINT, False), (SLIM, True)):
             save_checkpoint(
                 out / name, self.network, self.average, self.config, self.progress,

@@ -2,7 +2,7 @@
 
 from .contract import Contract
 from .restore import restore
-from .session import ENGINES, PRECISIONS, Engine, Precision, Session, open_session
+from .session import ENGINES, PRECISIONS, Engine, Precision, Session, has_bf16, open_session
 from .weights import NETWORKS, network, weights_path
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Engine",
     "Precision",
     "Session",
+    "has_bf16",
     "network",
     "open_session",
     "restore",

@@ -38,7 +38,7 @@ class Contract:
     """For how long."""
     licence: str
     commit: str
-    """Of the program that trained it."""
+    """Of the program that exported it."""
     scores: dict[str, float]
     """Gains over the blurred picture on validation pairs, dB."""
 

@@ -40,15 +40,15 @@ def look_up(values, table, top, bottom, out):
     for q in range(values.shape[0]):
         for r in range(top, bottom):
             for c in range(values.shape[2]):
-                place = values[q, r, c] * f32(last)
+                value = values[q, r, c]
+                if value > f32(1):
+                    value = f32(1)
+                if value < f32(0):
+                    value = f32(0)
+                place = value * f32(last)
                 k = i64(place)
                 if k < 0:
                     k = i64(0)
-                if k > last - 1:  # also where a value is no number
+                if k > last - 1:  # 1 itself, and what is no number
                     k = i64(last - 1)
-                share = place - f32(k)
-                if share < f32(0):
-                    share = f32(0)
-                if share > f32(1):
-                    share = f32(1)
-                out[q, r, c] = table[k] + share * (table[k + 1] - table[k])
+                out[q, r, c] = table[k] + (place - f32(k)) * (table[k + 1] - table[k])

@@ -14,11 +14,12 @@ from ..blur import Blur
 from ..blur.differences import LANES, PathDifferences
 from ..blurfield import Field, field_extent
 from ..tiles import Picture, Tile, Window, tiles
+from .contract import Contract
 from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
 from .session import Session
 
 CORE = 768
-"""Side of the tiles' cores, px: about 0.6 GB of memory."""
+"""Side of the tiles' cores, px: about 1 GB of memory."""
 SMALL = 1024 * 1024
 """A picture of at most so many px is worked on in one piece."""
 
@@ -63,7 +64,7 @@ def restore(
     contract = session.contract
     height, width = field.shape[:2]
     core = core or (max(height, width) if height * width <= SMALL else CORE)
-    step = math.lcm(contract.multiple, LANES)  # so that a tile is continued just as the whole picture is
+    step = _step(contract)
     margin = -(-contract.margin // step) * step
     cut = list(tiles(height, width, core=core, margin=margin, multiple=step))
     work = _Work(session, image, field, linear, cut, field_extent(field)[2] if extent is None else extent)
@@ -97,13 +98,14 @@ class _Work:
         self.change: ndarray | None = None
         self.memory: ndarray | None = None
         self.extent = extent
+        self.step = _step(session.contract)
         self.whole: _Paths | None = None
 
     def stage(self, stage: int) -> Iterator[Float32[ndarray, "3 a b"]]:
         """Run a stage, tile by tile; return what is to be added to the picture."""
         contract = self.session.contract
         residual = None if self.change is None else self._residual()
-        change = np.empty((3, *self.size), self.kept)
+        change = np.empty((3, *((0, 0) if stage == contract.stages else self.size)), self.kept)
         memory: ndarray | None = None
         last = stage == contract.stages
         for tile in self.cut:
@@ -142,7 +144,7 @@ class _Work:
         taps = len(contract.fractions) * len(contract.steps)
         pictures = 3 if residual is None else 6
         rows = -(-height // contract.multiple) * contract.multiple
-        columns = -(-width // LANES) * LANES
+        columns = -(-width // self.step) * self.step
         seen = np.empty((1, pictures + MAPS + 3 * taps, rows, columns), np.float32)
         blurred = _planes(self.image[window])
         if residual is None:
@@ -182,7 +184,7 @@ class _Work:
         field = np.ascontiguousarray(self.field[window])
         contract = self.session.contract
         D = PathDifferences(path_ends(field), contract.fractions, contract.steps)
-        paths = _Paths(Blur(field, self.extent), D)
+        paths = _Paths(Blur(field), D)
         if len(self.cut) == 1:
             self.whole = paths
         return paths
@@ -192,6 +194,11 @@ class _Work:
         rows, columns = shape[2] // 2 - part.shape[1], shape[3] // 2 - part.shape[2]
         padded = np.pad(part, ((0, 0), (0, rows), (0, columns)), mode="edge")
         return padded[None].astype(np.float32, copy=False)
+
+
+def _step(contract: Contract) -> int:
+    """Return what the sides of windows are continued to multiples of, as the whole picture's are, px."""
+    return math.lcm(contract.multiple, LANES)
 
 
 def _around(window: Window, reach: int, size: tuple[int, ...]) -> tuple[Window, int, int]:

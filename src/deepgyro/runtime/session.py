@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache
 from pathlib import Path
+from threading import Lock, local
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -73,12 +74,23 @@ def open_session(
         if precision == "bf16":
             raise ValueError("precision is bf16: ONNX Runtime runs these weights in fp32; OpenVINO has bf16")
         return OnnxSession(path, threads)
+    if precision == "bf16" and not has_bf16():
+        raise ValueError("precision is bf16: this processor has no instructions for it; fp32 is needed")
+    if precision is None and not has_bf16():
+        precision = "fp32"
     if precision is None:
         fast = OpenVinoSession(path, "bf16", threads)
         exact = OpenVinoSession(path, "fp32", threads)
-        precision = "bf16" if fast.has_bf16 and _agree(fast, exact) else "fp32"
-        return fast if precision == "bf16" else exact
+        return fast if _agree(fast, exact) else exact
     return OpenVinoSession(path, precision, threads)
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether the processor multiplies bf16."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVinoSession:
@@ -93,23 +105,26 @@ class OpenVinoSession:
         try:
             model = core.read_model(path)
         except RuntimeError as error:
-            raise DeepGyroError(f"{path}: no ONNX file ({str(error).split(chr(10))[0]})") from error
+            raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
         entry = ["framework", KEY]
         text = model.get_rt_info(entry).astype(str) if model.has_rt_info(entry) else None
         self.contract = Contract.from_json(text, source=str(path))
-        self._compiled: dict[int, Any] = {}
         self._model = model
-
-    @cached_property
-    def has_bf16(self) -> bool:
-        """Whether the processor multiplies bf16."""
-        return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._compiled: dict[int, Any] = {}
+        self._compiling = Lock()
+        self._own = local()  # each thread's requests: their outputs are overwritten by the next run
 
     def run(self, stage: int, inputs: Mapping[str, Float32[ndarray, "1 c h w"]]) -> dict[str, ndarray]:
-        """Return the outputs of a stage (from 1 on) by name; they are overwritten by its next run."""
-        if stage not in self._compiled:
-            self._compiled[stage] = self._compile(stage).create_infer_request()
-        results = self._compiled[stage].infer(dict(inputs), share_inputs=True, share_outputs=True)
+        """Return the outputs of a stage (from 1 on) by name; this thread's next run of it overwrites them."""
+        if not hasattr(self._own, "requests"):
+            self._own.requests = {}
+        requests: dict[int, Any] = self._own.requests
+        if stage not in requests:
+            with self._compiling:
+                if stage not in self._compiled:
+                    self._compiled[stage] = self._compile(stage)
+            requests[stage] = self._compiled[stage].create_infer_request()
+        results = requests[stage].infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {output.get_any_name(): value for output, value in results.items()}
 
     def _compile(self, stage: int) -> Any:
@@ -143,7 +158,7 @@ class OnnxSession:
                 path, options, providers=onnxruntime.get_available_providers()
             )
         except Exception as error:  # its errors have no common class
-            raise DeepGyroError(f"{path}: no ONNX file ({str(error).split(chr(10))[0]})") from error
+            raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.contract = Contract.from_json(metadata.get(KEY), source=str(path))
         # The stages share nothing; those that are not asked for get the smallest of inputs.
@@ -158,6 +173,10 @@ class OnnxSession:
         names = [o.name for o in self._session.get_outputs() if _stage(o.name) == stage]
         results = self._session.run(names, self._idle | dict(inputs))
         return dict(zip(names, results, strict=True))
+
+
+def _last_line(error: Exception) -> str:
+    return [line.strip() for line in str(error).splitlines() if line.strip()][-1]
 
 
 def _stage(name: str) -> int:
