@@ -93,8 +93,8 @@ def test_deblur_prints_one_line_a_photo_and_writes_the_photos(run):
 
     first, second = out.splitlines()
     assert (code, err) == (0, [])
-    assert first.startswith("a.png  richardson-lucy  blur ")
-    assert second.startswith("b.png  richardson-lucy  blur ")
+    assert first.startswith("a.png  deepgyro  blur ")
+    assert second.startswith("b.png  deepgyro  blur ")
     assert " px (largest " in first
     assert first.endswith(" s")
     assert read_photo("out/a.png").pixels.shape == (HEIGHT, WIDTH, 3)
@@ -125,7 +125,7 @@ def test_deblur_reads_a_log_without_a_header_by_its_option(run):
     code, out, err = run("deblur", "a.png", *GYRO, *WHEN, "--gyro-columns", columns, "--out", "sharp.jpg")
 
     assert (code, err) == (0, [])
-    assert "richardson-lucy" in out
+    assert "  deepgyro  blur " in out
     assert read_photo("sharp.jpg").format == "JPEG"
 
 
@@ -152,7 +152,7 @@ def test_deblur_prints_one_json_object_and_nothing_else(run):
     assert set(photo) == {"file", "out", "method", "blur_median_px", "blur_max_px", "seconds", "note"}
     assert set(failed) == {"file", "error"}
     assert (photo["file"], photo["out"]) == ("a.png", str(Path("out/a.png")))
-    assert photo["method"] == "richardson-lucy"
+    assert photo["method"] == "deepgyro"
     assert photo["note"] == ""
     assert photo["blur_median_px"] == pytest.approx(60 * 2 * 0.04, rel=0.1)  # f omega exposure, px
     assert failed["file"] == "bad.png"
@@ -240,7 +240,7 @@ def test_field_writes_the_original_programs_pair_which_deblur_reads(run, folder)
 
     assert made[0] == 0
     assert (code, err) == (0, [])
-    assert "richardson-lucy" in out
+    assert "  deepgyro  blur " in out
     assert new_files(folder) == ["out/a.png", "x.png", "y.png"]
 
 

@@ -55,7 +55,7 @@ def deblur(
     exposure: float | None = None,
     gyro_columns: str | None = None,
     field: str | None = None,
-    method: Literal["richardson-lucy", "fastgyro"] = "richardson-lucy",
+    method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -82,7 +82,7 @@ def deblur(
     field
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
     method
-        How to deblur.
+        deepgyro: our network. richardson-lucy: no weights. fastgyro: the paper's baseline, in style.
     overwrite
         Replace files that exist.
     json
@@ -377,6 +377,8 @@ def export(
     *,
     out: Path,
     validation: Path | None = None,
+    licence: str = "not stated",
+    data: str = "On what is not stated.",
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -390,6 +392,10 @@ def export(
         The ONNX file, named after the network; its card lies beside it as .md.
     validation
         Pairs of other photos and logs than were trained on: for the scores.
+    licence
+        Of the weights.
+    data
+        A sentence for the card: on what they were trained.
     overwrite
         Replace files of these names.
     json
@@ -400,7 +406,9 @@ def export(
     except ImportError as error:
         raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
 
-    contract = run_export(checkpoint, out, validation=validation, overwrite=overwrite)
+    contract = run_export(
+        checkpoint, out, validation=validation, licence=licence, data=data, overwrite=overwrite
+    )
     if json:
         _print_json(asdict(contract))
     else:
@@ -530,7 +538,7 @@ def table1(
     data
         Folder with eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
     method
-        Only these: blurred (the input), fastgyro, richardson-lucy; several may follow.
+        Only these: blurred (the input), fastgyro, richardson-lucy, deepgyro; several may follow.
     json
         Print one JSON object.
     """

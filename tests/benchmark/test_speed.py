@@ -30,7 +30,7 @@ def report():
 
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     assert report.bench == "speed"
-    assert {row["what"] for row in report.rows} == {"field", "operator", "deblur"}
+    assert {row["what"] for row in report.rows} == {"field", "operator", "network", "deblur"}
     for row in report.rows:
         assert list(row) == KEYS
         assert row["ms_median"] > 0

@@ -156,7 +156,7 @@ def test_the_command_prints_a_table(capsys, data):
     assert lines[0].split()[:3] == ["method", "field", "refined"]
     assert lines[1].split()[:5] == ["blurred", "none", "False", "encoded", "10"]
     assert lines[1].split()[-3:] == ["blurred", "23.41", "0.792"]
-    assert any("DeepGyro*" in line for line in lines)
+    assert any("DeblurGAN" in line for line in lines)
 
 
 def test_the_command_prints_one_json_object(capsys, data, report):

@@ -83,13 +83,13 @@ def test_a_photo_is_deblurred_and_the_file_says_how(tmp_path, source):
     out = tmp_path / "out" / "a.png"
     record = read_record(out)
     assert isinstance(report, PhotoReport)
-    assert (report.file, report.out, report.method) == (str(photo), str(out), "richardson-lucy")
+    assert (report.file, report.out, report.method) == (str(photo), str(out), "deepgyro")
     assert report.note == ""
     assert 0 < report.blur_median_px <= report.blur_max_px
     assert report.blur_median_px == pytest.approx(60 * 2 * 0.04, rel=0.1)  # f omega exposure, px
     assert (read_photo(out).pixels != read_photo(photo).pixels).any()
     assert record["photo"] == content_hash(photo)
-    assert record["settings"]["method"] == "richardson-lucy"
+    assert record["settings"]["method"] == "deepgyro"
     assert record["settings"]["t"] == 10.1
     assert record["report"]["blur_median_px"] == report.blur_median_px
 
@@ -120,7 +120,7 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path, source):
 
     (report,) = run([tmp_path / "a.png"], tmp_path / "out", source)
 
-    assert report.method == "richardson-lucy"
+    assert report.method == "deepgyro"
     assert read_photo(tmp_path / "out" / "a.png").pixels.dtype == np.uint16
 
 
@@ -133,7 +133,7 @@ def test_orientation_profile_and_exif_are_kept_and_pixels_stay_as_stored(tmp_pat
     (report,) = run([photo], tmp_path / "out", source)
 
     with Image.open(tmp_path / "out" / "a.jpg") as image:
-        assert report.method == "richardson-lucy"
+        assert report.method == "deepgyro"
         assert image.size == (WIDTH, HEIGHT)
         assert (image.getexif()[271], image.getexif()[274]) == ("Maker", 6)
         assert image.info["icc_profile"] == profile
@@ -152,7 +152,7 @@ def test_a_second_run_writes_nothing_again(tmp_path, source):
     assert [report.note for report in second] == ["was there already", ""]
     assert [report.note for report in third] == ["was there already"] * 2
     assert third[0].blur_median_px == first[0].blur_median_px
-    assert third[0].method == "richardson-lucy"
+    assert third[0].method == "deepgyro"
 
 
 @pytest.mark.parametrize("change", ["method", "time", "log", "camera", "photo", "columns"])
@@ -354,7 +354,7 @@ def test_a_photo_that_the_log_does_not_cover_is_noted_and_the_others_are_deblurr
 
     reports = run(photos, tmp_path / "out", with_table(source, table))
 
-    assert [report.method for report in reports] == ["none", "richardson-lucy", "none", "none", "none"]
+    assert [report.method for report in reports] == ["none", "deepgyro", "none", "none", "none"]
     assert reports[1].note == ""
     for i in (0, 2, 3):  # before the log; past its end; its last rows past the end
         assert "does not cover" in reports[i].note
@@ -392,7 +392,7 @@ def test_times_in_mid_exposure_mean_the_same_exposure(tmp_path, source):
 
     (report,) = run([photo], tmp_path / "middle", with_table(source, table))
 
-    assert report.method == "richardson-lucy"
+    assert report.method == "deepgyro"
     np.testing.assert_array_equal(
         read_photo(tmp_path / "middle" / "a.png").pixels, read_photo(tmp_path / "start" / "a.png").pixels
     )
@@ -410,7 +410,7 @@ def test_a_heic_photo_becomes_a_jpeg_and_is_not_made_twice(tmp_path):
     (second,) = run([HEIC], tmp_path / "out", source)
 
     assert first.out == str(tmp_path / "out" / "tiny.jpg")
-    assert first.method == "richardson-lucy"
+    assert first.method == "deepgyro"
     assert read_photo(tmp_path / "out" / "tiny.jpg").format == "JPEG"
     assert read_photo(tmp_path / "out" / "tiny.jpg").pixels.shape == (height, width, 3)
     assert second.note == "was there already"
@@ -440,7 +440,7 @@ def test_a_field_file_deblurs_a_photo_of_its_size(tmp_path):
 
     (report,) = run([photo], tmp_path / "out", source)
 
-    assert report.method == "richardson-lucy"
+    assert report.method == "deepgyro"
     assert report.blur_median_px == pytest.approx(np.hypot(6, 1), abs=0.01)
 
 
@@ -467,7 +467,7 @@ def test_the_original_programs_pair_deblurs_a_photo(tmp_path):
 
     (report,) = run([photo], tmp_path / "out", Source(field=gray_pair(tmp_path, 7)))
 
-    assert report.method == "richardson-lucy"
+    assert report.method == "deepgyro"
     assert report.blur_median_px == pytest.approx(np.hypot(7, 2), abs=0.01)
 
 

@@ -59,7 +59,24 @@ def test_the_command_writes_a_card_and_loses_nothing(checkpoint, tmp_path, capsy
     assert sha256(out.read_bytes()).hexdigest() in card
     assert "7 steps, 1.5 hours" in card
     assert "/home" not in card
-    assert b"/home" not in out.read_bytes()
+    assert not any(name in out.read_bytes() for name in (b"/home", b".py", b"site-packages"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--out", "net.md"], "ends in .onnx"), (["--validation", "nothing"], "deepgyro synth")],
+)
+def test_what_would_be_lost_or_left_out_is_refused(
+    checkpoint, tmp_path, monkeypatch, capsys, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    path, _ = checkpoint
+
+    given = {"--out": "net.onnx"} | dict([options])
+    assert main(["export", str(path), *(word for pair in given.items() for word in pair)]) == 1
+
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path, capsys):

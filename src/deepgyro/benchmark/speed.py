@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
@@ -13,27 +14,46 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..blur import Blur
-from ..blurfield import Reference, blur_field, motion_field, path_length
+from ..blur.differences import PathDifferences
+from ..blurfield import Field, Reference, blur_field, motion_field, path_length
 from ..camera import Camera
 from ..deblurring import METHODS, deblur_picture
+from ..runtime import NETWORKS, PRECISIONS, Session, has_bf16, network, open_session, restore, weights_path
+from ..runtime.inputs import path_ends
 from ..synthesis import hand_shake
 from ..telemetry import GyroLog
+from .paper_network import GMAC, PARAMETERS, paper_network
 from .report import BenchReport, Row, report
 
 T, EXPOSURE = 0.5, 0.02  # s
 
-Job = tuple[str, str, int, int, Callable[[], object]]
-"""What is timed, by which method, height, width, the work."""
+
+@dataclass(frozen=True)
+class Job:
+    """What is timed, and how it is told apart."""
+
+    what: str
+    method: str
+    height: int
+    width: int
+    work: Callable[[], object]
+    runtime: str = "numba"
+    precision: str = "fp32"
+    gmac: float | None = None
+    parameters: int | None = None
 
 
 def speed(
     *, repeats: int = 15, large: bool = True, progress: Callable[[float], None] | None = None
 ) -> BenchReport:
-    """Time fields, the blur operator and whole pictures.
+    """Time fields, the blur operator, networks and whole pictures.
 
-    Medians after one run that is not counted; ``peak_mb`` is what arrays took at the most in that one.
-    Peers: "row by row" does eq. 5 as the original program does (Euler steps at the row rate, one homography
-    a row, in NumPy); "cv2.remap" sums 30 bilinear look-ups of the whole picture, as many as the blur has px.
+    Rows "network" are what runs once the field is known, for a picture of floats (networks, blur operator,
+    differences); rows "deblur" go from an 8-bit picture and its field to an 8-bit picture. Medians after one
+    run that is not counted; ``peak_mb`` is what arrays took at the most in that one. Peers: "row by row" does
+    eq. 5 as the original program does (Euler steps at the row rate, one homography a row, in NumPy);
+    "cv2.remap" sums 30 bilinear look-ups of the whole picture, as many as the blur has px; "the paper's" is
+    its network (fig. 3) with random weights, in the same runtime.
 
     Parameters
     ----------
@@ -44,11 +64,12 @@ def speed(
     progress
         Called with the share that is done.
     """
-    jobs = [*_field_jobs(large), *_operator_jobs(), *_deblur_jobs(large)]
+    jobs = [*_field_jobs(large), *_operator_jobs(), *_network_jobs(), *_deblur_jobs(large)]
     rows: list[Row] = []
-    for k, (what, method, height, width, work) in enumerate(jobs):
-        times, peak = _measure(work, repeats if what != "deblur" else max(1, repeats // 5))
-        rows.append(_row(what, method, height, width, times, peak))
+    for k, job in enumerate(jobs):
+        slow = job.method in ("richardson-lucy", "fastgyro") or job.height > 1000
+        times, peak = _measure(job.work, max(1, repeats // 5) if slow else repeats)
+        rows.append(_row(job, times, peak))
         if progress:
             progress((k + 1) / len(jobs))
     return report("speed", rows)
@@ -60,10 +81,10 @@ def _field_jobs(large: bool) -> Iterator[Job]:
         scaled = camera.scaled(height=height, width=width)
         for reference in get_args(Reference)[:2]:
             compute = partial(blur_field, log, scaled, t=T, exposure=EXPOSURE, n=n, reference=reference)
-            yield "field", f"ours, {reference}, n = {n}", height, width, compute
+            yield Job("field", f"ours, {reference}, n = {n}", height, width, compute, precision="fp64")
         if n == 2:
             peer = partial(field_row_by_row, log, scaled, T, EXPOSURE)
-            yield "field", "row by row, n = 2", height, width, peer
+            yield Job("field", "row by row, n = 2", height, width, peer, runtime="numpy", precision="fp64")
 
 
 def _operator_jobs() -> Iterator[Job]:
@@ -72,20 +93,54 @@ def _operator_jobs() -> Iterator[Job]:
     image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
     for n in (2, 9):
         A = Blur(np.ascontiguousarray(paths[:, :, :: 8 // (n - 1)]))
-        yield "operator", f"ours, A, n = {n}", 270, 480, partial(A, image)
-        yield "operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image)
-    yield "operator", "cv2.remap, 30 samples", 270, 480, partial(_blur_by_remap, image, paths)
+        yield Job("operator", f"ours, A, n = {n}", 270, 480, partial(A, image))
+        yield Job("operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image))
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+    D = PathDifferences(path_ends(paths), (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5), (0.1,))
+    yield Job("operator", "ours, 6 differences along the path", 270, 480, partial(D, planes))
+    remap = partial(_blur_by_remap, image, paths)
+    yield Job("operator", "cv2.remap, 30 samples", 270, 480, remap, runtime="opencv")
+
+
+def _network_jobs() -> Iterator[Job]:
+    log, camera = _recording()
+    field = _paths_of_mean_length(log, camera.scaled(height=270, width=480), 30.0)[:, :, ::4]
+    image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
+    for precision in PRECISIONS if has_bf16() else PRECISIONS[:1]:
+        paper = paper_network(272, 480, precision)
+        cost = GMAC[272, 480], PARAMETERS
+        yield Job("network", "the paper's", 270, 480, paper, "openvino", precision, *cost)
+        for name in NETWORKS:
+            session = open_session(weights_path(name), precision=precision)
+            contract = session.contract
+            cost = round(contract.gmac * 272 * 480 / 256**2, 2), contract.parameters
+            work = partial(_run, session, image, np.ascontiguousarray(field))
+            yield Job("network", name, 270, 480, work, "openvino", precision, *cost)
+
+
+def _run(session: Session, image: ndarray, field: ndarray) -> None:
+    for _ in restore(session, image, field, linear=True):
+        pass
 
 
 def _deblur_jobs(large: bool) -> Iterator[Job]:
     log, camera = _recording()
     rng = np.random.default_rng(0)
-    for height, width in [(270, 480)] + ([(1080, 1920)] if large else []):
+    for height, width in [(270, 480)] + ([(1080, 1920), (3000, 4000)] if large else []):
         photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         scaled = camera.scaled(height=height, width=width)
-        field = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
+        field: Field = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
+        if height < 1000:
+            field = field[:, :]
         for method in METHODS:
-            yield "deblur", method, height, width, partial(deblur_picture, photo, field, method=method)
+            if method in NETWORKS:
+                precision = network(method).precision
+                work = partial(deblur_picture, photo, field, method=method)
+                yield Job("deblur", method, height, width, work, "openvino", precision)
+            elif height < 3000:
+                yield Job(
+                    "deblur", method, height, width, partial(deblur_picture, photo, field, method=method)
+                )
 
 
 def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray, " repeats"], float]:
@@ -102,19 +157,19 @@ def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray,
     return np.array(times), peak
 
 
-def _row(what: str, method: str, height: int, width: int, times: ndarray, peak: float) -> Row:
+def _row(job: Job, times: ndarray, peak: float) -> Row:
     return {
-        "what": what,
-        "method": method,
-        "runtime": "numpy" if "row by row" in method else "opencv" if "cv2" in method else "numba",
-        "precision": "fp32" if what != "field" else "fp64",
-        "height": height,
-        "width": width,
+        "what": job.what,
+        "method": job.method,
+        "runtime": job.runtime,
+        "precision": job.precision,
+        "height": job.height,
+        "width": job.width,
         "ms_median": round(float(np.median(times)), 3),
         "ms_p99": round(float(np.percentile(times, 99)), 3),
         "peak_mb": round(peak, 1),
-        "gmac": None,
-        "parameters": None,
+        "gmac": job.gmac,
+        "parameters": job.parameters,
     }
 
 

@@ -37,6 +37,8 @@ COLUMNS: tuple[tuple[str, Given], ...] = (
     ("fastgyro", "biased"),
     ("richardson-lucy", "exact"),
     ("richardson-lucy", "biased"),
+    ("deepgyro", "exact"),
+    ("deepgyro", "biased"),
 )
 """What the table holds: a method of `deblur`, or "blurred" for its input, and the field it is given."""
 

@@ -22,6 +22,7 @@ from ..frames import (
     read_record,
     write_photo,
 )
+from ..runtime import NETWORKS, weights_path
 from .picture import Method, deblur_picture
 from .recording import Recording, Source, read_recording
 
@@ -97,7 +98,7 @@ def deblur_photos(
     out: Path,
     source: Source,
     *,
-    method: Method = "richardson-lucy",
+    method: Method = "deepgyro",
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[PhotoReport | Failure]:
@@ -184,6 +185,8 @@ class _Job:
     def settings(self, photo: Path) -> dict[str, Any]:
         """Return what decides about a photo's result beside the photo itself."""
         settings: dict[str, Any] = {"version": __version__, "method": self.method, "sources": self.sources}
+        if self.method in NETWORKS:
+            settings["weights"] = content_hash(weights_path(self.method))
         if self.source.gyro_columns:
             settings["gyro_columns"] = self.source.gyro_columns
         frame = self.recording.times[photo] if self.recording else None

@@ -11,13 +11,15 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
+from ..blur.operator import MAX_REACH
 from ..blurfield import Field, field_extent, path_length, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from ..runtime import NETWORKS, network, restore
 
 logger = logging.getLogger(__name__)
 
-Method = Literal["richardson-lucy", "fastgyro"]
+Method = Literal["deepgyro", "richardson-lucy", "fastgyro"]
 Encoding = Literal["srgb", "linear"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -44,7 +46,7 @@ def deblur(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
-    method: Method = "richardson-lucy",
+    method: Method = "deepgyro",
     encoding: Encoding = "srgb",
 ) -> Pixels:
     """Take the motion blur out of a picture.
@@ -57,7 +59,8 @@ def deblur(
         Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None (no gyro) returns the
         picture as it is: finding the path in the picture is not built yet.
     method
-        ``"richardson-lucy"`` (follows curved paths), or ``"fastgyro"`` (Wiener; the paper's baseline).
+        ``"deepgyro"`` (our network), ``"richardson-lucy"`` (no weights), or ``"fastgyro"`` (Wiener; the
+        paper's baseline).
     encoding
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
@@ -83,7 +86,7 @@ def deblur_picture(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
-    method: Method = "richardson-lucy",
+    method: Method = "deepgyro",
     encoding: Encoding = "srgb",
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
@@ -96,29 +99,49 @@ def deblur_picture(
     median, longest, reach = field_extent(field)
     if longest < LEAST_BLUR:
         return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
-    if median > MOST_BLUR * min(image.shape[:2]) or core_size(reach, field.shape[2]) < LEAST_CORE:
+    too_large = median > MOST_BLUR * min(image.shape[:2]) or reach > MAX_REACH
+    if too_large or (method == "richardson-lucy" and core_size(reach, field.shape[2]) < LEAST_CORE):
         note = "the field is too large to be meant: check units, exposure and focal length"
         return Deblurred(image.copy(), "none", median, longest, note)
-    restore = richardson_lucy if method == "richardson-lucy" else fastgyro
     out = np.empty_like(image)
-    light = _Light(image, encoding)
-    for window, sharp in restore(light, field, progress=progress):
+    if method in NETWORKS:
+        values: _Values = _Values(image)
+        windows = restore(
+            network(method), values, field, linear=encoding == "srgb", extent=reach, progress=progress
+        )
+        decoded = False
+    else:
+        values = _Light(image, encoding)
+        windows = (richardson_lucy if method == "richardson-lucy" else fastgyro)(
+            values, field, progress=progress
+        )
+        decoded = encoding == "srgb"
+    for window, sharp in windows:
         # Where the path gets shorter than a pixel, the picture as it came takes over.
         share = (path_length(field[window]) - 0.3).clip(0, 1)[..., None]
-        mixed = light[window] + share * (sharp.clip(0, 1) - light[window])
-        out[window] = from_unit(linear_to_srgb(mixed) if encoding == "srgb" else mixed, image.dtype)
+        mixed = values[window] + share * (sharp.clip(0, 1) - values[window])
+        out[window] = from_unit(linear_to_srgb(mixed) if decoded else mixed, image.dtype)
     return Deblurred(out, method, median, longest, "")
 
 
 @dataclass(frozen=True)
-class _Light:
-    """A picture's light, decoded where it is asked for."""
+class _Values:
+    """A picture's numbers as 0 to 1, where they are asked for."""
 
     image: Pixels
+
+    def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "a b 3"]:
+        return to_unit(self.image[window])
+
+
+@dataclass(frozen=True)
+class _Light(_Values):
+    """A picture's light, decoded where it is asked for."""
+
     encoding: Encoding
 
     def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "a b 3"]:
-        values = to_unit(self.image[window])
+        values = super().__getitem__(window)
         return srgb_to_linear(values) if self.encoding == "srgb" else values
 
 
@@ -127,11 +150,12 @@ def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
     if isinstance(field, ndarray):
         if field.dtype.kind != "f":
             raise ValueError(f"the field is {field.dtype}; float32 px is needed")
+        with np.errstate(over="ignore"):
+            field = field.astype(np.float32, copy=False)
         if not all(np.isfinite(field[top : top + 256]).all() for top in range(0, len(field), 256)):
             raise ValueError("the field has numbers that are not finite")
         if field.ndim == 3 and field.shape[2] == 2:
             field = paths_from_vectors(field)
-        field = field.astype(np.float32, copy=False)
     shape = tuple(field.shape)
     if len(shape) != 4 or shape[:2] != (height, width) or shape[2] < 2 or shape[3] != 2:
         raise ValueError(
@@ -141,7 +165,7 @@ def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
 
 
 def _check_image(image: Pixels, method: str, encoding: str) -> None:
-    if image.ndim != 3 or image.shape[2] != 3:
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"the picture is {image.shape}; (height, width, 3) is needed")
     if image.dtype not in (np.uint8, np.uint16, np.float32):
         raise ValueError(f"the picture is {image.dtype}; uint8, uint16 or float32 (0 to 1) is needed")
