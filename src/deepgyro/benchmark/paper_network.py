@@ -8,12 +8,14 @@ import numpy as np
 from numpy import ndarray
 
 from ..runtime import Precision
+from ..runtime.session import compiled
 from ..threads import core_count
 
 WIDTHS = (64, 128, 256, 512, 1024)
 INPUTS = 5
 PARAMETERS = 31_033_027
-GMAC = {(256, 256): 48.25, (272, 480): 96.13}
+GMAC = 96.13
+"""For 272 x 480 px."""
 
 
 def paper_network(height: int, width: int, precision: Precision) -> Callable[[], object]:
@@ -54,11 +56,6 @@ def paper_network(height: int, width: int, precision: Precision) -> Callable[[],
         x, channels = level(op.concat([up, before], 1), 2 * wanted, wanted), wanted
     model = openvino.Model([convolution(x, channels, 3, 1)], [given], "paper")
     assert weights == PARAMETERS
-    settings = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        "INFERENCE_NUM_THREADS": core_count(),
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    request = compiled(model, precision, core_count()).create_infer_request()
     picture: ndarray = rng.random((1, INPUTS, height, width), np.float32)
     return lambda: request.infer({0: picture}, share_inputs=True, share_outputs=True)

@@ -108,7 +108,7 @@ def _network_jobs() -> Iterator[Job]:
     image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
     for precision in PRECISIONS if has_bf16() else PRECISIONS[:1]:
         paper = paper_network(272, 480, precision)
-        cost = GMAC[272, 480], PARAMETERS
+        cost = GMAC, PARAMETERS
         yield Job("network", "the paper's", 270, 480, paper, "openvino", precision, *cost)
         for name in NETWORKS:
             session = open_session(weights_path(name), precision=precision)

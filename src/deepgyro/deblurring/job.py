@@ -185,14 +185,19 @@ class _Job:
     def settings(self, photo: Path) -> dict[str, Any]:
         """Return what decides about a photo's result beside the photo itself."""
         settings: dict[str, Any] = {"version": __version__, "method": self.method, "sources": self.sources}
-        if self.method in NETWORKS:
-            settings["weights"] = content_hash(weights_path(self.method))
+        if self.weights:
+            settings["weights"] = self.weights
         if self.source.gyro_columns:
             settings["gyro_columns"] = self.source.gyro_columns
         frame = self.recording.times[photo] if self.recording else None
         if frame:
             settings |= {"t": frame.t, "exposure": frame.exposure, "at": frame.at}
         return settings
+
+    @cached_property
+    def weights(self) -> str | None:
+        """The hash of the network's weights; None for a method without."""
+        return content_hash(weights_path(self.method)) if self.method in NETWORKS else None
 
     @cached_property
     def sources(self) -> list[list[str]]:

@@ -119,7 +119,8 @@ def deblur_picture(
     for window, sharp in windows:
         # Where the path gets shorter than a pixel, the picture as it came takes over.
         share = (path_length(field[window]) - 0.3).clip(0, 1)[..., None]
-        mixed = values[window] + share * (sharp.clip(0, 1) - values[window])
+        before = values[window]
+        mixed = before + share * (sharp.clip(0, 1) - before)
         out[window] = from_unit(linear_to_srgb(mixed) if decoded else mixed, image.dtype)
     return Deblurred(out, method, median, longest, "")
 

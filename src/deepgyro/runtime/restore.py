@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32
@@ -77,12 +78,22 @@ def restore(
                 progress((stage - 1 + (done + 1) / len(cut)) / contract.stages)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Paths:
     """The operators of a window's paths."""
 
-    A: Blur
-    D: PathDifferences
+    field: Float32[ndarray, "h w n 2"]
+    contract: Contract
+
+    @cached_property
+    def A(self) -> Blur:
+        """The blur along them."""
+        return Blur(self.field)
+
+    @cached_property
+    def D(self) -> PathDifferences:
+        """The differences along them."""
+        return PathDifferences(path_ends(self.field), self.contract.fractions, self.contract.steps)
 
 
 class _Work:
@@ -137,8 +148,8 @@ class _Work:
     def _seen(self, window: Window, residual: ndarray | None) -> Float32[ndarray, "1 c rows columns"]:
         """Return a stage's inputs in a window, continued to whole blocks."""
         contract = self.session.contract
-        paths = self._paths(window)
-        D, ends = paths.D, paths.D.ends
+        D = self._paths(window).D
+        ends = D.ends
         around, top, left = _around(window, D.reach(self.extent), self.size)
         height, width = ends.shape[1:]
         taps = len(contract.fractions) * len(contract.steps)
@@ -181,10 +192,7 @@ class _Work:
         """Return the paths in a window, once for all stages if it is the whole picture."""
         if self.whole is not None:
             return self.whole
-        field = np.ascontiguousarray(self.field[window])
-        contract = self.session.contract
-        D = PathDifferences(path_ends(field), contract.fractions, contract.steps)
-        paths = _Paths(Blur(field), D)
+        paths = _Paths(np.ascontiguousarray(self.field[window]), self.session.contract)
         if len(self.cut) == 1:
             self.whole = paths
         return paths

@@ -93,6 +93,18 @@ def has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def compiled(model: Any, precision: Precision, threads: int) -> Any:
+    """Return an OpenVINO model compiled for this machine's CPU: one picture as soon as can be."""
+    import openvino
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    return openvino.Core().compile_model(model, "CPU", settings)
+
+
 class OpenVinoSession:
     """A network in OpenVINO."""
 
@@ -100,10 +112,9 @@ class OpenVinoSession:
         import openvino
 
         self.precision: Precision = precision
-        core = openvino.Core()
-        self._core, self._threads = core, threads
+        self._threads = threads
         try:
-            model = core.read_model(path)
+            model = openvino.Core().read_model(path)
         except RuntimeError as error:
             raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
         entry = ["framework", KEY]
@@ -133,12 +144,7 @@ class OpenVinoSession:
         results = [r for r in self._model.get_results() if _stage(r.input_value(0).get_any_name()) == stage]
         inputs = [p for p in self._model.get_parameters() if _stage(p.friendly_name) == stage]
         part = openvino.Model(results, inputs, f"stage{stage}").clone()
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
-            "INFERENCE_NUM_THREADS": self._threads,
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        return self._core.compile_model(part, "CPU", settings)
+        return compiled(part, self.precision, self._threads)
 
 
 class OnnxSession:
