@@ -1,7 +1,5 @@
 """A photo, a log, and small data sets made of them."""
 
-import signal
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,15 +32,3 @@ def shards(pool, tmp_path_factory):
     out = tmp_path_factory.mktemp("shards")
     make_dataset(pool, PHYSICAL, out=out, count=18, shard_size=5, workers=1, **SIZE)
     return out
-
-
-@pytest.fixture(autouse=True)
-def _children_are_nobodys_business():
-    """Take back torch's handler for children that end, which stays once a loader has had workers.
-
-    With OpenVINO in the same process the kernel could not deliver that signal (a segmentation fault in
-    the next test that had children of its own).
-    """
-    before = signal.getsignal(signal.SIGCHLD)
-    yield
-    signal.signal(signal.SIGCHLD, before)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -127,3 +129,29 @@ def test_other_files_are_refused_in_one_line(onnx_file, engine, tmp_path):
 def test_onnx_runtime_has_no_bf16(onnx_file):
     with pytest.raises(ValueError, match="fp32"):
         open_session(onnx_file, engine="onnxruntime", precision="bf16")
+
+
+SIGNALLED = """
+import faulthandler, gc, signal, subprocess, sys
+from pathlib import Path
+import numpy as np
+from deepgyro.runtime import open_session
+
+faulthandler.enable()  # as pytest does: a stack of its own for signals
+signal.signal(signal.SIGCHLD, lambda *_: None)
+first, second = (open_session(Path(sys.argv[1]), precision="fp32") for _ in range(2))
+for session in (first, second):
+    session.run(1, {"seen1": np.zeros((1, int(sys.argv[2]), 32, 32), np.float32)})
+session = None
+del first
+gc.collect()
+del second
+gc.collect()
+subprocess.run([sys.executable, "-c", ""], check=True)
+"""
+
+
+def test_signals_arrive_when_sessions_are_gone(onnx_file):
+    channels = str(SMALL.channels(0))
+
+    subprocess.run([sys.executable, "-c", SIGNALLED, onnx_file, channels], check=True)

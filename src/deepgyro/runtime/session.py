@@ -86,35 +86,41 @@ def open_session(
 
 
 @cache
-def has_bf16() -> bool:
-    """Whether the processor multiplies bf16."""
+def _core() -> Any:
+    """Return OpenVINO, one for the whole process.
+
+    Each that is made puts a stack for signals in place, and puts back the one it found when it goes: two that
+    go in the order they came leave one behind that is no more, and the next signal ends the process.
+    """
     import openvino
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return openvino.Core()
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether the processor multiplies bf16."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def compiled(model: Any, precision: Precision, threads: int) -> Any:
     """Return an OpenVINO model compiled for this machine's CPU: one picture as soon as can be."""
-    import openvino
-
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    return openvino.Core().compile_model(model, "CPU", settings)
+    return _core().compile_model(model, "CPU", settings)
 
 
 class OpenVinoSession:
     """A network in OpenVINO."""
 
     def __init__(self, path: Path, precision: Precision, threads: int) -> None:
-        import openvino
-
         self.precision: Precision = precision
         self._threads = threads
         try:
-            model = openvino.Core().read_model(path)
+            model = _core().read_model(path)
         except RuntimeError as error:
             raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
         entry = ["framework", KEY]
