@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepgyro.benchmark import speed
-from deepgyro.benchmark.speed import _recording, field_row_by_row
+from deepgyro.benchmark.speed import _deblur_jobs, _recording, field_row_by_row
 from deepgyro.blurfield import blur_field
 from deepgyro.cli import main
 
@@ -34,6 +34,12 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     for row in report.rows:
         assert list(row) == KEYS
         assert row["ms_median"] > 0
+
+
+def test_the_sizes_that_take_seconds_can_be_timed():
+    sizes = {(job.method, job.height * job.width // 10**6) for job in _deblur_jobs(True)}
+
+    assert sizes >= {("deepgyro", 0), ("deepgyro", 2), ("deepgyro", 12), ("richardson-lucy", 2)}
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):

@@ -126,7 +126,7 @@ def _run(session: Session, image: ndarray, field: ndarray) -> None:
 def _deblur_jobs(large: bool) -> Iterator[Job]:
     log, camera = _recording()
     rng = np.random.default_rng(0)
-    for height, width in [(270, 480)] + ([(1080, 1920), (3000, 4000)] if large else []):
+    for height, width in [(270, 480)] + ([(1080, 1920), (2600, 4622)] if large else []):
         photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         scaled = camera.scaled(height=height, width=width)
         field: Field = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
@@ -137,7 +137,7 @@ def _deblur_jobs(large: bool) -> Iterator[Job]:
                 precision = network(method).precision
                 work = partial(deblur_picture, photo, field, method=method)
                 yield Job("deblur", method, height, width, work, "openvino", precision)
-            elif height < 3000:
+            elif height < 2000:
                 yield Job(
                     "deblur", method, height, width, partial(deblur_picture, photo, field, method=method)
                 )
