@@ -222,6 +222,7 @@ def synth(
     out: Path,
     count: Whole,
     preset: Literal["physical", "paper"] = "physical",
+    paper_share: float | None = None,
     seed: Whole = 0,
     height: Whole = 270,
     width: Whole = 480,
@@ -250,6 +251,9 @@ def synth(
         How many pairs.
     preset
         "physical": real hands, sensors and lenses; "paper": section 4.2 of the paper.
+    paper_share
+        Share of the pairs (0 to 1) that are blurred as the paper's are: encoded values, straight paths, noise
+        of 30 dB; by default the preset's (0.15 for physical).
     seed
         Of all that is drawn.
     height
@@ -274,10 +278,11 @@ def synth(
     json
         Print one JSON object.
     """
-    from .synthesis import PRESETS, make_dataset, open_pool
+    from .synthesis import PRESETS, make_dataset, open_pool, with_paper_share
     from .synthesis.preview import preview_dataset, preview_files
 
     pictures = [str(file) for file in preview_files(preview)] if preview else []
+    draws = PRESETS[preset] if paper_share is None else with_paper_share(PRESETS[preset], paper_share)
     left_out: list[str] = []
 
     def leave_out(line: str) -> None:
@@ -292,7 +297,7 @@ def synth(
         bar.one_done()
     with _Bar(count, "pair") as bar:
         report = make_dataset(
-            pool, PRESETS[preset], out=out, count=count, seed=seed, **size, shard_size=shard_size,
+            pool, draws, out=out, count=count, seed=seed, **size, shard_size=shard_size,
             workers=workers, ray=ray, overwrite=overwrite, progress=bar.reached,
         )  # fmt: skip
     if preview:

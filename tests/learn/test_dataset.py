@@ -1,15 +1,14 @@
 from collections import Counter
 from dataclasses import replace
-from itertools import islice, product
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from deepgyro.blur import Blur
 from deepgyro.errors import DeepGyroError
-from deepgyro.learn.dataset import FreshPairs, Numbers, ShardPairs, collate, sample, turned
+from deepgyro.learn.dataset import FreshPairs, Numbers, ShardPairs, collate, sample
 from deepgyro.synthesis import PHYSICAL, pair_at
 
 SIZE = {"height": 40, "width": 56}
@@ -39,11 +38,15 @@ def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
 
 def test_a_patch_is_a_part_of_everything_alike(pool):
     pair = pair_at(pool, PHYSICAL, 0, 5, **SIZE)
+    whole = sample(pair)
+    rows, columns = whole["sharp"].shape[1:]
+    seed = next(k for k in range(99) if np.random.default_rng(k).random() >= 0.5)  # not on its head
 
-    part, whole = sample(pair, np.random.default_rng(1), patch=(16, 24)), sample(pair)
+    part = sample(pair, np.random.default_rng(seed), patch=(16, 24))
 
-    rng = np.random.default_rng(1)
-    top, left = int(rng.integers(25)), int(rng.integers(33))
+    rng = np.random.default_rng(seed)
+    rng.random()
+    top, left = int(rng.integers(rows - 15)), int(rng.integers(columns - 23))
     for name in ("sharp", "blurred", "exact", "noisy"):
         assert torch.equal(part[name], whole[name][:, top : top + 16, left : left + 24])
 
@@ -54,33 +57,25 @@ def test_a_patch_that_does_not_fit_is_refused(pool, patch):
         sample(pair_at(pool, PHYSICAL, 0, 0, **SIZE), np.random.default_rng(0), patch=patch)
 
 
-@pytest.mark.parametrize(("x", "y", "swap"), list(product([False, True], repeat=3)))
-def test_a_mirrored_picture_is_blurred_along_mirrored_paths(x, y, swap):
-    rng = np.random.default_rng(0)
-    sharp = rng.random((32, 32, 3), np.float32)
-    rows, columns = np.mgrid[:32, :32].astype(np.float32)
-    velocity = np.stack([5 + 0.1 * rows, 3 - 0.05 * columns], -1)
-    tau = np.linspace(-0.5, 0.5, 5, dtype=np.float32)
-    field = velocity[:, :, None] * tau[:, None] + np.stack([tau**2, -2 * tau**2], -1)  # curved
-    blurred = Blur(field)(sharp)
+def test_told_paths_run_right_and_down_however_the_camera_moved(pool):
+    for number in range(20):
+        item = sample(
+            pair_at(pool, PHYSICAL, 0, number, **SIZE), np.random.default_rng(number), patch=(32, 40)
+        )
 
-    (sharp_again, expected), (path, _) = turned(
-        (sharp, blurred), (field, field), mirror_x=x, mirror_y=y, swap=swap
-    )
-
-    found = Blur(np.ascontiguousarray(path))(np.ascontiguousarray(sharp_again))
-    np.testing.assert_allclose(found, expected, atol=1e-5)  # of 1
+        u, v = (item["noisy"][-2 + k] - item["noisy"][k] for k in range(2))
+        assert item["sharp"].shape == (3, 32, 40)
+        assert item["noisy"].shape == (18, 32, 40)
+        assert float((u * v).mean()) >= -5  # px squared; the whole picture's mean is not negative
+        assert float((u * u - v * v).mean()) >= -5
 
 
-@pytest.mark.parametrize(("patch", "ways", "draws"), [((40, 40), 8, 1000), ((40, 56), 4, 60)])
-def test_a_square_has_eight_symmetries_and_a_rectangle_four(pool, patch, ways, draws):
+def test_a_pair_is_drawn_standing_and_on_its_head(pool):
     pair = pair_at(pool, PHYSICAL, 0, 5, **SIZE)
-    rngs = [np.random.default_rng(k) for k in range(draws)]
 
-    items = [sample(pair, rng, patch=patch, symmetries=True) for rng in rngs]
+    items = [sample(pair, np.random.default_rng(k), patch=(40, 40)) for k in range(200)]
 
-    assert {item["sharp"].shape for item in items} == {(3, *patch)}
-    assert len(keys(items)) == ways * (56 - patch[1] + 1)
+    assert len(keys(items)) == 2 * (56 - 40 + 1)
 
 
 def pairs_of(kind, pool, shards, **options):
@@ -91,7 +86,7 @@ def pairs_of(kind, pool, shards, **options):
 
 @pytest.mark.parametrize("kind", ["shards", "fresh"])
 def test_a_number_always_stands_for_the_same_sample(pool, shards, kind):
-    options = {"patch": (16, 16), "symmetries": True}
+    options = {"patch": (16, 16)}
 
     first = pairs_of(kind, pool, shards, **options)
     forth = [first[k] for k in range(20)]

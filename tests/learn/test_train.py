@@ -24,7 +24,6 @@ SETTINGS = {
     "network": {"stages": 2, "widths": [8, 12], "blocks": [1, 1], "fractions": [-0.5, 0.5], "steps": [0.1]},
     "batch": 2,
     "patch": [24, 32],
-    "symmetries": True,
     "log_steps": 1,
     "warmup": 2,
     "accelerator": "cpu",

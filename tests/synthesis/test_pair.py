@@ -8,7 +8,7 @@ from deepgyro.blur import Blur
 from deepgyro.blurfield import path_length
 from deepgyro.errors import DeepGyroError
 from deepgyro.light import linear_to_srgb, srgb_to_linear
-from deepgyro.synthesis import PAPER, PHYSICAL, hand_shake, make_pair
+from deepgyro.synthesis import PAPER, PHYSICAL, hand_shake, make_pair, with_paper_share
 from deepgyro.synthesis.motion import draw_camera
 
 HEIGHT, WIDTH = 60, 96
@@ -314,3 +314,19 @@ def test_a_quarter_of_the_paths_is_straight_and_the_rest_curved(photo, log):
     straight = [draw(photo, log, config, seed).facts["straight"] for seed in range(120)]
 
     assert 0.13 < np.mean(straight) < 0.37
+
+
+def test_the_papers_kind_is_not_compressed(photo, log):
+    config = with_paper_share(with_parts(image={"jpeg": 1.0}), 1.0)
+
+    pairs = [draw(photo, log, config, seed) for seed in range(3)]
+
+    assert {(pair.facts["encoding"], pair.facts["straight"], pair.jpeg) for pair in pairs} == {
+        ("encoded", True, None)
+    }
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_is_between_none_and_all(share):
+    with pytest.raises(ValueError, match="0 to 1"):
+        with_paper_share(PHYSICAL, share)

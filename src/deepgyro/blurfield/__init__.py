@@ -1,5 +1,6 @@
 """The blur field: the path of every pixel while its row is exposed (eq. 2-5 of the paper)."""
 
+from .canonical import Turn, TurnedField, TurnedPicture, canonical_turn, upside_down
 from .field import (
     Field,
     MotionField,
@@ -21,7 +22,11 @@ __all__ = [
     "GridField",
     "MotionField",
     "Reference",
+    "Turn",
+    "TurnedField",
+    "TurnedPicture",
     "blur_field",
+    "canonical_turn",
     "exposed",
     "field_extent",
     "motion_field",
@@ -30,6 +35,7 @@ __all__ = [
     "read_field",
     "read_field_pair",
     "straight_vectors",
+    "upside_down",
     "with_fewest_instants",
     "write_field",
     "write_field_pair",

@@ -19,6 +19,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 
+from ..blurfield import canonical_turn, upside_down
 from ..errors import DeepGyroError
 from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
 from ..synthesis.samples import read_facts
@@ -26,8 +27,6 @@ from ..synthesis.shards import SHARDS, index_shard, read_places
 from ..threads import one_core
 
 Sample = dict[str, Tensor]
-Pictures = tuple[ndarray, ndarray]
-Fields = tuple[ndarray, ndarray]
 
 _FURTHER = 2**40  # from a number whose pair is passed over to the one that takes its place
 _TRIES = 100
@@ -38,66 +37,50 @@ def sample(
     rng: np.random.Generator | None = None,
     *,
     patch: tuple[int, int] | None = None,
-    symmetries: bool = False,
 ) -> Sample:
-    """Return a pair, or a patch of it, as tensors.
+    """Return a pair, or a patch of it, as tensors, turned as networks see it (`canonical_turn`).
 
     Parameters
     ----------
     pair
         Height and width h, w; n instants.
     rng
-        Draws where the patch is and how it is turned; needed for these two.
+        Draws where the patch is, and whether it stands on its head; needed for a patch.
     patch
         Height and width of a patch, px; None: the whole.
-    symmetries
-        Mirror it at random, and lay it on its side (if it is a square).
 
     Returns
     -------
     sample
         sharp, blurred: (3, h, w) float32, 0 to 1, encoded (sRGB). exact, noisy: (2 n, h, w) float32, px,
         channels x0, y0, x1, y1, ...: the field. gyro: 1.0, or 0.0 where there is none (the noisy field is
-        zero). linear: 1.0 if light was blurred, 0.0 if encoded values were.
+        zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
+        (3, w, h).
     """
-    if rng is None and (patch is not None or symmetries):
-        raise ValueError("rng is None: it is needed to draw where a patch is, and how it is turned")
+    turn = canonical_turn(pair.noisy)
     height, width = pair.sharp.shape[:2]
-    window = slice(0, height), slice(0, width)
-    if patch is not None and rng is not None:
-        if not (0 < patch[0] <= height and 0 < patch[1] <= width):
-            raise ValueError(f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}")
+    rows, columns = turn.size(height, width)
+    window = slice(0, rows), slice(0, columns)
+    if patch is not None:
+        if rng is None:
+            raise ValueError("rng is None: it is needed to draw where a patch is")
+        if not 0 < min(patch) <= max(patch) <= min(rows, columns):
+            sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
+            raise ValueError(f"{sizes}, and may lie on their side")
+        turn = upside_down(turn) if rng.random() < 0.5 else turn
         top, left = (
-            int(rng.integers(whole - part + 1)) for whole, part in zip((height, width), patch, strict=True)
+            int(rng.integers(whole - part + 1)) for whole, part in zip((rows, columns), patch, strict=True)
         )
         window = slice(top, top + patch[0]), slice(left, left + patch[1])
-    pictures, fields = (pair.sharp[window], pair.blurred[window]), (pair.exact[window], pair.noisy[window])
-    if symmetries and rng is not None:
-        x, y, swap = (rng.random(3) < 0.5).tolist()
-        pictures, fields = turned(pictures, fields, mirror_x=x, mirror_y=y, swap=swap)
+    seen = turn.window(window, height, width)
     return {
-        "sharp": _image(pictures[0]),
-        "blurred": _image(pictures[1]),
-        "exact": _channels(fields[0]),
-        "noisy": _channels(fields[1]),
+        "sharp": _image(turn.picture(pair.sharp[seen])),
+        "blurred": _image(turn.picture(pair.blurred[seen])),
+        "exact": _channels(turn.field(pair.exact[seen])),
+        "noisy": _channels(turn.field(pair.noisy[seen])),
         "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
         "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
     }
-
-
-def turned(
-    pictures: Pictures, fields: Fields, *, mirror_x: bool, mirror_y: bool, swap: bool
-) -> tuple[Pictures, Fields]:
-    """Mirror pictures (h, w, 3) and paths (h, w, n, 2), px, alike: one is still the other's blur.
-
-    Left and right change sides, top and bottom, and then x and y (only of a square).
-    """
-    across, down = slice(None, None, -1 if mirror_x else 1), slice(None, None, -1 if mirror_y else 1)
-    sign = np.array([-1 if mirror_x else 1, -1 if mirror_y else 1], np.float32)
-    images, paths = [p[down, across] for p in pictures], [f[down, across] * sign for f in fields]
-    if swap and images[0].shape[0] == images[0].shape[1]:
-        images, paths = [p.swapaxes(0, 1) for p in images], [f.swapaxes(0, 1)[..., ::-1] for f in paths]
-    return (images[0], images[1]), (paths[0], paths[1])
 
 
 def collate(samples: Sequence[Sample]) -> Sample:
@@ -115,7 +98,6 @@ class ShardPairs(Dataset[Sample]):
         *,
         seed: int,
         patch: tuple[int, int] | None = None,
-        symmetries: bool = False,
         without: Sequence[str] = (),
     ) -> None:
         """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
@@ -128,7 +110,7 @@ class ShardPairs(Dataset[Sample]):
         shards = sorted(folder.glob(SHARDS))
         if not shards:
             raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
-        self.seed, self.patch, self.symmetries = seed, patch, symmetries
+        self.seed, self.patch = seed, patch
         self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
         if without:
             self.places = [
@@ -149,7 +131,7 @@ class ShardPairs(Dataset[Sample]):
         shard, places = self.places[_order(self.seed, epoch, len(self.places))[place]]
         with _cores():
             pair = unpack(read_places(shard, places))
-            return sample(pair, _rng(self.seed, k), patch=self.patch, symmetries=self.symmetries)
+            return sample(pair, _rng(self.seed, k), patch=self.patch)
 
 
 class FreshPairs(Dataset[Sample]):
@@ -164,13 +146,12 @@ class FreshPairs(Dataset[Sample]):
         height: int = 270,
         width: int = 480,
         patch: tuple[int, int] | None = None,
-        symmetries: bool = False,
         without: Sequence[str] = (),
     ) -> None:
         """Make pairs of a height and width, px; one whose gyro is one of `without` is made anew."""
         self.pool, self.config, self.seed = pool, config, seed
         self.height, self.width = height, width
-        self.patch, self.symmetries, self.without = patch, symmetries, frozenset(without)
+        self.patch, self.without = patch, frozenset(without)
 
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0."""
@@ -179,7 +160,7 @@ class FreshPairs(Dataset[Sample]):
                 size = {"height": self.height, "width": self.width}
                 pair = pair_at(self.pool, self.config, self.seed, number, **size)
                 if pair.facts["gyro"] not in self.without:
-                    return sample(pair, _rng(self.seed, k), patch=self.patch, symmetries=self.symmetries)
+                    return sample(pair, _rng(self.seed, k), patch=self.patch)
         raise DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
 
 

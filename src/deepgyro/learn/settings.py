@@ -38,8 +38,6 @@ class TrainConfig:
     """Pairs a step, on each device."""
     patch: int | tuple[int, int] = 192
     """Side, or height and width, of the patches, px."""
-    symmetries: bool = False
-    """Mirror patches at random, and lay squares on their sides."""
     rate: float = 5e-4
     """Learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls to 1 % over
     the last `fall` of the training: until then the training can be made longer or shorter."""

@@ -123,17 +123,11 @@ def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
         )
     pairs: ShardPairs | FreshPairs
     if config.pairs is not None:
-        pairs = ShardPairs(
-            Path(config.pairs), seed=config.seed, patch=config.sides, symmetries=config.symmetries,
-            without=config.without,
-        )  # fmt: skip
+        pairs = ShardPairs(Path(config.pairs), seed=config.seed, patch=config.sides, without=config.without)
     else:
         photos, logs = (list(map(Path, paths)) for paths in (config.photos, config.gyro))
         pool = open_pool(photos, logs, height=270, width=480, gyro_columns=config.gyro_columns)
-        pairs = FreshPairs(
-            pool, PHYSICAL, seed=config.seed, patch=config.sides, symmetries=config.symmetries,
-            without=config.without,
-        )  # fmt: skip
+        pairs = FreshPairs(pool, PHYSICAL, seed=config.seed, patch=config.sides, without=config.without)
     pairs[0]
     return pairs
 

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from ..blur import Blur
 from ..blur.differences import LANES, PathDifferences
-from ..blurfield import Field, field_extent
+from ..blurfield import Field, TurnedField, TurnedPicture, canonical_turn, field_extent
 from ..tiles import Picture, Tile, Window, tiles
 from .contract import Contract
 from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
@@ -37,6 +37,7 @@ def restore(
 ) -> Iterator[tuple[Window, Float32[ndarray, "a b 3"]]]:
     """Take the blur out of a picture, stage after stage, each in tiles.
 
+    The network sees the picture turned so that its paths run as those it was trained on (`canonical_turn`).
     A tile's window reaches beyond it by as much as a stage sees, and the guess that is blurred again is that
     of the whole picture, so that tiles don't show.
 
@@ -63,17 +64,22 @@ def restore(
         Tile by tile, the picture's rows and columns and the sharp picture there, encoded.
     """
     contract = session.contract
+    extent = field_extent(field)[2] if extent is None else extent
+    turn = canonical_turn(field)
+    before = field.shape[:2]
+    image, field = TurnedPicture(image, turn, *before), TurnedField(field, turn)
     height, width = field.shape[:2]
     core = core or (max(height, width) if height * width <= SMALL else CORE)
     step = _step(contract)
     margin = -(-contract.margin // step) * step
     cut = list(tiles(height, width, core=core, margin=margin, multiple=step))
-    work = _Work(session, image, field, linear, cut, field_extent(field)[2] if extent is None else extent)
+    work = _Work(session, image, field, linear, cut, extent)
     for stage in range(1, contract.stages + 1):
         for done, change in enumerate(work.stage(stage)):
             if stage == contract.stages:
                 tile = cut[done]
-                yield tile.core, (_planes(image[tile.core]) + change).transpose(1, 2, 0)
+                sharp = (_planes(image[tile.core]) + change).transpose(1, 2, 0)
+                yield turn.window(tile.core, *before), turn.undone(sharp)
             if progress:
                 progress((stage - 1 + (done + 1) / len(cut)) / contract.stages)
 

@@ -1,6 +1,6 @@
 """Training pairs from sharp photos and gyro logs (section 4.2 of the paper, and the physics it left out)."""
 
-from .config import PAPER, PHYSICAL, PRESETS, SynthesisConfig
+from .config import PAPER, PHYSICAL, PRESETS, SynthesisConfig, with_paper_share
 from .dataset import DatasetReport, make_dataset
 from .hand import blur_photo, hand_shake
 from .pair import Pair, make_pair
@@ -26,4 +26,5 @@ __all__ = [
     "pair_at",
     "read_shard",
     "unpack",
+    "with_paper_share",
 ]

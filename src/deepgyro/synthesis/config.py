@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Range = tuple[float, float]
@@ -124,7 +124,7 @@ class ImageDraws:
     read: Range = (0.0005, 0.006)
     """Standard deviation of the read noise, of white; logarithmically uniform."""
     jpeg: float = 0.5
-    """Share of pairs that go through a JPEG file."""
+    """Share of pairs that go through a JPEG file; the paper's kind never does."""
     quality: tuple[int, int] = (75, 98)
     """Its quality."""
 
@@ -185,3 +185,16 @@ PAPER = SynthesisConfig(
 """Section 4.2 of the paper (docs/data-card.md says how its misprints are read)."""
 
 PRESETS = {"physical": PHYSICAL, "paper": PAPER}
+
+
+def with_paper_share(config: SynthesisConfig, share: float) -> SynthesisConfig:
+    """Return a configuration with another share of pairs of the paper's kind, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If it is no share.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share of the paper's kind is {share}; 0 to 1 is needed")
+    return replace(config, image=replace(config.image, encoded=share))

@@ -100,7 +100,7 @@ def make_pair(
     recorded = record(rng, scene, y, x, exact.ends if straight else exact, config.image)
     blurred = recorded.blurred
     jpeg, saved = None, None
-    if rng.random() < config.image.jpeg:
+    if rng.random() < config.image.jpeg and not encoded:
         jpeg, saved = jpeg_file(rng, blurred, config.image)
         blurred = decode_pixels(jpeg, "the pair's JPEG")
     facts = {
