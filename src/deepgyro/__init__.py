@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .camera import read_camera as read_camera
     from .deblurring import deblur as deblur
     from .errors import DeepGyroError as DeepGyroError
+    from .refine import Refined as Refined
+    from .refine import refine_field as refine_field
     from .telemetry import GyroLog as GyroLog
     from .telemetry import read_gyro as read_gyro
 
@@ -20,10 +22,12 @@ _HOME = {
     "Camera": "camera",
     "DeepGyroError": "errors",
     "GyroLog": "telemetry",
+    "Refined": "refine",
     "blur_field": "blurfield",
     "deblur": "deblurring",
     "read_camera": "camera",
     "read_gyro": "telemetry",
+    "refine_field": "refine",
 }
 __all__ = sorted(_HOME)
 

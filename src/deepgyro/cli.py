@@ -56,6 +56,7 @@ def deblur(
     gyro_columns: str | None = None,
     field: str | None = None,
     method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
+    refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -83,6 +84,8 @@ def deblur(
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
     method
         deepgyro: our network. richardson-lucy: no weights. fastgyro: the paper's baseline, in style.
+    refine
+        Let each photo correct what its gyro tells.
     overwrite
         Replace files that exist.
     json
@@ -96,7 +99,7 @@ def deblur(
     failures: list[Failure] = []
     with _Bar(len(found), "photo") as bar:
         for result in deblur_photos(
-            found, out, source, method=method, overwrite=overwrite, progress=bar.share
+            found, out, source, method=method, refine=refine, overwrite=overwrite, progress=bar.share
         ):
             bar.one_done()
             if isinstance(result, Failure):

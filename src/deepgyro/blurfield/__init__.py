@@ -11,6 +11,7 @@ from .field import (
     motion_field,
     path_length,
     paths_from_vectors,
+    sparse_paths,
     straight_vectors,
     with_fewest_instants,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "paths_from_vectors",
     "read_field",
     "read_field_pair",
+    "sparse_paths",
     "straight_vectors",
     "upside_down",
     "with_fewest_instants",

@@ -13,7 +13,7 @@ from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
 from ..tiles import Picture, Window
-from .field import Field, MotionField
+from .field import Field, sparse_paths
 
 NODES = 33
 """Rows and columns where the paths' mean direction is taken."""
@@ -65,13 +65,7 @@ def _mirrored(part: slice, size: int, mirror: bool) -> slice:
 
 def canonical_turn(field: Field) -> Turn:
     """Return the turn after which paths run, on average, 0 to 45 degrees down from the right."""
-    size = field.shape[:2]
-    if isinstance(field, MotionField):
-        rows, columns = (np.unique(np.linspace(0, side - 1, NODES).astype(np.int64)) for side in size)
-        paths = field.at(rows, columns, np.float32)
-    else:
-        down, across = (slice(None, None, max(1, side // NODES)) for side in size)
-        paths = field[down, across]
+    paths = sparse_paths(field, NODES, NODES)
     u, v = np.moveaxis(paths[:, :, -1] - paths[:, :, 0], -1, 0)
     # Doubled angles, weighted with the squares of the lengths: a path and its reverse are one direction.
     return Turn(mirror_x=bool((u * v).sum() < 0), swap=bool((u * u).sum() < (v * v).sum()))

@@ -366,6 +366,22 @@ def field_extent(field: Field) -> tuple[float, float, int]:
     return float(np.median(np.concatenate(lengths))), longest, int(np.ceil(most))
 
 
+def sparse_paths(field: Field, rows: int, columns: int) -> Float32[ndarray, "a b n 2"]:
+    """Return the paths at about so many rows and columns that share the picture evenly, px."""
+    if isinstance(field, MotionField):
+        y, x = (
+            ((np.arange(count) + 0.5) / count * side).astype(np.int64)
+            for count, side in (
+                (min(rows, field.shape[0]), field.shape[0]),
+                (min(columns, field.shape[1]), field.shape[1]),
+            )
+        )
+        return field.at(y, x, np.float32)
+    steps = (max(1, side // count) for side, count in zip(field.shape[:2], (rows, columns), strict=True))
+    down, across = (slice(step // 2, None, step) for step in steps)
+    return field[down, across]
+
+
 def _measured(field: Float[ndarray, "h w n 2"]) -> tuple[Float[ndarray, "h w"], float]:
     """Return every path's length, and the largest |x| or |y| of them all, px."""
     from .kernels import lengths

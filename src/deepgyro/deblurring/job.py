@@ -99,6 +99,7 @@ def deblur_photos(
     source: Source,
     *,
     method: Method = "deepgyro",
+    refine: bool = True,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[PhotoReport | Failure]:
@@ -116,6 +117,8 @@ def deblur_photos(
         A folder, or a picture's name for one photo.
     source
         Where the fields come from.
+    refine
+        Let each picture correct its field.
     progress
         Called with the share that is done of the photo in hand.
 
@@ -132,7 +135,7 @@ def deblur_photos(
         If the options don't fit together.
     """
     paths = output_paths(photos, out)
-    job = _Job(source, read_recording(source, photos), method, overwrite, progress)
+    job = _Job(source, read_recording(source, photos), method, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -148,6 +151,7 @@ class _Job:
     source: Source
     recording: Recording | None
     method: Method
+    refine: bool
     overwrite: bool
     progress: Callable[[float], None] | None
 
@@ -161,10 +165,12 @@ class _Job:
         picture = read_photo(photo)
         field, missing = self.field(picture, photo)
         try:
-            result = deblur_picture(picture.pixels, field, method=self.method, progress=self.progress)
+            result = deblur_picture(
+                picture.pixels, field, method=self.method, refine=self.refine, progress=self.progress
+            )
         except ValueError as error:  # a field that is computed tile by tile finds some faults only then
             raise DeepGyroError(f"{photo}: {error}") from error
-        note = missing or result.note
+        as_it_came = f"{missing or result.note}: written as it came"
         report = PhotoReport(
             file=str(photo),
             out=str(out),
@@ -172,7 +178,7 @@ class _Job:
             blur_median_px=round(result.blur_median_px, 2),
             blur_max_px=round(result.blur_max_px, 2),
             seconds=round(time.perf_counter() - started, 2),
-            note=f"{note}: written as it came" if note else "",
+            note=as_it_came if result.method == "none" else result.note,
         )
         if result.method != "none" or photo.suffix.lower() != out.suffix.lower():
             sharp = replace(picture, pixels=result.image)
@@ -184,7 +190,8 @@ class _Job:
 
     def settings(self, photo: Path) -> dict[str, Any]:
         """Return what decides about a photo's result beside the photo itself."""
-        settings: dict[str, Any] = {"version": __version__, "method": self.method, "sources": self.sources}
+        settings: dict[str, Any] = {"version": __version__, "method": self.method, "refine": self.refine}
+        settings["sources"] = self.sources
         if self.weights:
             settings["weights"] = self.weights
         if self.source.gyro_columns:

@@ -15,6 +15,7 @@ from ..blur.operator import MAX_REACH
 from ..blurfield import Field, field_extent, path_length, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from ..refine import refine_field
 from ..runtime import NETWORKS, network, restore
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Deblurred:
     blur_median_px: float
     blur_max_px: float
     note: str
-    """Why the picture is as it came; empty if it was deblurred."""
+    """Why the picture is as it came, or how its field was corrected; else empty."""
 
 
 def deblur(
@@ -48,6 +49,7 @@ def deblur(
     *,
     method: Method = "deepgyro",
     encoding: Encoding = "srgb",
+    refine: bool = True,
 ) -> Pixels:
     """Take the motion blur out of a picture.
 
@@ -64,6 +66,9 @@ def deblur(
     encoding
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
+    refine
+        Let the picture correct the field (`refine_field`); where it contradicts the field, the picture comes
+        back as it is.
 
     Returns
     -------
@@ -76,8 +81,8 @@ def deblur(
     ValueError
         If shapes or types don't fit, or the field has numbers that are not finite.
     """
-    result = deblur_picture(image, field, method=method, encoding=encoding)
-    if result.note:
+    result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
+    if result.method == "none":
         logger.warning("the picture is returned as it came: %s", result.note)
     return result.image
 
@@ -88,6 +93,7 @@ def deblur_picture(
     *,
     method: Method = "deepgyro",
     encoding: Encoding = "srgb",
+    refine: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
     """Do what `deblur` does, and say what was done; ``progress`` is called with the share that is done."""
@@ -103,6 +109,15 @@ def deblur_picture(
     if too_large or (method == "richardson-lucy" and core_size(reach, field.shape[2]) < LEAST_CORE):
         note = "the field is too large to be meant: check units, exposure and focal length"
         return Deblurred(image.copy(), "none", median, longest, note)
+    said = ""
+    if refine:
+        refined = refine_field(image, field)
+        if refined.field is None:
+            return Deblurred(image.copy(), "none", median, longest, refined.note)
+        said = refined.note
+        if refined.field is not field:
+            field = refined.field
+            median, longest, reach = field_extent(field)
     out = np.empty_like(image)
     if method in NETWORKS:
         values: _Values = _Values(image)
@@ -122,7 +137,7 @@ def deblur_picture(
         before = values[window]
         mixed = before + share * (sharp.clip(0, 1) - before)
         out[window] = from_unit(linear_to_srgb(mixed) if decoded else mixed, image.dtype)
-    return Deblurred(out, method, median, longest, "")
+    return Deblurred(out, method, median, longest, said)
 
 
 @dataclass(frozen=True)

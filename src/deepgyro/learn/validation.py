@@ -42,8 +42,8 @@ def whole_samples(
 ) -> Iterator[tuple[Sample, Mapping[str, object]]]:
     """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
     for pair in islice(map(unpack, read_samples(folder)), count):
-        height, width = (side // network.multiple * network.multiple for side in pair.sharp.shape[:2])
         item = sample(pair)
+        height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
         yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.facts
 
 
@@ -61,9 +61,10 @@ def validate(network: DeepGyro, folder: Path, *, count: int = 64) -> dict[str, f
 
 def sample_pictures(network: DeepGyro, folder: Path) -> UInt8[ndarray, "h w 3"]:
     """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
-    rows = [
-        torch.cat([item["blurred"], guessed(network, item), item["sharp"]], 2)
-        for item, _ in whole_samples(network, folder, PICTURES)
-    ]
+    rows = []
+    for item, _ in whole_samples(network, folder, PICTURES):
+        row = [item["blurred"], guessed(network, item), item["sharp"]]
+        lying = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all in one way, to fit together
+        rows.append(torch.cat([x.transpose(1, 2) for x in row] if lying else row, 2))
     picture = torch.cat(rows, 1).clamp(0, 1) * 255
     return np.asarray(picture.round().byte().permute(1, 2, 0))

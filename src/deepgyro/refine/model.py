@@ -1,0 +1,119 @@
+"""How a field may be wrong: a factor, and a few smooth terms on its blur vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Shaped
+from numpy import ndarray
+
+from ..blurfield import Field, sparse_paths
+from ..tiles import Window
+
+ROWS, COLUMNS = 45, 80
+"""Where the blur vectors are looked at; they are smooth."""
+
+TERMS = 8
+"""Scale; shift along x and y; roll; how much the shift along x and y changes down, and across."""
+
+GYRO = np.array([0.2, 4.0, 4.0, 2.0, 2.0, 2.0, 0.5, 0.5])
+"""Standard deviations of the terms where a gyro told the field: what sensors, clocks and moving hands do. The
+first has no unit, the others px at a picture 480 px wide."""
+NOBODY = np.array([1e-3, 40.0, 40.0, 6.0, 6.0, 6.0, 4.0, 4.0])
+"""The same where nobody told any: a hand's shake."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Blur vectors as they are told, what may be added to them, and how likely that is."""
+
+    told: Float32[ndarray, "rows columns 2"]
+    """From the start to the end of the path, px, at places that share the picture evenly."""
+    height: int
+    width: int
+    spread: Float64[ndarray, " k"]
+    """Standard deviations of the terms: the first has no unit, the others are px."""
+
+    @classmethod
+    def of(cls, field: Field | None, height: int, width: int) -> Model:
+        """Return the model of a field that a gyro told, or of any shake of a hand."""
+        px = np.r_[1.0, np.full(TERMS - 1, max(height, width) / 480)]
+        if field is None:
+            return cls(np.zeros((ROWS, COLUMNS, 2), np.float32), height, width, NOBODY * px)
+        paths = sparse_paths(field, ROWS, COLUMNS)
+        return cls(paths[:, :, -1] - paths[:, :, 0], height, width, GYRO * px)
+
+    @property
+    def length(self) -> float:
+        """Mean length of the told vectors, px."""
+        return float(np.linalg.norm(self.told, axis=-1).mean())
+
+    def vectors(self, theta: Float64[ndarray, " k"]) -> Float32[ndarray, "rows columns 2"]:
+        """Return the blur vectors, px, where the told ones are."""
+        rows, columns = self.told.shape[:2]
+        y, x = (
+            (np.arange(count) + 0.5) * (side / count) - 0.5
+            for count, side in ((rows, self.height), (columns, self.width))
+        )
+        added = added_vectors(theta, y, x, self.height, self.width)
+        return np.asarray((1 + theta[0]) * self.told + added, np.float32)
+
+    def terms(self, places: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2 k"]:
+        """Return what each term adds to the vectors at places, whose x and y are shares of the picture."""
+        told = self.told_at(places)
+        half = np.hypot(self.height, self.width) / 2
+        x, y = ((places - 0.5) * (self.width, self.height) / half).T
+        one, no = np.ones(len(x)), np.zeros(len(x))
+        along_x = np.stack([told[:, 0], one, no, -y, y, no, x, no], -1)
+        along_y = np.stack([told[:, 1], no, one, x, no, y, no, x], -1)
+        return np.stack([along_x, along_y], 1)
+
+    def told_at(self, places: Float64[ndarray, "n 2"]) -> Float32[ndarray, "n 2"]:
+        """Return the told vectors, px, at places, whose x and y are shares of the picture."""
+        rows, columns = self.told.shape[:2]
+        y, x = ((places[:, k] * count).astype(int) for k, count in ((1, rows), (0, columns)))
+        return np.asarray(self.told[np.minimum(y, rows - 1), np.minimum(x, columns - 1)])
+
+    def cost(self, thetas: Float64[ndarray, "m k"]) -> Float64[ndarray, " m"]:
+        """Return minus the logarithm of the prior; the shift has long tails, as translation has."""
+        squares = (thetas / self.spread) ** 2
+        shift = squares[:, 1:3].sum(1)
+        return np.asarray(0.5 * (squares.sum(1) - shift) + 2 * np.log1p(shift / 4))
+
+
+def added_vectors(
+    theta: Float64[ndarray, " k"],
+    y: Shaped[ndarray, " h"],
+    x: Shaped[ndarray, " w"],
+    height: int,
+    width: int,
+) -> Float64[ndarray, "h w 2"]:
+    """Return what the terms but the first add to the blur vectors (px) of rows y and columns x, px."""
+    half = np.hypot(height, width) / 2
+    v, u = (y[:, None] - (height - 1) / 2) / half, (x[None, :] - (width - 1) / 2) / half
+    _, along_x, along_y, roll, down_x, down_y, across_x, across_y = theta
+    return np.stack(
+        [along_x + (down_x - roll) * v + across_x * u, along_y + down_y * v + (across_y + roll) * u], -1
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedField:
+    """A field as the picture corrects it; it slices like an array (height, width, n, 2), px."""
+
+    field: Field
+    theta: Float64[ndarray, " k"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, n, 2)."""
+        return tuple(self.field.shape)
+
+    def __getitem__(self, window: Window) -> Float32[ndarray, "h w n 2"]:
+        """Return the part of the field in a window of rows and columns, px."""
+        height, width, n, _ = self.shape
+        y, x = (np.arange(*part.indices(side)) for part, side in zip(window, (height, width), strict=True))
+        added: Float[ndarray, "h w 2"] = added_vectors(self.theta, y, x, height, width).astype(np.float32)
+        shares = np.linspace(-0.5, 0.5, n, dtype=np.float32)
+        return np.float32(1 + self.theta[0]) * self.field[window] + added[:, :, None] * shares[:, None]

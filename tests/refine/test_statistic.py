@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from deepgyro.blur import Blur
+from deepgyro.blurfield import paths_from_vectors
+from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.refine.model import Model
+from deepgyro.refine.statistic import Pyramid, Scale, region_dips
+
+FULL = Scale(0, 1.2)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """The demo's photo, at half its size: a scene with all kinds of edges."""
+    from importlib.resources import files
+
+    import cv2
+
+    data = np.frombuffer(files("deepgyro.data").joinpath("coffee.jpg").read_bytes(), np.uint8)
+    pixels = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(pixels[:270, :480])
+
+
+def blurred(photo, vectors, noise=0.01):
+    light = Blur(paths_from_vectors(vectors))(srgb_to_linear(to_unit(photo)))
+    noisy = linear_to_srgb(light) + np.random.default_rng(0).normal(0, noise, photo.shape)
+    return from_unit(noisy.astype(np.float32), np.dtype(np.uint8))
+
+
+def everywhere(u, v, height=270, width=480):
+    return np.full((height, width, 2), (u, v), np.float32)
+
+
+def where_it_dips(image, told, reach=8):
+    """Return the shift of the deepest dip of the whole picture, and how deep it is."""
+    height, width = image.shape[:2]
+    model = Model.of(paths_from_vectors(told), height, width)
+    dips = region_dips(Pyramid(image), model.told, FULL, reach=reach)
+    terms = model.terms(dips.places)
+    shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
+    thetas = np.zeros((len(shifts), 8))
+    thetas[:, 1:3] = shifts
+    z = dips.z(terms, thetas)
+    return shifts[z.argmin()].tolist(), float(z.min())
+
+
+@pytest.mark.parametrize(("u", "v"), [(18, 0), (0, 14), (13, -9), (-22, -17), (40, 12)])
+def test_the_correlation_dips_one_path_apart(photo, u, v):
+    shift, z = where_it_dips(blurred(photo, everywhere(u, v)), everywhere(u, v))
+
+    assert max(map(abs, shift)) <= 1  # px
+    assert z < -5
+
+
+def test_the_dip_is_where_the_path_ends_and_not_where_it_is_told_to(photo):
+    shift, _ = where_it_dips(blurred(photo, everywhere(20, 6)), everywhere(16, 9))
+
+    np.testing.assert_allclose(shift, [4, -3], atol=1)  # px
+
+
+def test_a_sharp_picture_has_no_dip(photo):
+    for vector in [(18, 0), (0, 14), (13, -9), (-22, -17)]:
+        _, z = where_it_dips(photo, everywhere(*vector), reach=4)
+
+        assert z > -4
+
+
+def test_a_picture_without_anything_in_it_says_nothing():
+    _, z = where_it_dips(np.full((90, 120, 3), 77, np.uint8), everywhere(12, 0, 90, 120))
+
+    assert z == pytest.approx(0, abs=0.01)
+
+
+def test_streaks_run_along_the_path(photo):
+    told = Model.of(paths_from_vectors(everywhere(25, 8)), 270, 480)
+    dips = region_dips(Pyramid(blurred(photo, everywhere(25, 8))), told.told, FULL, reach=4)
+    along = told.told_at(dips.places)
+
+    assert dips.streaks(along) < -1
+    assert dips.streaks(along[:, ::-1] * [-1, 1]) > 1
+
+
+def test_16_bits_and_floats_say_the_same(photo):
+    image = blurred(photo, everywhere(20, 6))
+
+    found = [
+        where_it_dips(same, everywhere(18, 6))
+        for same in (image, image.astype(np.uint16) * 257, image.astype(np.float32) / 255)
+    ]
+
+    assert found[0][0] == found[1][0] == found[2][0]
+    np.testing.assert_allclose([z for _, z in found], found[0][1], rtol=0.02)
