@@ -557,6 +557,54 @@ def table1(
     return 0
 
 
+@bench.command
+def errors(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 4,
+    seed: Whole = 1,
+    plot: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measure what wrong fields cost: PSNR (dB) after deblurring with them (extra: bench).
+
+    Photos are blurred by motions of the logs, 8, 20 and 40 px in the mean, with rolling shutter, linear light
+    and sensor noise. Fields are off by multiples of (5, 3) px, scaled, mirrored, turned, or computed from a
+    gyro whose clock, bias or axes are wrong, a wrong readout time or focal length, or another recording.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Photos.
+    seed
+        Of all that is drawn.
+    plot
+        PNG that is written: dB gained against how wrong the field is.
+    overwrite
+        Replace a file of that name.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import errors as run_errors
+    from .benchmark import side_by_side, with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_errors(
+            data, methods=method, count=count, seed=seed, plot=plot, overwrite=overwrite, progress=bar.share
+        )
+        bar.one_done()
+    shown = side_by_side(report.rows, "blur_px", "psnr", "px", without="psnr_in")
+    _print_bench(report, json, with_missing(shown, method))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

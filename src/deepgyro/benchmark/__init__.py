@@ -1,8 +1,21 @@
 """Figures by command: what `deepgyro bench NAME` prints."""
 
-from .report import BenchReport, Row, table
+from .contenders import with_missing
+from .errors import errors
+from .report import BenchReport, Row, side_by_side, table
 from .speed import speed
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
 
-__all__ = ["BenchReport", "Row", "beside_paper", "speed", "synthesis", "table", "table1"]
+__all__ = [
+    "BenchReport",
+    "Row",
+    "beside_paper",
+    "errors",
+    "side_by_side",
+    "speed",
+    "synthesis",
+    "table",
+    "table1",
+    "with_missing",
+]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..threads import core_count
@@ -46,6 +47,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def side_by_side(rows: Sequence[Row], key: str, value: str, unit: str, *, without: str = "") -> list[Row]:
+    """Return rows for a person, a column of `value` for each `key`; rows alike in all else become one."""
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in rows:
+        rest = {name: cell for name, cell in row.items() if name not in (key, value, without)}
+        found.setdefault(tuple(rest.values()), rest)[f"{value}, {row[key]:g} {unit}"] = row[value]
+    return list(found.values())
 
 
 def _cell(value: str | float | int | Mapping[str, float] | None) -> str:
