@@ -605,6 +605,43 @@ def errors(
     return 0
 
 
+@bench.command
+def sharp(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 6,
+    seed: Whole = 1,
+    json: Flag = False,
+) -> int:
+    """Measure what becomes of a sharp photo with mild noise: PSNR (dB) of the result (extra: bench).
+
+    The field is zero; or true, of 0.5 px ("half"); or a lie of 10 to 40 px.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Photos.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import sharp as run_sharp
+    from .benchmark import with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_sharp(data, methods=method, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

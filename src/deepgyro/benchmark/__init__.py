@@ -3,6 +3,7 @@
 from .contenders import with_missing
 from .errors import errors
 from .report import BenchReport, Row, side_by_side, table
+from .sharp import sharp
 from .speed import speed
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
@@ -12,6 +13,7 @@ __all__ = [
     "Row",
     "beside_paper",
     "errors",
+    "sharp",
     "side_by_side",
     "speed",
     "synthesis",

@@ -63,7 +63,8 @@ def _exact(shot: Shot) -> Float32[ndarray, "h w n 2"]:
 
 def _biased(shot: Shot, level: float) -> Told:
     field = _exact(shot)
-    return np.add(field, linear_path(level * np.array(BIAS), field.shape[2]))
+    field += linear_path(level * np.array(BIAS), field.shape[2])
+    return field
 
 
 def _turned(shot: Shot, level: float) -> Float32[ndarray, "h w n 2"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,13 +10,12 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
-from ..blurfield import GridField
 from ..frames import eight_bits, read_photo
 from ..synthesis import PHYSICAL
 from ..synthesis.config import ImageDraws
 from ..synthesis.image import around, draw_window, record_light
 from ..synthesis.motion import STEP, Exposure, draw_camera, draw_exposure
-from ..synthesis.patches import PatchedField
+from ..synthesis.patches import Patch, PatchedField
 from ..telemetry import GyroLog
 
 
@@ -80,7 +79,8 @@ def take_shot(
     height: int,
     width: int,
     image: ImageDraws = PHYSICAL.image,
-    moving: Callable[[GridField], PatchedField] = lambda field: PatchedField(field, ()),
+    still: bool = False,
+    patches: tuple[Patch, ...] = (),
 ) -> Shot:
     """Blur a part of a photo by a motion of a log, scaled to a mean length.
 
@@ -95,8 +95,12 @@ def take_shot(
         One of them is drawn for the motion, another for a wrong gyro.
     blur_px
         Mean length of the paths, px.
-    moving
-        Adds regions that move by themselves; none by default.
+    image
+        Light and noise.
+    still
+        The picture is taken as if the camera had not turned.
+    patches
+        Regions that move by themselves.
     """
     first = int(rng.integers(len(logs)))
     camera = draw_camera(rng, PHYSICAL.camera, height=height, width=width)
@@ -104,7 +108,8 @@ def take_shot(
     draws = replace(PHYSICAL.motion, blur=blur_px, blur_power=0.0)
     taken = draw_exposure(rng, logs[first], camera, draws)
     other = draw_exposure(rng, logs[(first + 1) % len(logs)], camera, draws)
-    field = moving(taken.field().on_grid(STEP))
+    path = taken.at_rest() if still else taken
+    field = PatchedField(path.field().on_grid(STEP), patches)
     scene, y, x = around(window.photo, window.top, window.left, height, width, field.reach)
     recorded = record_light(rng, scene, y, x, field, image)
     direction = rng.standard_normal(3)
