@@ -2,6 +2,7 @@
 
 from .contenders import with_missing
 from .errors import errors
+from .features import features
 from .report import BenchReport, Row, side_by_side, table
 from .sharp import sharp
 from .speed import speed
@@ -13,6 +14,7 @@ __all__ = [
     "Row",
     "beside_paper",
     "errors",
+    "features",
     "sharp",
     "side_by_side",
     "speed",

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from ..frames import eight_bits, read_photo
 from ..synthesis import PHYSICAL
-from ..synthesis.config import ImageDraws
+from ..synthesis.config import CameraDraws, ImageDraws
 from ..synthesis.image import around, draw_window, record_light
 from ..synthesis.motion import STEP, Exposure, draw_camera, draw_exposure
 from ..synthesis.patches import Patch, PatchedField
@@ -80,37 +80,64 @@ def take_shot(
     width: int,
     image: ImageDraws = PHYSICAL.image,
     still: bool = False,
+) -> Shot:
+    """Blur a part of a photo, drawn as the preset "physical" of `synth` draws it; see `shake`."""
+    window = draw_window(rng, photo, height, width, image)
+    place = Place(window.photo, window.top, window.left, height, width)
+    return shake(place, logs, blur_px, rng, image=image, still=still)
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A part of a sharp photo."""
+
+    photo: UInt8[ndarray, "a b 3"]
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def shake(
+    place: Place,
+    logs: Sequence[GyroLog],
+    blur_px: float,
+    rng: np.random.Generator,
+    *,
+    camera: CameraDraws = PHYSICAL.camera,
+    image: ImageDraws = PHYSICAL.image,
+    still: bool = False,
     patches: tuple[Patch, ...] = (),
 ) -> Shot:
     """Blur a part of a photo by a motion of a log, scaled to a mean length.
 
-    Camera, exposure, rolling shutter, light and noise are drawn as the preset "physical" of `synth` draws
-    them; the camera only turns, so that a right gyro is right.
+    Camera, exposure, rolling shutter, light and noise are by default drawn as the preset "physical" of
+    `synth` draws them; the camera only turns, so that a right gyro is right.
 
     Parameters
     ----------
-    photo
+    place
         Sharp, encoded (sRGB).
     logs
         One of them is drawn for the motion, another for a wrong gyro.
     blur_px
         Mean length of the paths, px.
-    image
-        Light and noise.
+    camera, image
+        What cameras, light and noise are drawn from.
     still
         The picture is taken as if the camera had not turned.
     patches
         Regions that move by themselves.
     """
     first = int(rng.integers(len(logs)))
-    camera = draw_camera(rng, PHYSICAL.camera, height=height, width=width)
-    window = draw_window(rng, photo, height, width, image)
+    drawn_camera = draw_camera(rng, camera, height=place.height, width=place.width)
     draws = replace(PHYSICAL.motion, blur=blur_px, blur_power=0.0)
-    taken = draw_exposure(rng, logs[first], camera, draws)
-    other = draw_exposure(rng, logs[(first + 1) % len(logs)], camera, draws)
+    taken = draw_exposure(rng, logs[first], drawn_camera, draws)
+    other = draw_exposure(rng, logs[(first + 1) % len(logs)], drawn_camera, draws)
     path = taken.at_rest() if still else taken
     field = PatchedField(path.field().on_grid(STEP), patches)
-    scene, y, x = around(window.photo, window.top, window.left, height, width, field.reach)
+    scene, y, x = around(place.photo, place.top, place.left, place.height, place.width, field.reach)
     recorded = record_light(rng, scene, y, x, field, image)
     direction = rng.standard_normal(3)
-    return Shot(recorded.sharp, recorded.blurred, field, taken, other, direction / np.linalg.norm(direction))
+    direction /= np.linalg.norm(direction)
+    return Shot(recorded.sharp, recorded.blurred, field, taken, other, direction)
