@@ -682,6 +682,53 @@ def features(
     return 0
 
 
+@bench.command
+def natural(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 2,
+    seed: Whole = 1,
+    page: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur real photos, and one in which something moves by itself: figures 8 and 9 (extra: bench).
+
+    reblur_error: the result blurred again along the field, minus the input, mean of 255; blur_effect: 0 is
+    sharp, 1 blurred (scikit-image). Neither says which picture is better: look at them.
+
+    Parameters
+    ----------
+    data
+        Folder with the recordings real/shield_crops, shield_burst, iphone_office, iphone_billiards and mars;
+        photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Photos of each recording, at most.
+    seed
+        Of the picture that is made.
+    page
+        HTML file that is written, with the pictures in it: input, field, each result.
+    overwrite
+        Replace a file of that name.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import natural as run_natural
+    from .benchmark import with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_natural(
+            data, methods=method, count=count, seed=seed, page=page, overwrite=overwrite, progress=bar.share
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

@@ -3,6 +3,7 @@
 from .contenders import with_missing
 from .errors import errors
 from .features import features
+from .natural import natural
 from .report import BenchReport, Row, side_by_side, table
 from .sharp import sharp
 from .speed import speed
@@ -15,6 +16,7 @@ __all__ = [
     "beside_paper",
     "errors",
     "features",
+    "natural",
     "sharp",
     "side_by_side",
     "speed",

@@ -41,11 +41,11 @@ def report(bench: str, rows: Sequence[Row]) -> BenchReport:
 
 def table(rows: Sequence[Row]) -> str:
     """Return rows as a table for a terminal; columns that no row fills are left out."""
-    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    lines = [names] + [[_cell(row[name]) for name in names] for row in rows]
+    names = filled_columns(rows)
+    lines = [names] + [[cell(row[name]) for name in names] for row in rows]
     widths = [max(len(line[k]) for line in lines) for k in range(len(names))]
     return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+        "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
@@ -58,7 +58,13 @@ def side_by_side(rows: Sequence[Row], key: str, value: str, unit: str, *, withou
     return list(found.values())
 
 
-def _cell(value: str | float | int | Mapping[str, float] | None) -> str:
+def filled_columns(rows: Sequence[Row]) -> list[str]:
+    """Return the names of the columns that some row fills."""
+    return [name for name in rows[0] if any(row[name] is not None for row in rows)]
+
+
+def cell(value: str | float | int | Mapping[str, float] | None) -> str:
+    """Return a value as a table shows it."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {100 * part:.0f} %" for name, part in value.items())
     return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)

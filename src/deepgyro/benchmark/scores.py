@@ -1,15 +1,17 @@
-"""How good a picture is: PSNR and SSIM against the sharp one, of scikit-image."""
+"""How good a picture is: against the sharp one, against the blurred one, and by itself."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
+from ..blur import Blur
+from ..blurfield import Field
 from ..errors import DeepGyroError
-from ..light import Pixels, to_unit
+from ..light import Pixels, linear_to_srgb, srgb_to_linear, to_unit
 
 
 def psnr(sharp: Pixels, restored: Pixels) -> float:
@@ -32,6 +34,25 @@ def similarity(sharp: Float32[ndarray, "h w 3"], restored: Float32[ndarray, "h w
     across = ((0, 0), (0, 0), (3, 3))  # scikit-image leaves these out of the mean again
     volumes = (np.pad(picture, across, "symmetric") for picture in (sharp, restored))
     return float(structural_similarity(*volumes, win_size=7, data_range=1))
+
+
+def blur_effect(image: UInt8[ndarray, "h w 3"]) -> float:
+    """Return scikit-image's `blur_effect` of a picture's grey values: 0 is sharp, 1 as blurred as can be.
+
+    How little the gradients change when the picture is smoothed once more, over 11 px along the rows or the
+    columns, whichever is worse (Crete et al. 2007). It needs no reference, and takes noise for sharpness.
+    """
+    from skimage.color import rgb2gray
+    from skimage.measure import blur_effect as of_gray
+
+    return float(of_gray(rgb2gray(image), h_size=11))
+
+
+def reblur_error(restored: UInt8[ndarray, "h w 3"], blurred: UInt8[ndarray, "h w 3"], field: Field) -> float:
+    """Return the mean of ``|A(restored) - blurred|``, of 255: blurred in linear light, compared encoded."""
+    light = srgb_to_linear(to_unit(restored))
+    again = linear_to_srgb(Blur(field[:, :])(light)).clip(0, 1)
+    return 255 * float(np.abs(again - to_unit(blurred)).mean(dtype=np.float64))
 
 
 def need_extra(*packages: str) -> None:
