@@ -593,15 +593,14 @@ def errors(
         Print one JSON object.
     """
     from .benchmark import errors as run_errors
-    from .benchmark import side_by_side, with_missing
+    from .benchmark import errors_shown, with_missing
 
     with _Bar(1, "bench") as bar:
         report = run_errors(
             data, methods=method, count=count, seed=seed, plot=plot, overwrite=overwrite, progress=bar.share
         )
         bar.one_done()
-    shown = side_by_side(report.rows, "blur_px", "psnr", "px", without="psnr_in")
-    _print_bench(report, json, with_missing(shown, method))
+    _print_bench(report, json, with_missing(errors_shown(report.rows), method))
     return 0
 
 
@@ -726,6 +725,47 @@ def natural(
         )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))
+    return 0
+
+
+@bench.command
+def report(
+    *,
+    data: Path = Path("../shared/data"),
+    page: Path = Path("results.html"),
+    markdown: Path | None = None,
+    quick: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Run all benches, and write one HTML page: tables, plots, pictures, versions, machine (extra: bench).
+
+    Parameters
+    ----------
+    data
+        Folder with what all benches need; one that misses something is on the page with a line that says so.
+    page
+        HTML file that is written.
+    markdown
+        File for the tables alone, in Markdown.
+    quick
+        Few pictures: to see that all is well.
+    overwrite
+        Replace files of these names.
+    json
+        Print one JSON object: the rows of all benches.
+    """
+    from .benchmark import make_results
+
+    with _Bar(1, "report") as bar:
+        report = make_results(
+            data, page, markdown=markdown, quick=quick, overwrite=overwrite, progress=bar.share
+        )
+        bar.one_done()
+    if json:
+        _print_json(asdict(report))
+    else:
+        print("\n".join(f"{path}" for path in (page, markdown) if path))
     return 0
 
 

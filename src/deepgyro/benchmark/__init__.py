@@ -1,10 +1,11 @@
 """Figures by command: what `deepgyro bench NAME` prints."""
 
 from .contenders import with_missing
-from .errors import errors
+from .errors import errors, errors_shown
 from .features import features
 from .natural import natural
-from .report import BenchReport, Row, side_by_side, table
+from .report import BenchReport, Row, table
+from .results import make_results
 from .sharp import sharp
 from .speed import speed
 from .synthesis import synthesis
@@ -15,10 +16,11 @@ __all__ = [
     "Row",
     "beside_paper",
     "errors",
+    "errors_shown",
     "features",
+    "make_results",
     "natural",
     "sharp",
-    "side_by_side",
     "speed",
     "synthesis",
     "table",

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ..frames import check_writable
-from .contenders import chosen, restored
+from .contenders import BLURRED, chosen, restored
 from .datafolder import held_logs, held_photos
 from .mistakes import mistakes
 from .plots import plot_errors
-from .report import BenchReport, Row, report
+from .report import BenchReport, Row, report, side_by_side
 from .scores import need_extra, psnr
 from .shots import shots
 
@@ -92,6 +92,13 @@ def errors(
     if plot:
         plot_errors(rows, plot, overwrite=overwrite)
     return report("errors", rows)
+
+
+def errors_shown(rows: Sequence[Row]) -> list[Row]:
+    """Return rows for a person: lengths side by side, and the input once instead of for every error."""
+    first = rows[0]["error"], rows[0]["level"]
+    kept = [row for row in rows if row["method"] != BLURRED or (row["error"], row["level"]) == first]
+    return side_by_side(kept, "blur_px", "psnr", "px", without="psnr_in")
 
 
 def _levels() -> list[tuple[str, float]]:

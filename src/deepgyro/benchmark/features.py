@@ -24,6 +24,7 @@ from .shots import Place, Shot, shake
 UNBLURRED = "unblurred"
 OTHERS = (2, 3, 4, 5, 6)
 """The pictures of a sequence that the first one is compared with."""
+COUNT = len(OTHERS)
 BLUR = 20.0
 """Mean length of the paths, px."""
 CAMERA = replace(PHYSICAL.camera, readout=(0.02, 0.02), directions=("down",))
@@ -37,7 +38,7 @@ def features(
     data: Path,
     *,
     methods: Sequence[str] = (),
-    count: int = len(OTHERS),
+    count: int = COUNT,
     bursts: Sequence[str] = tuple(BURSTS),
     seed: int = SEED,
     progress: Callable[[float], None] | None = None,

@@ -90,12 +90,30 @@ def natural(
     ValueError
         If there is no such method, or no photo is asked for.
     """
+    if page:
+        check_writable(page, overwrite=overwrite)
+    made, sections = natural_sections(
+        data, methods=methods, count=count, recordings=recordings, seed=seed, progress=progress
+    )
+    if page:
+        write_page(page, "Natural blur", sections, made, overwrite=overwrite)
+    return made
+
+
+def natural_sections(
+    data: Path,
+    *,
+    methods: Sequence[str] = (),
+    count: int = COUNT,
+    recordings: Sequence[str] = tuple(RECORDINGS),
+    seed: int = SEED,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[BenchReport, list[Section]]:
+    """Do what `natural` does, and return the parts of its page."""
     names = chosen(methods)
     need_extra("skimage")
     if count < 1:
         raise ValueError(f"--count is {count}: at least one photo is needed")
-    if page:
-        check_writable(page, overwrite=overwrite)
     subjects = list(_subjects(data, recordings, count, seed))
     rows: list[Row] = []
     sections: list[Section] = []
@@ -107,12 +125,8 @@ def natural(
                 progress((k + (i + 1) / len(names)) / len(subjects))
         own = [_row(subject, name, result) for name, result in results.items()]
         rows += own
-        if page:
-            sections.append(_section(subject, results, own))
-    made = report("natural", rows)
-    if page:
-        write_page(page, "Natural blur", sections, made, overwrite=overwrite)
-    return made
+        sections.append(_section(subject, results, own))
+    return report("natural", rows), sections
 
 
 def _subjects(data: Path, recordings: Sequence[str], count: int, seed: int) -> Iterator[Subject]:

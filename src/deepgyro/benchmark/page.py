@@ -22,6 +22,7 @@ table { border-collapse: collapse; margin: 1em 0 }
 td, th { padding: .15em .8em; text-align: left; border-bottom: 1px solid #ddd }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(22em, 1fr)); gap: 1em }
 figure { margin: 0 }
+figure.wide { grid-column: 1 / -1 }
 img { width: 100%; height: auto }
 figcaption { font-size: 13px; color: #555 }
 """
@@ -33,6 +34,8 @@ class Panel:
 
     caption: str
     pixels: UInt8[ndarray, "h w 3"]
+    wide: bool = False
+    """It has the page's whole width."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class Section:
     text: str = ""
     rows: Sequence[Row] = ()
     panels: Sequence[Panel] = ()
+    level: int = 3
+    """Of its heading."""
 
 
 def write_page(
@@ -79,7 +84,7 @@ def write_page(
 
 
 def _section(section: Section) -> str:
-    parts = [f"<h2>{escape(section.title)}</h2>"]
+    parts = [f"<h{section.level}>{escape(section.title)}</h{section.level}>"]
     if section.text:
         parts.append(f"<p>{escape(section.text)}</p>")
     if section.rows:
@@ -98,6 +103,13 @@ def _table(rows: Sequence[Row]) -> str:
     return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{line}</tr>" for line in lines) + "\n</table>"
 
 
+def markdown_table(rows: Sequence[Row]) -> str:
+    """Return rows as a Markdown table; columns that no row fills are left out."""
+    names = filled_columns(rows)
+    lines = [names, ["---"] * len(names), *([cell(row[name]) for name in names] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def _figure(panel: Panel) -> str:
     import cv2
 
@@ -105,4 +117,5 @@ def _figure(panel: Panel) -> str:
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(panel.pixels, cv2.COLOR_RGB2BGR), options)
     source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
     caption = escape(panel.caption)
-    return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    kind = ' class="wide"' if panel.wide else ""
+    return f'<figure{kind}><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'

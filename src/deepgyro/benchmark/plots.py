@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,21 +29,24 @@ PANELS = {
 
 
 def plot_errors(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> None:
-    """Write a PNG: PSNR over that of the input (dB) against each error, one line of panels a blur length.
-
-    Parameters
-    ----------
-    rows
-        Of `errors`.
-    path
-        The PNG.
-    overwrite
-        Replace a file of that name.
+    """Write `errors_png` to a file.
 
     Raises
     ------
     DeepGyroError
         If it cannot be written.
+    """
+    png = errors_png(rows)
+    write_whole(path, lambda file: file.write(png), overwrite=overwrite)
+
+
+def errors_png(rows: Sequence[Row]) -> bytes:
+    """Draw PSNR over that of the input (dB) against each error, one line of panels a blur length.
+
+    Parameters
+    ----------
+    rows
+        Of `errors`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -61,7 +65,9 @@ def plot_errors(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> 
         line[0].set_ylabel(f"blur {blur_px:g} px: gain, dB")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=100), overwrite=overwrite)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    return file.getvalue()
 
 
 def _draw_levels(panel: Axes, rows: Sequence[Row], error: str) -> None:
