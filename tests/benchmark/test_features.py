@@ -27,9 +27,9 @@ def data(held, make, tmp_path_factory):
     for seed, scene in enumerate(PLANAR):
         place = folder / "eval/oxford_affine" / scene
         place.mkdir(parents=True)
-        picture = make.picture(203, 306, seed)
-        Image.fromarray(picture[:200, 6:]).save(place / "img1.png")
-        Image.fromarray(picture[3:, :300]).save(place / "img2.png")
+        picture = make.picture(153, 226, seed)
+        Image.fromarray(picture[:150, 6:]).save(place / "img1.png")
+        Image.fromarray(picture[3:, :220]).save(place / "img2.png")
         (place / "H1to2p").write_text("1 0 6\n0 1 -3\n0 0 1\n")
     return folder
 

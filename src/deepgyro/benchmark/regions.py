@@ -154,7 +154,10 @@ def _inside(points: Float64[ndarray, "n 2"], shape: tuple[int, ...]) -> Bool[nda
 def _candidates(first: Regions, second: Regions) -> tuple[Int64[ndarray, "k 2"], Float64[ndarray, " k"]]:
     """Return the pairs of regions that correspond, and their overlap errors."""
     distance = np.linalg.norm(first.centres[:, None] - second.centres, axis=-1)
-    i, j = np.nonzero(distance < RADIUS)  # further apart they never overlap so much
+    # Further apart, or of areas less alike, they never overlap so much.
+    size = np.linalg.det(first.shapes)[:, None] ** 0.5, np.linalg.det(second.shapes) ** 0.5
+    alike = np.minimum(*size) >= (1 - MOST_OVERLAP_ERROR) * np.maximum(*size)
+    i, j = np.nonzero((distance < RADIUS) & alike)
     errors = overlap_errors(first.shapes[i], second.shapes[j], second.centres[j] - first.centres[i])
     kept = errors <= MOST_OVERLAP_ERROR
     return np.stack([i, j], axis=1)[kept], errors[kept]
