@@ -755,17 +755,14 @@ def report(
     json
         Print one JSON object: the rows of all benches.
     """
-    from .benchmark import make_results
+    from .benchmark import make_results, results_shown
 
     with _Bar(1, "report") as bar:
         report = make_results(
             data, page, markdown=markdown, quick=quick, overwrite=overwrite, progress=bar.share
         )
         bar.one_done()
-    if json:
-        _print_json(asdict(report))
-    else:
-        print("\n".join(f"{path}" for path in (page, markdown) if path))
+    _print_bench(report, json, results_shown(report.rows))
     return 0
 
 

@@ -82,12 +82,12 @@ def test_the_report_has_every_bench(capsys):
     assert {bench.name for bench in all_benches()} == commands - {"report"}
 
 
-def test_the_command_prints_the_files_or_one_json_object(capsys, monkeypatch, held, tmp_path):
+def test_the_command_prints_a_table_or_one_json_object(capsys, monkeypatch, held, tmp_path):
     monkeypatch.setattr("deepgyro.benchmark.results.all_benches", lambda: iter(BENCHES))
     command = ["bench", "report", "--data", str(held), "--page", str(tmp_path / "r.html")]
 
     assert main(command) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'r.html'}\n"
+    assert capsys.readouterr().out.splitlines()[:2] == ["bench  rows", "sharp  3"]
     assert main(command) == 1
     assert "--overwrite" in capsys.readouterr().err
     assert main([*command, "--overwrite", "--json"]) == 0

@@ -5,7 +5,7 @@ from .errors import errors, errors_shown
 from .features import features
 from .natural import natural
 from .report import BenchReport, Row, table
-from .results import make_results
+from .results import make_results, results_shown
 from .sharp import sharp
 from .speed import speed
 from .synthesis import synthesis
@@ -20,6 +20,7 @@ __all__ = [
     "features",
     "make_results",
     "natural",
+    "results_shown",
     "sharp",
     "speed",
     "synthesis",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,11 @@ def make_results(
         text = _markdown(sections, made, quick=quick)
         write_whole(markdown, lambda file: file.write(text.encode()), overwrite=overwrite)
     return made
+
+
+def results_shown(rows: Sequence[Row]) -> list[Row]:
+    """Return how many rows each bench has: what they say is on the page."""
+    return [{"bench": name, "rows": count} for name, count in Counter(row["bench"] for row in rows).items()]
 
 
 def all_benches() -> Iterator[Bench]:
