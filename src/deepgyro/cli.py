@@ -560,6 +560,215 @@ def table1(
     return 0
 
 
+@bench.command
+def errors(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 4,
+    seed: Whole = 1,
+    plot: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measure what wrong fields cost: PSNR (dB) after deblurring with them (extra: bench).
+
+    Photos are blurred by motions of the logs, 8, 20 and 40 px in the mean, with rolling shutter, linear light
+    and sensor noise. Fields are off by multiples of (5, 3) px, scaled, mirrored, turned, or computed from a
+    gyro whose clock, bias or axes are wrong, a wrong readout time or focal length, or another recording.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Photos.
+    seed
+        Of all that is drawn.
+    plot
+        PNG that is written: dB gained against how wrong the field is.
+    overwrite
+        Replace a file of that name.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import errors as run_errors
+    from .benchmark import errors_shown, with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_errors(
+            data, methods=method, count=count, seed=seed, plot=plot, overwrite=overwrite, progress=bar.share
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(errors_shown(report.rows), method))
+    return 0
+
+
+@bench.command
+def sharp(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 6,
+    seed: Whole = 1,
+    json: Flag = False,
+) -> int:
+    """Measure what becomes of a sharp photo with mild noise: PSNR (dB) of the result (extra: bench).
+
+    The field is zero; or true, of 0.5 px ("half"); or a lie of 10 to 40 px.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Photos.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import sharp as run_sharp
+    from .benchmark import with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_sharp(data, methods=method, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method))
+    return 0
+
+
+@bench.command
+def features(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 5,
+    seed: Whole = 1,
+    json: Flag = False,
+) -> int:
+    """Measure what blur and deblurring do to features: section 5.3 of the paper (extra: bench).
+
+    The strongest 800 regions of DoG with SIFT: repeatability at 40 % overlap error, correct nearest
+    neighbours, and their share of the smaller number of regions. On planar scenes blurred by rolling-shutter
+    motion, and (matches that RANSAC verifies) on consecutive real photos.
+
+    Parameters
+    ----------
+    data
+        Folder with eval/oxford_affine/NAME/img1.png, H1to2p, ... for graf, ubc, bikes and leuven; the logs
+        gyro/tum_vi/room3.csv.gz and gyro/inertialscale/D13/gyroscope.txt.gz; and the recordings
+        real/shield_burst, real/iphone_office and real/iphone_billiards.
+    method
+        Only these: unblurred, blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Pairs of pictures of each scene and recording, at most.
+    seed
+        Of the motions and the noise.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import features as run_features
+    from .benchmark import with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_features(data, methods=method, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method))
+    return 0
+
+
+@bench.command
+def natural(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    count: Whole = 2,
+    seed: Whole = 1,
+    page: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur real photos, and one in which something moves by itself: figures 8 and 9 (extra: bench).
+
+    reblur_error: the result blurred again along the field, minus the input, mean of 255; blur_effect: 0 is
+    sharp, 1 blurred (scikit-image). Neither says which picture is better: look at them.
+
+    Parameters
+    ----------
+    data
+        Folder with the recordings real/shield_crops, shield_burst, iphone_office, iphone_billiards and mars;
+        photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+    count
+        Photos of each recording, at most.
+    seed
+        Of the picture that is made.
+    page
+        HTML file that is written, with the pictures in it: input, field, each result.
+    overwrite
+        Replace a file of that name.
+    json
+        Print one JSON object.
+    """
+    from .benchmark import natural as run_natural
+    from .benchmark import with_missing
+
+    with _Bar(1, "bench") as bar:
+        report = run_natural(
+            data, methods=method, count=count, seed=seed, page=page, overwrite=overwrite, progress=bar.share
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method))
+    return 0
+
+
+@bench.command
+def report(
+    *,
+    data: Path = Path("../shared/data"),
+    page: Path = Path("results.html"),
+    markdown: Path | None = None,
+    quick: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Run all benches, and write one HTML page: tables, plots, pictures, versions, machine (extra: bench).
+
+    Parameters
+    ----------
+    data
+        Folder with what all benches need; one that misses something is on the page with a line that says so.
+    page
+        HTML file that is written.
+    markdown
+        File for the tables alone, in Markdown.
+    quick
+        Few pictures: to see that all is well.
+    overwrite
+        Replace files of these names.
+    json
+        Print one JSON object: the rows of all benches.
+    """
+    from .benchmark import make_results, results_shown
+
+    with _Bar(1, "report") as bar:
+        report = make_results(
+            data, page, markdown=markdown, quick=quick, overwrite=overwrite, progress=bar.share
+        )
+        bar.one_done()
+    _print_bench(report, json, results_shown(report.rows))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

@@ -1,8 +1,30 @@
 """Figures by command: what `deepgyro bench NAME` prints."""
 
+from .contenders import with_missing
+from .errors import errors, errors_shown
+from .features import features
+from .natural import natural
 from .report import BenchReport, Row, table
+from .results import make_results, results_shown
+from .sharp import sharp
 from .speed import speed
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
 
-__all__ = ["BenchReport", "Row", "beside_paper", "speed", "synthesis", "table", "table1"]
+__all__ = [
+    "BenchReport",
+    "Row",
+    "beside_paper",
+    "errors",
+    "errors_shown",
+    "features",
+    "make_results",
+    "natural",
+    "results_shown",
+    "sharp",
+    "speed",
+    "synthesis",
+    "table",
+    "table1",
+    "with_missing",
+]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..threads import core_count
@@ -40,15 +41,30 @@ def report(bench: str, rows: Sequence[Row]) -> BenchReport:
 
 def table(rows: Sequence[Row]) -> str:
     """Return rows as a table for a terminal; columns that no row fills are left out."""
-    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    lines = [names] + [[_cell(row[name]) for name in names] for row in rows]
+    names = filled_columns(rows)
+    lines = [names] + [[cell(row[name]) for name in names] for row in rows]
     widths = [max(len(line[k]) for line in lines) for k in range(len(names))]
     return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+        "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-def _cell(value: str | float | int | Mapping[str, float] | None) -> str:
+def side_by_side(rows: Sequence[Row], key: str, value: str, unit: str, *, without: str = "") -> list[Row]:
+    """Return rows for a person, a column of `value` for each `key`; rows alike in all else become one."""
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in rows:
+        rest = {name: cell for name, cell in row.items() if name not in (key, value, without)}
+        found.setdefault(tuple(rest.values()), rest)[f"{value}, {row[key]:g} {unit}"] = row[value]
+    return list(found.values())
+
+
+def filled_columns(rows: Sequence[Row]) -> list[str]:
+    """Return the names of the columns that some row fills."""
+    return [name for name in rows[0] if any(row[name] is not None for row in rows)]
+
+
+def cell(value: str | float | int | Mapping[str, float] | None) -> str:
+    """Return a value as a table shows it."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {100 * part:.0f} %" for name, part in value.items())
     return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)

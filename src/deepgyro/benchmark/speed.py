@@ -26,6 +26,7 @@ from .paper_network import GMAC, PARAMETERS, paper_network
 from .report import BenchReport, Row, report
 
 T, EXPOSURE = 0.5, 0.02  # s
+REPEATS = 15
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Job:
 
 
 def speed(
-    *, repeats: int = 15, large: bool = True, progress: Callable[[float], None] | None = None
+    *, repeats: int = REPEATS, large: bool = True, progress: Callable[[float], None] | None = None
 ) -> BenchReport:
     """Time fields, the blur operator, networks and whole pictures.
 

@@ -22,6 +22,7 @@ from ..threads import core_count, one_core
 from .report import BenchReport, Row, report
 
 HEIGHT, WIDTH = 270, 480
+COUNT = 1500
 SETTLED = 0.25
 """The rate is taken from here on: before it the workers start, and compile or load their loops."""
 PROFILED = 60
@@ -40,7 +41,7 @@ SHARES = {
 def synthesis(
     *,
     preset: Literal["physical", "paper"] = "physical",
-    count: int = 1500,
+    count: int = COUNT,
     workers: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:

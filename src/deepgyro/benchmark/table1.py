@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -14,16 +13,16 @@ from numpy import ndarray
 
 from ..blur import Blur
 from ..blurfield import paths_from_vectors
-from ..deblurring import METHODS, deblur
-from ..errors import DeepGyroError
 from ..frames import read_photo
 from ..light import to_unit
+from .contenders import chosen, restored
+from .datafolder import PLANAR, planar_picture
 from .report import BenchReport, Row, report
+from .scores import need_extra, psnr, similarity
 
 Given = Literal["exact", "biased", "none"]
 """The field that a method is given."""
 
-PICTURES = ("graf", "ubc", "bikes", "leuven")
 LENGTHS = (10, 20, 40, 60, 80)  # px
 BIAS = (5.0, 3.0)
 """Added to the blur vector of a biased field, px: that of figures 5 to 7, which Table 1 is taken to use."""
@@ -125,17 +124,16 @@ def table1(
     ValueError
         If there is no such method.
     """
-    known = list(dict.fromkeys(method for method, _ in COLUMNS))
-    if unknown := [method for method in methods if method not in known]:
-        raise ValueError(f"method is {unknown[0]!r}; one of {', '.join(known)} is needed")
-    columns = [column for column in COLUMNS if not methods or column[0] in methods]
-    _need_scikit_image()
+    wanted = chosen(methods, [method for method, _ in COLUMNS])
+    columns = [column for column in COLUMNS if column[0] in wanted]
+    need_extra("skimage")
+    pictures = [planar_picture(data, scene) for scene in PLANAR]
     scores: dict[tuple[str, Given, int], list[tuple[float, float]]] = {}
-    done, jobs = 0, len(PICTURES) * len(lengths) * len(columns)
-    for blur_px, case in cases(_pictures(data), lengths):
+    done, jobs = 0, len(pictures) * len(lengths) * len(columns)
+    for blur_px, case in cases(pictures, lengths):
         for method, given in columns:
-            restored = _restore(case, method, given)
-            score = psnr(case.sharp, restored), similarity(case.sharp, restored)
+            picture = restored(case.blurred, case.field(given), method, encoding="linear")
+            score = psnr(case.sharp, picture), similarity(case.sharp, picture)
             scores.setdefault((method, given, blur_px), []).append(score)
             done += 1
             if progress:
@@ -164,38 +162,10 @@ def make_case(sharp: Float32[ndarray, "h w 3"], blur_px: int, rng: np.random.Gen
     return Case(sharp, noisy.clip(0, 1).astype(np.float32), vector)
 
 
-def psnr(sharp: Float32[ndarray, "h w 3"], restored: Float32[ndarray, "h w 3"]) -> float:
-    """Return the peak signal-to-noise ratio over all pixels and channels, dB; the peak is 1."""
-    from skimage.metrics import peak_signal_noise_ratio
-
-    return float(peak_signal_noise_ratio(sharp.astype(np.float64), restored, data_range=1))
-
-
-def similarity(sharp: Float32[ndarray, "h w 3"], restored: Float32[ndarray, "h w 3"]) -> float:
-    """Return the SSIM of two pictures taken as volumes of height x width x 3.
-
-    scikit-image's own settings (uniform window of side 7, sample covariance, K1 = 0.01, K2 = 0.03), range 1;
-    the window goes over rows, columns *and channels*, which are mirrored at their ends to make it fit. Of the
-    definitions tried it is the one that gives the paper's blurred column (docs/experiments.md).
-    """
-    from skimage.metrics import structural_similarity
-
-    across = ((0, 0), (0, 0), (3, 3))  # scikit-image leaves these out of the mean again
-    volumes = (np.pad(picture, across, "symmetric") for picture in (sharp, restored))
-    return float(structural_similarity(*volumes, win_size=7, data_range=1))
-
-
 def beside_paper(rows: Sequence[Row]) -> list[Row]:
     """Return rows for a person: the paper's figures beside ours, and below them its other columns."""
     theirs = [_row(*column, L, []) for column in PAPER if column not in COLUMNS for L in LENGTHS]
     return [_beside(row) for row in [*rows, *theirs]]
-
-
-def _restore(case: Case, method: str, given: Given) -> Float32[ndarray, "h w 3"]:
-    if method == "blurred":
-        return case.blurred
-    (name,) = [name for name in METHODS if name == method]
-    return deblur(case.blurred, case.field(given), method=name, encoding="linear")
 
 
 def _row(method: str, given: str, blur_px: int, scores: Sequence[tuple[float, float]]) -> Row:
@@ -233,18 +203,3 @@ def _everywhere(
     vector: Float32[ndarray, " 2"], picture: Float32[ndarray, "h w 3"]
 ) -> Float32[ndarray, "h w 2"]:
     return np.broadcast_to(vector, (*picture.shape[:2], 2))
-
-
-def _pictures(data: Path) -> list[Path]:
-    paths = [data / "eval/oxford_affine" / name / "img1.png" for name in PICTURES]
-    if missing := [str(path) for path in paths if not path.is_file()]:
-        raise DeepGyroError(
-            f"{missing[0]} is missing: Table 1 needs the first pictures of {', '.join(PICTURES)} (Oxford "
-            f"affine data set) as eval/oxford_affine/NAME/img1.png in the folder --data, here {data}"
-        )
-    return paths
-
-
-def _need_scikit_image() -> None:
-    if not find_spec("skimage"):
-        raise DeepGyroError("scikit-image is missing: pip install 'deepgyro[bench]'")

@@ -1,0 +1,96 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from deepgyro.benchmark import make_results, sharp
+from deepgyro.benchmark.page import Panel, Section
+from deepgyro.benchmark.results import Bench, Chapter, all_benches
+from deepgyro.cli import bench as bench_commands
+from deepgyro.cli import main
+from deepgyro.errors import DeepGyroError
+
+
+def small_sharp(data, quick, tick):
+    made = sharp(data, count=1, lies=(10,), height=64, width=80, methods=("blurred",), progress=tick)
+    picture = Panel("a <grey> page", np.full((8, 9, 3), 128, np.uint8), wide=True)
+    return Chapter(made.rows, [Section("Sharp & true", "In dB.", made.rows, [picture])])
+
+
+def without_data(data, quick, tick):
+    raise DeepGyroError(f"{data / 'real'} is missing")
+
+
+BENCHES = [Bench("sharp", small_sharp), Bench("natural", without_data)]
+
+
+@pytest.fixture
+def made(held, tmp_path):
+    files = {"page": tmp_path / "r.html", "markdown": tmp_path / "r.md"}
+    report = make_results(held, **files, benches=BENCHES)
+    return report, files["page"].read_text(), files["markdown"].read_text()
+
+
+def test_rows_are_those_of_all_benches_with_their_names(made):
+    report, _, _ = made
+
+    assert report.bench == "report"
+    assert [(row["bench"], row["case"]) for row in report.rows] == [
+        ("sharp", "zero"), ("sharp", "half"), ("sharp", "lie"),
+    ]  # fmt: skip
+
+
+def test_the_page_has_tables_pictures_machine_and_commit(made):
+    report, page, _ = made
+
+    assert f"<td>{report.rows[0]['psnr']:.2f}</td>" in page
+    assert "Sharp &amp; true" in page
+    assert "a &lt;grey&gt; page" in page
+    assert report.commit in page
+    assert report.machine["processor"] in page
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
+
+
+def test_the_markdown_has_the_tables(made):
+    _report, _, markdown = made
+
+    assert markdown.startswith("# Results\n\nMade by `deepgyro bench report`")
+    assert "| method | case | lie_px | psnr |\n| --- | --- | --- | --- |\n| blurred | zero | 0 |" in markdown
+    assert "## bench sharp" in markdown
+
+
+def test_a_bench_without_its_data_says_so_and_the_others_go_on(made):
+    _, page, markdown = made
+
+    for text in (page, markdown):
+        assert "real is missing" in text
+
+
+def test_progress_goes_up_to_one(held, tmp_path):
+    done = []
+
+    make_results(held, tmp_path / "r.html", benches=BENCHES, progress=done.append)
+
+    assert done == sorted(done)
+    assert done[-1] == 1
+
+
+def test_the_report_has_every_bench(capsys):
+    commands = {name for name in bench_commands if not name.startswith("-")}
+
+    assert {bench.name for bench in all_benches()} == commands - {"report"}
+
+
+def test_the_command_prints_a_table_or_one_json_object(capsys, monkeypatch, held, tmp_path):
+    monkeypatch.setattr("deepgyro.benchmark.results.all_benches", lambda: iter(BENCHES))
+    command = ["bench", "report", "--data", str(held), "--page", str(tmp_path / "r.html")]
+
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["bench  rows", "sharp  3"]
+    assert main(command) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result) == ["bench", "machine", "commit", "rows"]
+    assert len(result["rows"]) == 3
