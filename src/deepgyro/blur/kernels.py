@@ -173,6 +173,23 @@ def walk(field, image, plane, row, first, pixels, transpose):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def continued(plane, top, left, first, last, out):
+    """Fill rows of out with a plane from (left, top) on; its border pixels continue it."""
+    height, width = plane.shape
+    columns = out.shape[1]
+    begin = min(max(-left, 0), columns)
+    end = max(min(width - left, columns), begin)
+    for r in range(first, last):
+        row = min(max(r + top, 0), height - 1)
+        for c in range(begin):
+            out[r, c] = plane[row, 0]
+        for c in range(begin, end):
+            out[r, c] = plane[row, c + left]
+        for c in range(end, columns):
+            out[r, c] = plane[row, width - 1]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     """Mark the lanes from `lane` on that are walked together; return where the next group begins.
 
