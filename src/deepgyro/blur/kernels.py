@@ -24,7 +24,7 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 18  # Numba's cache looks at this file alone: raise it when lanes.py changes
+LANES_VERSION = 19  # Numba's cache looks at this file alone: raise it when lanes.py changes
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
@@ -199,8 +199,7 @@ def continued(plane, top, left, first, last, out):
         row = min(max(r + top, 0), height - 1)
         for c in range(begin):
             out[r, c] = plane[row, 0]
-        for c in range(begin, end):
-            out[r, c] = plane[row, c + left]
+        out[r, begin:end] = plane[row, begin + left : end + left]
         for c in range(end, columns):
             out[r, c] = plane[row, width - 1]
 

@@ -67,7 +67,8 @@ class Blur:
             )
         rows, columns = self._seen(top, picture.shape[0], height), self._seen(left, picture.shape[1], width)
         window = picture[rows, columns]
-        planes = cv2.split(window)
+        planes = [*cv2.split(window)]
+        planes += planes[:1] * (3 - len(planes))  # the loop takes three
         out = self._walked(planes, top=top - rows.start, left=left - columns.start)
         merged: ndarray = cv2.merge(list(out[: picture.shape[2]]))
         return merged.reshape(height, width, picture.shape[2])

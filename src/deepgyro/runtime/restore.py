@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blur import Blur
+from ..blur.border import continue_planes
 from ..blur.differences import LANES, PathDifferences
 from ..blurfield import Field, TurnedField, TurnedPicture, canonical_turn, field_extent
 from ..threads import for_bands
@@ -138,12 +139,14 @@ class _Work:
                 new = _joined(np.add, new, self.change[:, *tile.core])
             if not last:
                 change[:, *tile.core] = new
-                found = outputs.get(f"memory{stage}")
-                if found is not None:
+                found = outputs[f"memory{stage}"][0][:, *_halves(tile.inner)]
+                if len(self.cut) == 1:
+                    memory = found  # only the next run of this stage overwrites it
+                else:
                     if memory is None:
                         half = [-(-side // 2) for side in self.size]
-                        memory = np.empty((found.shape[1], *half), self.kept)
-                    memory[:, *_halves(tile.core)] = found[0][:, *_halves(tile.inner)]
+                        memory = np.empty((len(found), *half), self.kept)
+                    memory[:, *_halves(tile.core)] = found
             yield new
         self.change, self.memory = change, memory
 
@@ -215,9 +218,8 @@ class _Work:
 
     def _halved(self, memory: ndarray, window: Window, shape: tuple[int, ...]) -> ndarray:
         part = memory[:, *_halves(window)]
-        rows, columns = shape[2] // 2 - part.shape[1], shape[3] // 2 - part.shape[2]
-        padded = np.pad(part, ((0, 0), (0, rows), (0, columns)), mode="edge")
-        return padded[None].astype(np.float32, copy=False)
+        part = part.astype(np.float32, copy=False)
+        return continue_planes(part, 0, 0, shape[2] // 2, shape[3] // 2)[None]
 
 
 def _step(contract: Contract) -> int:
