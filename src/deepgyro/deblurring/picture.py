@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blur.operator import MAX_REACH
-from ..blurfield import Field, field_extent, paths_from_vectors
+from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..runtime import NETWORKS, network, restore
@@ -105,6 +105,8 @@ def deblur_picture(
     if too_large or (method == "richardson-lucy" and core_size(reach, field.shape[2]) < LEAST_CORE):
         note = "the field is too large to be meant: check units, exposure and focal length"
         return Deblurred(image.copy(), "none", median, longest, note)
+    if isinstance(field, MotionField):
+        field = field.tabulated()
     out = np.empty_like(image)
     if method in NETWORKS:
         values: _Values = _Values(image)

@@ -21,7 +21,7 @@ from .contract import Contract
 from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
 from .session import Session
 
-CORE = 768
+CORE = 960
 """Side of the tiles' cores, px: about 1 GB of memory."""
 SMALL = 1024 * 1024
 """A picture of at most so many px is worked on in one piece."""
