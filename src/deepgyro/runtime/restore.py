@@ -149,6 +149,8 @@ class _Work:
                     memory[:, *_halves(tile.core)] = found
             yield new
         self.change, self.memory = change, memory
+        if len(self.cut) > 1:
+            self.session.release(stage)
 
     def _seen(self, window: Window, residual: ndarray | None) -> Float32[ndarray, "1 c rows columns"]:
         """Return a stage's inputs in a window, continued to whole blocks."""
