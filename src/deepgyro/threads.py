@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -50,8 +50,18 @@ def for_bands(
     with ``nogil``) and must not call `for_bands` itself.
     """
     bands = [(top, min(top + rows, height)) for top in range(0, height, rows)][first::step]
-    if len(bands) <= 1 or core_count() == 1:
-        for band in bands:
+    left = iter(bands)
+
+    def take() -> None:
+        for band in left:
             work(*band)
-    else:
-        list(_pool(os.getpid()).map(lambda band: work(*band), bands))
+
+    # This thread works too: a task for each band would cost 15 us each, and a core would sit and wait.
+    others = [_pool(os.getpid()).submit(take) for _ in range(min(core_count(), len(bands)) - 1)]
+    try:
+        take()
+    finally:
+        started = [other for other in others if not other.cancel()]
+        wait(started)
+    for other in started:
+        other.result()

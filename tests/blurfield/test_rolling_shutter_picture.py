@@ -78,3 +78,12 @@ def test_a_picture_that_runs_with_the_shutter_is_refused():
 
     with pytest.raises(ValueError, match="as fast as the rolling shutter"):
         blur_field(log, camera(), t=0.4, exposure=EXPOSURE / 4, reference="picture")
+
+
+@pytest.mark.parametrize("reference", ["picture", "row"])
+def test_a_tabulated_field_is_the_same(reference):
+    log = GyroLog(T, np.random.default_rng(0).normal(0, 1.0, (201, 3)))
+    field = motion_field(log, camera(), t=0.4, exposure=EXPOSURE, n=5, reference=reference)
+    window = slice(7, 99), slice(31, 160)
+
+    np.testing.assert_array_equal(field.tabulated()[window], field[window])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from ..runtime import NETWORKS, PRECISIONS, Session, has_bf16, network, open_ses
 from ..runtime.inputs import path_ends
 from ..synthesis import hand_shake
 from ..telemetry import GyroLog
+from .memory import memory_rise
 from .paper_network import GMAC, PARAMETERS, paper_network
 from .report import BenchReport, Row, report
 
@@ -51,10 +51,10 @@ def speed(
 
     Rows "network" are what runs once the field is known, for a picture of floats (networks, blur operator,
     differences); rows "deblur" go from an 8-bit picture and its field to an 8-bit picture. Medians after one
-    run that is not counted; ``peak_mb`` is what arrays took at the most in that one. Peers: "row by row" does
-    eq. 5 as the original program does (Euler steps at the row rate, one homography a row, in NumPy);
-    "cv2.remap" sums 30 bilinear look-ups of the whole picture, as many as the blur has px; "the paper's" is
-    its network (fig. 3) with random weights, in the same runtime.
+    run that is not counted; ``peak_mb`` is how far the process's memory rose in that one, OpenVINO's too.
+    Peers: "row by row" does eq. 5 as the original program does (Euler steps at the row rate, one homography a
+    row, in NumPy); "cv2.remap" sums 30 bilinear look-ups of the whole picture, as many as the blur has px;
+    "the paper's" is its network (fig. 3) with random weights, in the same runtime.
 
     Parameters
     ----------
@@ -144,12 +144,9 @@ def _deblur_jobs(large: bool) -> Iterator[Job]:
                 )
 
 
-def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray, " repeats"], float]:
-    """Return the durations of the counted runs (ms), and what arrays took at the most in the first (MB)."""
-    tracemalloc.start()
-    work()
-    peak = tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
+def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray, " repeats"], float | None]:
+    """Return the durations of the counted runs (ms), and how far memory rose in the one before (MB)."""
+    peak = memory_rise(work)
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -158,7 +155,7 @@ def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray,
     return np.array(times), peak
 
 
-def _row(job: Job, times: ndarray, peak: float) -> Row:
+def _row(job: Job, times: ndarray, peak: float | None) -> Row:
     return {
         "what": job.what,
         "method": job.method,
@@ -168,7 +165,7 @@ def _row(job: Job, times: ndarray, peak: float) -> Row:
         "width": job.width,
         "ms_median": round(float(np.median(times)), 3),
         "ms_p99": round(float(np.percentile(times, 99)), 3),
-        "peak_mb": round(peak, 1),
+        "peak_mb": None if peak is None else round(peak, 1),
         "gmac": job.gmac,
         "parameters": job.parameters,
     }

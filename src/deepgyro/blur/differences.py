@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..threads import for_bands
+from .border import continue_planes
 
 LANES = 16
 BORDER = 2
@@ -67,8 +68,8 @@ class PathDifferences:
         height, width = self.ends.shape[1:]
         columns = self._paths.shape[2]
         after = picture.shape[2] - left - width
-        padded = BORDER + max(columns - width - after, 0) + LANES
-        image = np.pad(picture, ((0, 0), (BORDER, BORDER), (BORDER, padded)), mode="edge")
+        padded = picture.shape[2] + 2 * BORDER + max(columns - width - after, 0) + LANES
+        image = continue_planes(picture, -BORDER, -BORDER, picture.shape[1] + 2 * BORDER, padded)
         place = (top, left, picture.shape[1] - top - height, width - 1 + after)
         from .kernels import differences
 
@@ -79,7 +80,12 @@ class PathDifferences:
 
     @cached_property
     def _paths(self) -> ndarray:
-        return np.pad(self.ends, ((0, 0), (0, 0), (0, -self.ends.shape[2] % LANES)), mode="edge")
+        beyond = -self.ends.shape[2] % LANES
+        return (
+            np.pad(self.ends, ((0, 0), (0, 0), (0, beyond)), mode="edge")
+            if beyond
+            else np.ascontiguousarray(self.ends)
+        )
 
     @cached_property
     def _taps(self) -> ndarray:

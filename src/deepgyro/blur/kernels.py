@@ -6,7 +6,7 @@ from numba import njit
 from .lanes import (
     LANES,
     LINE,
-    TAPS,
+    alike,
     bounds,
     column_weights,
     extremes,
@@ -24,7 +24,7 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 15  # Numba's cache looks at this file alone: raise it when lanes.py changes
+LANES_VERSION = 19  # Numba's cache looks at this file alone: raise it when lanes.py changes
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
@@ -56,7 +56,6 @@ def walk(field, image, plane, row, first, pixels, transpose):
     active = np.empty(LANES, np.float32)
     still = np.empty(LANES, np.float32)
     line = np.empty(LINE * LANES, np.float32)
-    weights = np.empty((TAPS + 1) * LANES, np.float32)
     for r in range(h):
         for c in range(w):
             p = c
@@ -143,13 +142,30 @@ def walk(field, image, plane, row, first, pixels, transpose):
                             major = row
                             minor = i64(1)
                         for column in range(i64(np.floor(m0 - PAUSE)), i64(np.floor(m1 + PAUSE)) + 1):
-                            low, high = column_weights(weights, line, f32(column))
-                            if low > high:
-                                continue
-                            for j in range(i64(low), i64(high) + 2):
+                            level, first_row, two, a0, a1, b0, b1, c0, c1, rows, last_rows = column_weights(
+                                line, f32(column)
+                            )
+                            low = i64(first_row)
+                            high = low + i64(two)
+                            if not level:
+                                bound, _ = bounds(rows)
+                                low = i64(bound)
+                                _, bound = bounds(last_rows)
+                                high = i64(bound)
+                            for j in range(low, high + 2):
                                 p = centre + column * major + j * minor
-                                w0 = row_weights(weights, i64(0), f32(j))
-                                w1 = row_weights(weights, i64(1), f32(j))
+                                if not level:
+                                    w0 = row_weights(a0, b0, c0, rows, f32(j))
+                                    w1 = row_weights(a1, b1, c1, rows, f32(j))
+                                elif j == low:
+                                    w0 = a0
+                                    w1 = a1
+                                elif j == low + 1:
+                                    w0 = b0
+                                    w1 = b1
+                                else:
+                                    w0 = c0
+                                    w1 = c1
                                 if transpose:
                                     scatter(image, p, total0, w0)
                                     scatter(image, p + plane, total1, w0)
@@ -170,6 +186,22 @@ def walk(field, image, plane, row, first, pixels, transpose):
                 store(pixels[0, r], c, total0)
                 store(pixels[1, r], c, total1)
                 store(pixels[2, r], c, total2)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def continued(plane, top, left, first, last, out):
+    """Fill rows of out with a plane from (left, top) on; its border pixels continue it."""
+    height, width = plane.shape
+    columns = out.shape[1]
+    begin = min(max(-left, 0), columns)
+    end = max(min(width - left, columns), begin)
+    for r in range(first, last):
+        row = min(max(r + top, 0), height - 1)
+        for c in range(begin):
+            out[r, c] = plane[row, 0]
+        out[r, begin:end] = plane[row, begin + left : end + left]
+        for c in range(end, columns):
+            out[r, c] = plane[row, width - 1]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -209,6 +241,16 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     if end >= lanes:
         end = i64(LANES)
     return end, any_still
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+def _cells(lanes):
+    """Return the least and the greatest whole part of lanes."""
+    same, first = alike(lanes)
+    if same:  # mostly: neighbours move alike, and reductions over lanes are slow
+        return i64(first), i64(first)
+    least, most = bounds(lanes)
+    return i64(np.floor(least)), i64(np.floor(most))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
@@ -252,11 +294,11 @@ def differences(image, paths, ends, border, above, before, below, after, top, bo
                     share = ends[m, side]
                     x = place(points, x0, x1, share, f32(-c - before), f32(after - c), f32(1))
                     y = place(points, y0, y1, share, upmost, lowest, f32(0))
-                    left, right = bounds(x)
-                    upper, lower = bounds(y)
-                    for j in range(i64(np.floor(upper)), i64(np.floor(lower)) + 2):
+                    left, right = _cells(x)
+                    upper, lower = _cells(y)
+                    for j in range(upper, lower + 2):
                         line = tent(y, f32(j), gain)
-                        for i in range(i64(np.floor(left)), i64(np.floor(right)) + 2):
+                        for i in range(left, right + 2):
                             weights = times(line, tent(x, f32(i), f32(1)))
                             p = here + j * row + i
                             total0 = gather(total0, flat, p, weights)

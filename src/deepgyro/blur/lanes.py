@@ -14,8 +14,6 @@ LANES = 16
 """Neighbouring pixels of a row that are computed together."""
 LINE = 8
 """Rows of `LANES` numbers that describe a straight piece: see `start_piece`."""
-TAPS = 6
-"""Weights a column: two columns of pixels by three rows (or two rows by three columns)."""
 STEEP = 0.998
 """A piece may be walked along the axis it runs along at least so much as along the other."""
 
@@ -266,7 +264,7 @@ def start_piece(typing, line, active, major, minor, start, end, share, which):
 
 
 @intrinsic
-def column_weights(typing, weights, line, column):
+def column_weights(typing, line, column):
     """Compute the weights of one column of pixel cells that straight pieces cross, one a lane.
 
     The piece rises by its slope (at most 1 either way) from (m0, s0) on while m goes on to m1. The column
@@ -274,19 +272,19 @@ def column_weights(typing, weights, line, column):
     In a cell the bilinear interpolant is a product of linear functions of m, so its integral over a part of
     length q, with mean position (f, v) in the cell, has weights f v + slope q^2 / 12 and so on, exactly.
 
-    Row k of `weights` becomes the weight of pixel (i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1), (i, j + 2),
-    (i + 1, j + 2) for k = 0 to 5; row 6 becomes j. Lanes that don't cross the column get weights of 0.
-
     Returns
     -------
-    the first and the last row of cells that the lanes cross; the first is greater if they cross none.
+    level: whether all lanes that cross the column do so from one row j on, and there is one. first: that row.
+    two: whether some lane crosses row j + 1 too. Then lanes: the weights of pixels (i, j), (i + 1, j),
+    (i, j + 1), (i + 1, j + 1), (i, j + 2), (i + 1, j + 2), 0 if the lane does not cross the column; the first
+    row of cells that it crosses, or 1e9; the last one, or -1e9.
     """
 
     def code(context, builder, signature, args):
         m0, m1, s0, slope, inverse_slope, sign, density, whole = (
-            _load(context, builder, signature, args, 1, _row(k)) for k in range(LINE)
+            _load(context, builder, signature, args, 0, _row(k)) for k in range(LINE)
         )
-        edge = _spread(builder, args[2])
+        edge = _spread(builder, args[1])
         size = sign * slope
         start, end = (m0 - edge).max(0.0), (m1 - edge).min(1.0)
         # Not end - start: of a piece of 0.0001 px that loses a thousandth.
@@ -313,34 +311,32 @@ def column_weights(typing, weights, line, column):
             fvw1 + fw2 - fvw2,
             vw2 - fvw2,
             fvw2,
-            row,
         )
-        for k, value in enumerate(values):
-            builder.store(value.value, _pointer(context, builder, signature, args, 0, _row(k)), align=4)
-        crosses = w1.max(w2).compare(">", 0.0)
-        after = (row + 1.0).where(w2.compare(">", 0.0), row)
-        rows = row.where(crosses, 1e9).least(), after.where(crosses, -1e9).most()
-        return context.make_tuple(builder, signature.return_type, rows)
+        crosses, second = w1.max(w2).compare(">", 0.0), w2.compare(">", 0.0)
+        first = builder.extract_element(row.value, ir.Constant(ir.IntType(32), 0))
+        other = _any(builder, builder.and_(crosses, row.compare("!=", _spread(builder, first))))
+        level = builder.and_(_any(builder, crosses), builder.not_(other))
+        after = (row + 1.0).where(second, row.where(crosses, -1e9))
+        lanes = (value.value for value in (*values, row.where(crosses, 1e9), after))
+        results = [level, first, _any(builder, second), *lanes]
+        return context.make_tuple(builder, signature.return_type, results)
 
-    return types.UniTuple(types.float32, 2)(weights, line, column), code
+    kinds = [types.boolean, types.float32, types.boolean] + [lanes_type] * 8
+    return types.Tuple(kinds)(line, column), code
 
 
 @intrinsic
-def row_weights(typing, weights, side, row):
-    """Return each lane's weight of the pixel in an absolute row, on side 0 (i) or 1 (i + 1) of the column."""
+def row_weights(typing, first, second, third, rows, row):
+    """Return each lane's weight of the pixel in an absolute row: those of its rows, rows + 1 and rows + 2."""
 
     def code(context, builder, signature, args):
-        def tap(k):
-            index = builder.add(args[1], ir.Constant(_INT, 2 * k))
-            return _load(context, builder, signature, args, 0, builder.mul(index, ir.Constant(_INT, LANES)))
-
-        distance = _spread(builder, args[2]) - _load(context, builder, signature, args, 0, _row(TAPS))
+        distance = _spread(builder, args[4]) - _Lanes(builder, args[3])
         result = _constant(builder, 0.0)
         for k in range(3):
-            result = tap(k).where(distance.compare("==", float(k)), result)
+            result = _Lanes(builder, args[k]).where(distance.compare("==", float(k)), result)
         return result.value
 
-    return lanes_type(weights, side, row), code
+    return lanes_type(first, second, third, rows, row), code
 
 
 @intrinsic
@@ -373,6 +369,19 @@ def bounds(typing, lanes):
         return context.make_tuple(builder, signature.return_type, [value.least(), value.most()])
 
     return types.UniTuple(types.float32, 2)(lanes), code
+
+
+@intrinsic
+def alike(typing, lanes):
+    """Return whether all lanes have the same whole part, and the first lane's."""
+
+    def code(context, builder, signature, args):
+        whole = _Lanes(builder, args[0]).floor()
+        first = builder.extract_element(whole.value, ir.Constant(ir.IntType(32), 0))
+        other = _any(builder, whole.compare("!=", _spread(builder, first)))
+        return context.make_tuple(builder, signature.return_type, [builder.not_(other), first])
+
+    return types.Tuple([types.boolean, types.float32])(lanes), code
 
 
 @intrinsic

@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..threads import for_bands
+from .border import continue_planes
 
 MAX_REACH = 4096
 """Longest reach of a path from its pixel, px; beyond that the field is taken for a mistake."""
@@ -66,7 +67,8 @@ class Blur:
             )
         rows, columns = self._seen(top, picture.shape[0], height), self._seen(left, picture.shape[1], width)
         window = picture[rows, columns]
-        planes = cv2.split(window)
+        planes = [*cv2.split(window)]
+        planes += planes[:1] * (3 - len(planes))  # the loop takes three
         out = self._walked(planes, top=top - rows.start, left=left - columns.start)
         merged: ndarray = cv2.merge(list(out[: picture.shape[2]]))
         return merged.reshape(height, width, picture.shape[2])
@@ -86,21 +88,13 @@ class Blur:
 
     def _walked(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
         """Blur the part at (left, top) of the planes of a window."""
-        import cv2
-
         from .kernels import walk
         from .lanes import LANES
 
         height, width = self.field.shape[:2]
         m = self.reach
-        rows, columns = window[0].shape
-        below, after = rows - top - height, min(columns - left - width, m + LANES)
-        margins = m - min(top, m), m - min(below, m), m - left, m + LANES - after
         size = height + 2 * m, width + 2 * m + LANES
-        planes = np.zeros((3, *size), np.float32)
-        for plane, channel in zip(planes, window, strict=False):
-            part = channel[: top + height + min(below, m), : left + width + after]
-            cv2.copyMakeBorder(part, *margins, cv2.BORDER_REPLICATE, dst=plane)
+        planes = continue_planes(window, top - m, left - m, *size)
         out = np.empty((3, height, -(-width // LANES) * LANES), np.float32)
         row = size[1]
 

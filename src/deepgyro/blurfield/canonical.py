@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
+from ..threads import for_bands
 from ..tiles import Picture, Window
 from .field import Field, sparse_paths
 
@@ -40,9 +41,15 @@ class Turn:
 
     def field(self, field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "a b n 2"]:
         """Return the paths (px) of the turned picture; one is still the other's blur."""
-        sign = np.array([-1 if self.mirror_x else 1, -1 if self.mirror_y else 1], np.float32)
-        paths = self.picture(field) * sign
-        return paths[..., ::-1] if self.swap else paths
+        from .kernels import turned
+
+        if self == Turn():
+            return field
+        paths = self.picture(field)
+        signs = np.where([self.mirror_x, self.mirror_y], -1, 1).astype(field.dtype)
+        out = np.empty(paths.shape, field.dtype)
+        for_bands(len(out), 16, lambda top, bottom: turned(paths, *signs, self.swap, top, bottom, out))
+        return out
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width after the turn; or, of what is turned, before it."""

@@ -77,13 +77,22 @@ class MotionField:
         rows, columns = (
             np.arange(*part.indices(size)) for part, size in zip(window, self.shape[:2], strict=True)
         )
-        if self.reference != "picture" and self.camera.distortion.model == "none":
+        if self._direct:
             return self.at(rows, columns, np.float32)
         if not (rows.size and columns.size):
             return np.empty((len(rows), len(columns), *self.shape[2:]), np.float32)
         y, _, row, row_share = cells(rows, self.shape[0], GRID)
         x, _, column, column_share = cells(columns, self.shape[1], GRID)
         return between(self.at(y, x, np.float32), row, row_share, column, column_share)
+
+    @property
+    def _direct(self) -> bool:
+        """Whether no path needs iterations."""
+        return self.reference != "picture" and self.camera.distortion.model == "none"
+
+    def tabulated(self) -> Field:
+        """Return the same numbers, iterated for once: for windows that overlap or are asked for again."""
+        return self if self._direct else self.on_grid(GRID)
 
     def on_grid(self, step: int) -> GridField:
         """Return the field computed at every `step`-th row and column only, px."""

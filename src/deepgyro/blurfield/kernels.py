@@ -151,6 +151,17 @@ def interpolate(nodes, row, row_share, column, column_share, out):
                 out[r, s, k] = line[j, k] + b * (line[j + 1, k] - line[j, k])
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def turned(field, x_sign, y_sign, swap, top, bottom, out):
+    """Fill out (h, w, n, 2) with the paths of a field, their signs changed, then x and y if they swap."""
+    x = 1 if swap else 0
+    for r in range(top, bottom):
+        for c in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                out[r, c, k, x] = x_sign * field[r, c, k, 0]
+                out[r, c, k, 1 - x] = y_sign * field[r, c, k, 1]
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 def lengths(field, top, bottom, out):
     """Fill out (h, w) with the length of each path of a field (h, w, n, 2); return the largest |x| or |y|."""

@@ -12,11 +12,13 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blur.operator import MAX_REACH
-from ..blurfield import Field, field_extent, path_length, paths_from_vectors
+from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import refine_field
 from ..runtime import NETWORKS, network, restore
+from ..threads import for_bands
+from ..tiles import Window
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +111,8 @@ def deblur_picture(
     if too_large or (method == "richardson-lucy" and core_size(reach, field.shape[2]) < LEAST_CORE):
         note = "the field is too large to be meant: check units, exposure and focal length"
         return Deblurred(image.copy(), "none", median, longest, note)
+    if isinstance(field, MotionField):
+        field = field.tabulated()
     said = ""
     if refine:
         refined = refine_field(image, field)
@@ -132,12 +136,31 @@ def deblur_picture(
         )
         decoded = encoding == "srgb"
     for window, sharp in windows:
-        # Where the path gets shorter than a pixel, the picture as it came takes over.
-        share = (path_length(field[window]) - 0.3).clip(0, 1)[..., None]
-        before = values[window]
-        mixed = before + share * (sharp.clip(0, 1) - before)
-        out[window] = from_unit(linear_to_srgb(mixed) if decoded else mixed, image.dtype)
+        _write(out, window, sharp, values, field[window], decoded)
     return Deblurred(out, method, median, longest, said)
+
+
+def _write(
+    out: Pixels,
+    window: Window,
+    sharp: Float32[ndarray, "a b 3"],
+    values: _Values,
+    paths: Float32[ndarray, "a b n 2"],
+    decoded: bool,
+) -> None:
+    """Write a window of the sharp picture; where paths get shorter than a pixel, the picture as it came."""
+    from .kernels import mixed
+
+    rows, columns = window
+
+    def band(top: int, bottom: int) -> None:
+        part = slice(rows.start + top, rows.start + bottom), columns
+        before = values[part]
+        after = np.empty_like(before)
+        mixed(before, sharp[top:bottom], paths[top:bottom], after)
+        out[part] = from_unit(linear_to_srgb(after) if decoded else after, out.dtype)
+
+    for_bands(len(sharp), 32, band)
 
 
 @dataclass(frozen=True)
@@ -168,7 +191,7 @@ def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
             raise ValueError(f"the field is {field.dtype}; float32 px is needed")
         with np.errstate(over="ignore"):
             field = field.astype(np.float32, copy=False)
-        if not all(np.isfinite(field[top : top + 256]).all() for top in range(0, len(field), 256)):
+        if not _finite(field):
             raise ValueError("the field has numbers that are not finite")
         if field.ndim == 3 and field.shape[2] == 2:
             field = paths_from_vectors(field)
@@ -178,6 +201,12 @@ def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
             f"the field is {shape}; (height, width, n, 2) is needed, here {height} x {width}, and n >= 2"
         )
     return field
+
+
+def _finite(field: Float32[ndarray, "h w *rest"]) -> bool:
+    found: list[bool] = []
+    for_bands(len(field), 64, lambda top, end: found.append(bool(np.isfinite(field[top:end]).all())))
+    return all(found)
 
 
 def _check_image(image: Pixels, method: str, encoding: str) -> None:

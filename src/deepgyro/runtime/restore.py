@@ -12,14 +12,16 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blur import Blur
+from ..blur.border import continue_planes
 from ..blur.differences import LANES, PathDifferences
 from ..blurfield import Field, TurnedField, TurnedPicture, canonical_turn, field_extent
+from ..threads import for_bands
 from ..tiles import Picture, Tile, Window, tiles
 from .contract import Contract
 from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
 from .session import Session
 
-CORE = 768
+CORE = 960
 """Side of the tiles' cores, px: about 1 GB of memory."""
 SMALL = 1024 * 1024
 """A picture of at most so many px is worked on in one piece."""
@@ -78,8 +80,8 @@ def restore(
         for done, change in enumerate(work.stage(stage)):
             if stage == contract.stages:
                 tile = cut[done]
-                sharp = (_planes(image[tile.core]) + change).transpose(1, 2, 0)
-                yield turn.window(tile.core, *before), turn.undone(sharp)
+                sharp = _joined(np.add, work.blurred(tile.core), change)
+                yield turn.window(tile.core, *before), turn.undone(sharp.transpose(1, 2, 0))
             if progress:
                 progress((stage - 1 + (done + 1) / len(cut)) / contract.stages)
 
@@ -116,7 +118,7 @@ class _Work:
         self.memory: ndarray | None = None
         self.extent = extent
         self.step = _step(session.contract)
-        self.whole: _Paths | None = None
+        self.room = np.empty(0, np.float32)
 
     def stage(self, stage: int) -> Iterator[Float32[ndarray, "3 a b"]]:
         """Run a stage, tile by tile; return what is to be added to the picture."""
@@ -126,30 +128,29 @@ class _Work:
         memory: ndarray | None = None
         last = stage == contract.stages
         for tile in self.cut:
-            height, width = (part.stop - part.start for part in tile.window)
             inputs = {f"seen{stage}": self._seen(tile.window, residual)}
             if self.memory is not None:
                 inputs[f"before{stage}"] = self._halved(
                     self.memory, tile.window, inputs[f"seen{stage}"].shape
                 )
             outputs = self.session.run(stage, inputs)
-            new = outputs[f"change{stage}"][0, :, :height, :width]
+            new = outputs[f"change{stage}"][0][:, *tile.inner]
             if self.change is not None:
-                new = new + self.change[:, *tile.window]
-            if last:
-                yield new[:, *tile.inner]
-                continue
-            change[:, *tile.core] = new[:, *tile.inner]
-            found = outputs.get(f"memory{stage}")
-            if found is not None:
-                if memory is None:
-                    half = [-(-side // 2) for side in self.size]
-                    memory = np.empty((found.shape[1], *half), self.kept)
-                inner = [slice(p.start // 2, -(-p.stop // 2)) for p in tile.inner]
-                core = [slice(p.start // 2, -(-p.stop // 2)) for p in tile.core]
-                memory[:, *core] = found[0][:, *inner]
-            yield new[:, *tile.inner]
+                new = _joined(np.add, new, self.change[:, *tile.core])
+            if not last:
+                change[:, *tile.core] = new
+                found = outputs[f"memory{stage}"][0][:, *_halves(tile.inner)]
+                if len(self.cut) == 1:
+                    memory = found  # only the next run of this stage overwrites it
+                else:
+                    if memory is None:
+                        half = [-(-side // 2) for side in self.size]
+                        memory = np.empty((len(found), *half), self.kept)
+                    memory[:, *_halves(tile.core)] = found
+            yield new
         self.change, self.memory = change, memory
+        if len(self.cut) > 1:
+            self.session.release(stage)
 
     def _seen(self, window: Window, residual: ndarray | None) -> Float32[ndarray, "1 c rows columns"]:
         """Return a stage's inputs in a window, continued to whole blocks."""
@@ -162,20 +163,19 @@ class _Work:
         pictures = 3 if residual is None else 6
         rows = -(-height // contract.multiple) * contract.multiple
         columns = -(-width // self.step) * self.step
-        seen = np.empty((1, pictures + MAPS + 3 * taps, rows, columns), np.float32)
-        blurred = _planes(self.image[window])
+        seen = self._floats(1, pictures + MAPS + 3 * taps, rows, columns)
         if residual is None:
-            seen[0, :3, :height, :width] = blurred
-            source = _planes(self.image[around])
+            source = self.blurred(around)
+            seen[0, :3, :height, :width] = source[:, top : top + height, left : left + width]
         else:
             assert self.change is not None
-            seen[0, :3, :height, :width] = blurred + self.change[:, *window]
+            _joined(np.add, self.blurred(window), self.change[:, *window], seen[0, :3, :height, :width])
             source = residual[:, *around].astype(np.float32, copy=False)
             seen[0, 3:6, :height, :width] = residual[:, *window]
         path_maps(ends, seen[0, pictures : pictures + 3])
         seen[0, pictures + 3] = 1
         differences = seen[0, pictures + MAPS :].reshape(taps, 3, rows, columns)
-        D.of_part(np.ascontiguousarray(source), differences, top=top, left=left)
+        D.of_part(source, differences, top=top, left=left)
         seen[..., width:] = seen[..., width - 1 : width]
         seen[..., height:, :] = seen[..., height - 1 : height, :]
         return seen
@@ -187,27 +187,41 @@ class _Work:
         for tile in self.cut:
             A = self._paths(tile.core).A
             around, top, left = _around(tile.core, A.reach + LANES, self.size)
-            guess = _planes(self.image[around]) + self.change[:, *around]
+            guess = _joined(np.add, self.blurred(around), self.change[:, *around])
             light = to_light(guess) if self.linear else guess
-            again = A.part_of_planes(np.ascontiguousarray(light), top=top, left=left)
+            again = A.part_of_planes(light, top=top, left=left)
             again = to_encoded(again) if self.linear else again
-            residual[:, *tile.core] = _planes(self.image[tile.core]) - again
+            _joined(np.subtract, self.blurred(tile.core), again, residual[:, *tile.core])
         return residual
 
+    def blurred(self, window: Window) -> Float32[ndarray, "3 a b"]:
+        """Return the picture in a window, in planes."""
+        return self._whole[0] if len(self.cut) == 1 else _planes(self.image, window)
+
     def _paths(self, window: Window) -> _Paths:
-        """Return the paths in a window, once for all stages if it is the whole picture."""
-        if self.whole is not None:
-            return self.whole
-        paths = _Paths(np.ascontiguousarray(self.field[window]), self.session.contract)
-        if len(self.cut) == 1:
-            self.whole = paths
-        return paths
+        """Return the paths in a window."""
+        return self._whole[1] if len(self.cut) == 1 else self._paths_of(window)
+
+    @cached_property
+    def _whole(self) -> tuple[ndarray, _Paths]:
+        """Of a picture in one piece, the planes and the paths: once for all stages."""
+        window = self.cut[0].window
+        return _planes(self.image, window), self._paths_of(window)
+
+    def _paths_of(self, window: Window) -> _Paths:
+        return _Paths(np.ascontiguousarray(self.field[window]), self.session.contract)
+
+    def _floats(self, *shape: int) -> Float32[ndarray, "1 c h w"]:
+        """Return room for a stage's inputs, the same again and again: fresh pages cost time."""
+        size = math.prod(shape)
+        if size > len(self.room):
+            self.room = np.empty(size, np.float32)
+        return self.room[:size].reshape(shape)
 
     def _halved(self, memory: ndarray, window: Window, shape: tuple[int, ...]) -> ndarray:
-        part = memory[:, *(slice(p.start // 2, -(-p.stop // 2)) for p in window)]
-        rows, columns = shape[2] // 2 - part.shape[1], shape[3] // 2 - part.shape[2]
-        padded = np.pad(part, ((0, 0), (0, rows), (0, columns)), mode="edge")
-        return padded[None].astype(np.float32, copy=False)
+        part = memory[:, *_halves(window)]
+        part = part.astype(np.float32, copy=False)
+        return continue_planes(part, 0, 0, shape[2] // 2, shape[3] // 2)[None]
 
 
 def _step(contract: Contract) -> int:
@@ -224,5 +238,31 @@ def _around(window: Window, reach: int, size: tuple[int, ...]) -> tuple[Window, 
     return (rows, columns), window[0].start - rows.start, window[1].start - columns.start
 
 
-def _planes(pixels: Float32[ndarray, "a b 3"]) -> Float32[ndarray, "3 a b"]:
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+def _halves(window: Window) -> Window:
+    """Return where a window's features are, which have half its size."""
+    rows, columns = (slice(part.start // 2, -(-part.stop // 2)) for part in window)
+    return rows, columns
+
+
+def _planes(picture: Picture, window: Window) -> Float32[ndarray, "3 a b"]:
+    """Return a window of a picture in planes."""
+    rows, columns = window
+    out = np.empty((3, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+
+    def band(top: int, bottom: int) -> None:
+        pixels = picture[rows.start + top : rows.start + bottom, columns]
+        out[:, top:bottom] = pixels.transpose(2, 0, 1)
+
+    for_bands(out.shape[1], 64, band)
+    return out
+
+
+def _joined(operation: np.ufunc, a: ndarray, b: ndarray, out: ndarray | None = None) -> ndarray:
+    """Return the sum or difference of planes, float32 if there is no `out`."""
+    filled = np.empty(a.shape, np.float32) if out is None else out
+
+    def band(top: int, bottom: int) -> None:
+        operation(a[:, top:bottom], b[:, top:bottom], out=filled[:, top:bottom], casting="same_kind")
+
+    for_bands(a.shape[1], 64, band)
+    return filled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock, local
@@ -37,6 +38,10 @@ class Session(Protocol):
 
     def run(self, stage: int, inputs: Mapping[str, Float32[ndarray, "1 c h w"]]) -> dict[str, ndarray]:
         """Return the outputs of a stage (from 1 on) by name; see `Contract`."""
+        ...
+
+    def release(self, stage: int) -> None:
+        """Give back what memory a stage keeps between its runs, where that can be done."""
         ...
 
 
@@ -144,6 +149,11 @@ class OpenVinoSession:
         results = requests[stage].infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {output.get_any_name(): value for output, value in results.items()}
 
+    def release(self, stage: int) -> None:
+        """Give back what memory a stage keeps between its runs, unless another thread is running it."""
+        with suppress(RuntimeError):  # it is busy
+            self._compiled[stage].release_memory()
+
     def _compile(self, stage: int) -> Any:
         import openvino
 
@@ -185,6 +195,9 @@ class OnnxSession:
         names = [o.name for o in self._session.get_outputs() if _stage(o.name) == stage]
         results = self._session.run(names, self._idle | dict(inputs))
         return dict(zip(names, results, strict=True))
+
+    def release(self, stage: int) -> None:
+        """Do nothing: the stages share their memory."""
 
 
 def _last_line(error: Exception) -> str:
