@@ -26,7 +26,7 @@ def test_a_biased_field_is_put_right(photo, u, v):  # noqa: F811
     fit = refine_field(blurred(photo, true), true + np.float32([5, 3]))
 
     assert distance(fit.field, true) < 1.6  # px; 5.8 before
-    assert fit.confidence > 0.9
+    assert fit.confidence > 0.7
     assert fit.correction_px == pytest.approx(5.8, abs=1.5)
     assert "px of blur" in fit.note
 

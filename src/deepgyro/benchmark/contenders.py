@@ -40,12 +40,13 @@ def restored(
     method: str,
     *,
     encoding: Encoding = "srgb",
+    refine: bool = False,
 ) -> Pixels:
-    """Return what a method makes of a picture and the field it is told; see `deblur`."""
+    """Return what a method makes of a picture and the field it is told, as it is told; see `deblur`."""
     if method == BLURRED:
         return image
     (name,) = [name for name in METHODS if name == method]
-    return deblur_picture(image, field, method=name, encoding=encoding).image
+    return deblur_picture(image, field, method=name, encoding=encoding, refine=refine).image
 
 
 def with_missing(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:
