@@ -21,7 +21,7 @@ class NetworkConfig:
     """Channels of each level; the first is at half the picture's size. Multiples of 16 are quickest."""
     blocks: tuple[int, ...] = (1, 1, 2)
     """Residual blocks of each level, on the way down and (but for the last) on the way up."""
-    fractions: tuple[float, ...] = (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)
+    fractions: tuple[float, ...] = (-1.5, -0.5, 0.5, 1.5)
     """Of the path, where differences along it are taken."""
     steps: tuple[float, ...] = (0.1,)
     """Of the path, half the distance of a difference's two samples."""
