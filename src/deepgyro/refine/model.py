@@ -20,8 +20,6 @@ TERMS = 8
 GYRO = np.array([0.2, 4.0, 4.0, 2.0, 2.0, 2.0, 0.5, 0.5])
 """Standard deviations of the terms where a gyro told the field: what sensors, clocks and moving hands do. The
 first has no unit, the others px at a picture 480 px wide."""
-NOBODY = np.array([1e-3, 40.0, 40.0, 6.0, 6.0, 6.0, 4.0, 4.0])
-"""The same where nobody told any: a hand's shake."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +34,9 @@ class Model:
     """Standard deviations of the terms: the first has no unit, the others are px."""
 
     @classmethod
-    def of(cls, field: Field | None, height: int, width: int) -> Model:
-        """Return the model of a field that a gyro told, or of any shake of a hand."""
+    def of(cls, field: Field, height: int, width: int) -> Model:
+        """Return the model of a field that a gyro told."""
         px = np.r_[1.0, np.full(TERMS - 1, max(height, width) / 480)]
-        if field is None:
-            return cls(np.zeros((ROWS, COLUMNS, 2), np.float32), height, width, NOBODY * px)
         paths = sparse_paths(field, ROWS, COLUMNS)
         return cls(paths[:, :, -1] - paths[:, :, 0], height, width, GYRO * px)
 

@@ -188,24 +188,6 @@ def region_dips(
     return _dips(*sums, means[:, :2], (means[:, 2:] + 0.5) / (width, height), scale, stride)
 
 
-def all_dips(pyramid: Pyramid, scale: Scale, *, reach: int, stride: int = 3) -> Dips:
-    """Measure the correlation of a picture with itself for all shifts up to `reach` px of the level.
-
-    A shift and its reverse are one: both halves hold the mean of the two.
-    """
-    beside = reach + 1
-    planes = np.pad(pyramid.planes(scale), ((0, 0), (beside, beside), (beside, beside)))
-    height, width = (side - 2 * beside for side in planes.shape[1:])
-    places, first = _places(height, width, stride)
-    at = places + np.float32(beside)
-    products, squares, points = _correlations(planes, at, at, first, reach)
-    means = np.add.reduceat(places, first[:-1]) / np.diff(first)[:, None]
-    inside = _share_inside(places, first, reach, height, width)
-    both = (products + products[:, :, ::-1, ::-1]) / np.maximum(inside + inside[:, ::-1, ::-1], 0.1)[:, None]
-    nowhere = np.zeros((len(first) - 1, 2))
-    return _dips(both, squares, points, nowhere, (means + 0.5) / (width, height), scale, stride)
-
-
 def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
     """Return x and y of places in a picture, region by region, and where each region's begin, and the end."""
     down, across = (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
@@ -214,19 +196,6 @@ def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2
     order = np.argsort(region, kind="stable")
     first = np.searchsorted(region[order], np.arange(down * across + 1))
     return np.stack([x, y], -1)[order].astype(np.float32), first.astype(np.int64)
-
-
-def _share_inside(
-    places: Float32[ndarray, "n 2"], first: Int64[ndarray, " m"], reach: int, height: int, width: int
-) -> Float64[ndarray, "regions side side"]:
-    """Return which share of a region's places lies in the picture after each shift."""
-    shifts = np.arange(-reach, reach + 1)
-    shares = []
-    for k, size in ((1, height), (0, width)):
-        ends = places[:, k, None] + shifts
-        inside = (ends >= 0) & (ends <= size - 1)
-        shares.append(np.add.reduceat(inside.astype(float), first[:-1]) / np.diff(first)[:, None])
-    return shares[0][:, :, None] * shares[1][:, None, :]
 
 
 def _correlations(
