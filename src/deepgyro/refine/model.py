@@ -14,12 +14,21 @@ from ..tiles import Window
 ROWS, COLUMNS = 45, 80
 """Where the blur vectors are looked at; they are smooth."""
 
-TERMS = 8
-"""Scale; shift along x and y; roll; how much the shift along x and y changes down, and across."""
+TERMS = 10
+"""Scale; turn along x and y; roll; how much the shift along x and y changes down, and across; and how the
+turn grows towards the corners."""
+
+LENS = 0.4
+"""Half the diagonal over the focal length, squared, of a usual camera: a turn shifts the corners so much
+more than the centre."""
 
 GYRO = np.array([0.2, 4.0, 4.0, 2.0, 2.0, 2.0, 0.5, 0.5])
-"""Standard deviations of the terms where a gyro told the field: what sensors, clocks and moving hands do. The
-first has no unit, the others px at a picture 480 px wide."""
+"""Standard deviations of the first terms where a gyro told the field: what sensors, clocks and moving hands do.
+The first has no unit, the others px at a picture 480 px wide."""
+
+FREE = np.array([0.5, 0.045, 0.035, 0.035, 0.03])
+"""Of the terms from the roll on where nothing is told, over the length of the blur: photos of `synth` have
+these medians, and long tails."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +39,24 @@ class Model:
     """From the start to the end of the path, px, at places that share the picture evenly."""
     height: int
     width: int
-    spread: Float64[ndarray, " k"]
-    """Standard deviations of the terms: the first has no unit, the others are px."""
+    gyro: bool = True
+    """Whether a gyro told the vectors; else nothing is known, and they are 0."""
 
     @classmethod
     def of(cls, field: Field, height: int, width: int) -> Model:
         """Return the model of a field that a gyro told."""
-        px = np.r_[1.0, np.full(TERMS - 1, max(height, width) / 480)]
         paths = sparse_paths(field, ROWS, COLUMNS)
-        return cls(paths[:, :, -1] - paths[:, :, 0], height, width, GYRO * px)
+        return cls(paths[:, :, -1] - paths[:, :, 0], height, width)
+
+    @classmethod
+    def unknown(cls, height: int, width: int) -> Model:
+        """Return the model of a camera's shake that nothing is known of."""
+        return cls(np.zeros((ROWS, COLUMNS, 2), np.float32), height, width, gyro=False)
+
+    @property
+    def px(self) -> float:
+        """A 480th of the picture's longer side, px."""
+        return max(self.height, self.width) / 480
 
     @property
     def length(self) -> float:
@@ -61,8 +79,9 @@ class Model:
         half = np.hypot(self.height, self.width) / 2
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
         one, no = np.ones(len(x)), np.zeros(len(x))
-        along_x = np.stack([told[:, 0], one, no, -y, y, no, x, no], -1)
-        along_y = np.stack([told[:, 1], no, one, x, no, y, no, x], -1)
+        far_x, far_y, both = 1 + LENS * x * x, 1 + LENS * y * y, LENS * x * y
+        along_x = np.stack([told[:, 0], far_x, both, -y, y, no, x, no, x * x, x * y], -1)
+        along_y = np.stack([told[:, 1], both, far_y, x, no, y, no, x, x * y, y * y], -1)
         return np.stack([along_x, along_y], 1)
 
     def told_at(self, places: Float64[ndarray, "n 2"]) -> Float32[ndarray, "n 2"]:
@@ -72,10 +91,25 @@ class Model:
         return np.asarray(self.told[np.minimum(y, rows - 1), np.minimum(x, columns - 1)])
 
     def cost(self, thetas: Float64[ndarray, "m k"]) -> Float64[ndarray, " m"]:
-        """Return minus the logarithm of the prior; the shift has long tails, as translation has."""
-        squares = (thetas / self.spread) ** 2
-        shift = squares[:, 1:3].sum(1)
-        return np.asarray(0.5 * (squares.sum(1) - shift) + 2 * np.log1p(shift / 4))
+        """Return minus the logarithm of the prior.
+
+        A turn has long tails where a gyro told the field, as translation has; without, all but the turn has.
+        """
+        turn = np.hypot(thetas[:, 1], thetas[:, 2])
+        lens = (thetas[:, 8:] / (0.13 * turn + 0.5 * self.px)[:, None]) ** 2
+        if self.gyro:
+            spread = GYRO * np.r_[1.0, np.full(7, self.px)]
+            squares = (thetas[:, :8] / spread) ** 2
+            shift = squares[:, 1:3].sum(1)
+            return np.asarray(0.5 * (squares.sum(1) - shift + lens.sum(1)) + _tailed(shift))
+        length = np.maximum(np.hypot(turn, 0.35 * thetas[:, 3]), 8 * self.px)
+        squares = (thetas[:, 3:8] / (FREE * length[:, None] + 0.2 * self.px)) ** 2
+        return np.asarray(0.5 * lens.sum(1) + _tailed(squares).sum(1))
+
+
+def _tailed(squares: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+    """Return half the squares where they are small; less of larger ones (Student's t, three degrees)."""
+    return np.asarray(2 * np.log1p(squares / 4))
 
 
 def added_vectors(
@@ -88,9 +122,14 @@ def added_vectors(
     """Return what the terms but the first add to the blur vectors (px) of rows y and columns x, px."""
     half = np.hypot(height, width) / 2
     v, u = (y[:, None] - (height - 1) / 2) / half, (x[None, :] - (width - 1) / 2) / half
-    _, along_x, along_y, roll, down_x, down_y, across_x, across_y = theta
+    _, along_x, along_y, roll, down_x, down_y, across_x, across_y, lens_x, lens_y = theta
+    far = (LENS * along_x + lens_x) * u + (LENS * along_y + lens_y) * v
     return np.stack(
-        [along_x + (down_x - roll) * v + across_x * u, along_y + down_y * v + (across_y + roll) * u], -1
+        [
+            along_x + (down_x - roll) * v + (across_x + far) * u,
+            along_y + (across_y + roll) * u + (down_y + far) * v,
+        ],
+        -1,
     )
 
 
