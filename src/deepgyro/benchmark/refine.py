@@ -25,7 +25,7 @@ from ..synthesis.motion import STEP
 from ..telemetry import GyroLog
 from .datafolder import PLANAR, held_logs, held_photos, planar_picture
 from .report import BenchReport, Row, report
-from .shots import drawn, take_shot
+from .shots import Place, drawn, shake
 from .table1 import BIAS, LENGTHS, NOISE, cases
 
 Case = Literal["bias", "table1", "raw", "none", "sharp"]
@@ -37,7 +37,7 @@ SEED = 1
 DIRECTIONS = 8
 SHAKES, LIES = (8.0, 80.0), (10.0, 40.0)  # px
 IMAGE = replace(PHYSICAL.image, shot=(0.01, 0.01), read=(0.002, 0.002))
-"""As the preset "physical" draws light, with a hundredth of white as noise in white, a fifth of that in the dark."""
+"""As the preset "physical" draws light; noise of a hundredth of white, in the dark a fifth of that."""
 SHARP = replace(IMAGE, scale=0.0, highlights=0.0)
 
 
@@ -57,6 +57,8 @@ def refine(
     *,
     only: Sequence[Case] = (),
     count: int = COUNT,
+    height: int = HEIGHT,
+    width: int = WIDTH,
     seed: int = SEED,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
@@ -80,6 +82,8 @@ def refine(
         Those of `CASES` that are wanted; none named: all.
     count
         Pictures a case (of "table1" there are twenty).
+    height, width
+        Of the pictures but those of "table1", px.
     seed
         Of all that is drawn.
     progress
@@ -97,9 +101,9 @@ def refine(
     wanted = [case for case in CASES if not only or case in only]
     rows: list[Row] = []
     jobs = sum(20 if case == "table1" else count for case in wanted)
-    refine_field(np.zeros((HEIGHT, WIDTH, 3), np.uint8), None)  # compiles
+    refine_field(np.zeros((height, width, 3), np.uint8), None)  # compiles
     for case in wanted:
-        for trial in _trials(data, case, count, seed):
+        for trial in _trials(data, case, count, seed, height, width):
             rows.append(_row(case, trial))
             if progress:
                 progress(len(rows) / jobs)
@@ -140,55 +144,56 @@ def _summary(case: str, lengths: str, part: Sequence[Row]) -> Row:
     }
 
 
-def _trials(data: Path, case: Case, count: int, seed: int) -> Iterator[Trial]:
+def _trials(data: Path, case: Case, count: int, seed: int, height: int, width: int) -> Iterator[Trial]:
     if case == "table1":
         for _, table in cases([planar_picture(data, scene) for scene in PLANAR]):
             vectors = np.broadcast_to(table.vector, (*table.sharp.shape[:2], 2))
-            yield Trial(table.blurred, vectors, paths_from_vectors(vectors + np.float32(BIAS)))
+            yield Trial(table.blurred, vectors, paths_from_vectors(vectors + np.array(BIAS, np.float32)))
         return
     logs = [] if case == "bias" else held_logs(data)
-    for k, photo in enumerate(_photos(held_photos(data), count, seed)):
+    for k, photo in enumerate(_photos(held_photos(data), count, seed, height, width)):
         rng = np.random.default_rng([seed, k, CASES.index(case)])
-        yield _biased(photo, k, rng) if case == "bias" else _shaken(case, photo, logs, rng)
+        window = draw_window(rng, photo, height, width, SHARP if case in ("bias", "sharp") else IMAGE)
+        place = Place(window.photo, window.top, window.left, height, width)
+        yield _biased(place, k, rng) if case == "bias" else _shaken(case, place, logs, rng)
 
 
-def _photos(paths: Sequence[Path], count: int, seed: int) -> Iterator[UInt8[ndarray, "a b 3"]]:
+def _photos(
+    paths: Sequence[Path], count: int, seed: int, height: int, width: int
+) -> Iterator[UInt8[ndarray, "a b 3"]]:
     """Yield so many photos that are large enough, all of them before one comes again."""
     yielded = 0
     while yielded < count:
         before = yielded
         for path in drawn(paths, len(paths), seed):
             photo = eight_bits(read_photo(path, quiet=True).pixels)
-            if photo.shape[0] >= HEIGHT and photo.shape[1] >= WIDTH and yielded < count:
+            if photo.shape[0] >= height and photo.shape[1] >= width and yielded < count:
                 yielded += 1
                 yield photo
         if yielded == before:
-            raise DeepGyroError(f"{paths[0].parent} holds no photo of at least {WIDTH} x {HEIGHT} px")
+            raise DeepGyroError(f"{paths[0].parent} holds no photo of at least {width} x {height} px")
 
 
-def _biased(photo: UInt8[ndarray, "a b 3"], k: int, rng: np.random.Generator) -> Trial:
-    window = draw_window(rng, photo, HEIGHT, WIDTH, SHARP)
-    sharp = to_unit(window.photo[window.top :, window.left :][:HEIGHT, :WIDTH])
+def _biased(place: Place, k: int, rng: np.random.Generator) -> Trial:
+    sharp = to_unit(place.photo[place.top :, place.left :][: place.height, : place.width])
     angle, length = 2 * np.pi * (k % DIRECTIONS) / DIRECTIONS, LENGTHS[k // DIRECTIONS % len(LENGTHS)]
     vector = np.array([np.cos(angle), np.sin(angle)]) * length
-    vectors = np.broadcast_to(vector.astype(np.float32), (HEIGHT, WIDTH, 2))
+    vectors = np.broadcast_to(vector.astype(np.float32), (*sharp.shape[:2], 2))
     blurred = Blur(paths_from_vectors(vectors))(sharp)
     noise = NOISE * np.sqrt(np.mean(np.square(blurred, dtype=np.float64)))
     noisy = (blurred + noise * rng.standard_normal(blurred.shape)).clip(0, 1).astype(np.float32)
     return Trial(
-        from_unit(noisy, np.dtype(np.uint8)), vectors, paths_from_vectors(vectors + np.float32(BIAS))
+        from_unit(noisy, np.dtype(np.uint8)),
+        vectors,
+        paths_from_vectors(vectors + np.array(BIAS, np.float32)),
     )
 
 
-def _shaken(
-    case: Case, photo: UInt8[ndarray, "a b 3"], logs: Sequence[GyroLog], rng: np.random.Generator
-) -> Trial:
+def _shaken(case: Case, place: Place, logs: Sequence[GyroLog], rng: np.random.Generator) -> Trial:
     low, high = LIES if case == "sharp" else SHAKES
     length = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    shot = take_shot(
-        photo, logs, length, rng, height=HEIGHT, width=WIDTH, image=SHARP if case == "sharp" else IMAGE,
-        still=case == "sharp",
-    )  # fmt: skip
+    image = SHARP if case == "sharp" else IMAGE
+    shot = shake(place, logs, length, rng, image=image, still=case == "sharp")
     if case == "sharp":
         return Trial(shot.blurred, None, shot.taken.field().on_grid(STEP)[:, :])
     true = _ends(shot.field[:, :])
@@ -201,7 +206,7 @@ def _shaken(
 
 
 def _ends(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "h w 2"]:
-    return field[:, :, -1] - field[:, :, 0]
+    return np.asarray(field[:, :, -1] - field[:, :, 0], np.float32)
 
 
 def _row(case: Case, trial: Trial) -> Row:

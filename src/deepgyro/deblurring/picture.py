@@ -69,8 +69,8 @@ def deblur(
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
     refine
-        Let the picture correct the field (`refine_field`), or find one; where it contradicts the field, or none
-        is certain, the picture comes back as it is.
+        Let the picture correct the field (`refine_field`), or find one; where it contradicts the field and
+        shows none of its own, or none is certain, the picture comes back as it is.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The picture corrects the gyro, or replaces it: how a blur field may be wrong, and which one the picture shows."""
+"""The picture corrects the gyro, or replaces it: which blur field a picture shows."""
 
 from .model import CorrectedField
 from .refinement import SURE, Refined, refine_field

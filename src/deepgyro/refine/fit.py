@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from .lags import region_lags
-from .model import TERMS, Model
+from .model import TERMS, Model, told_at
 from .statistic import Dips, Pyramid, Scale, region_dips
 
 TRUST = 0.5
@@ -66,11 +67,17 @@ def candidates(pyramid: Pyramid, model: Model) -> list[Candidate]:
     return sorted(found, key=lambda candidate: candidate.cost)
 
 
-def told_streaks(pyramid: Pyramid, model: Model) -> float:
-    """Return how streaky the picture is along the told paths."""
-    coarse, _, reach = _scales(model.length, pyramid)
-    dips = region_dips(pyramid, model.told, coarse, reach=1)
-    return dips.streaks(model.told_at(dips.places))
+def blurred_along(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> float:
+    """Return the logarithm of the odds that a picture is blurred along vectors (px) of 8 px and more.
+
+    Blur leaves little detail along the path: less than across, and less than a picture a quarter of the
+    size has. Weights: logistic regression on training photos, sharp and blurred (docs/experiments.md).
+    """
+    first = _halvings(*pyramid.size)
+    dips = [region_dips(pyramid, vectors, Scale(first + k, 1.2), reach=1) for k in (0, 2)]
+    at = [told_at(vectors, part.places) for part in dips]
+    fine, coarse = (part.energy_along(v) for part, v in zip(dips, at, strict=True))
+    return float(-6.9 - 3.5 * np.log(fine / coarse) - 4.8 * dips[0].streaks(at[0]))
 
 
 def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
@@ -92,7 +99,7 @@ def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
         steps[0] = 0.05
         theta = _downhill(dips, terms, model, thetas[best], steps, rounds=10)
         z = float(dips.z(terms, theta[None])[0])
-        streaks = dips.streaks(model.told_at(dips.places) + terms @ theta)
+        streaks = dips.streaks(told_at(model.told, dips.places) + terms @ theta)
         steps = _TOLD * fine.pixel / 2
         steps[0] = 0.03
         theta, finer, _ = _followed(pyramid, model, fine, theta, steps, reach=4)
@@ -109,9 +116,7 @@ def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
             theta = np.zeros(TERMS)
             theta[1:6] = seed
             coarse, fine, _ = _scales(_length(model, theta), pyramid)
-            theta, z, streaks = _followed(
-                pyramid, model, coarse, theta, _UNTOLD * coarse.pixel / 2, reach=7
-            )
+            theta, z, streaks = _followed(pyramid, model, coarse, theta, _UNTOLD * coarse.pixel / 2, reach=7)
             theta, finer, _ = _followed(pyramid, model, fine, theta, _UNTOLD * fine.pixel / 2, reach=5)
             found.append(_candidate(model, theta, z, finer, streaks))
     return found
@@ -126,7 +131,7 @@ def _length(model: Model, theta: Float64[ndarray, " k"]) -> float:
 
 
 def _halvings(height: int, width: int) -> int:
-    return max(0, round(np.log2(max(height, width) / SIZE)))
+    return max(0, round(math.log2(max(height, width) / SIZE)))
 
 
 def _scales(length: float, pyramid: Pyramid) -> tuple[Scale, Scale, int]:
@@ -153,8 +158,8 @@ def _followed(
     terms = model.terms(dips.places)
     more = _downhill(dips, terms, model, np.zeros(TERMS), steps, rounds=12, start=theta)
     more = _mean(dips, terms, model, more, 2 * steps, start=theta)
-    at = Model(vectors, model.height, model.width).told_at(dips.places)
-    return theta + more, float(dips.z(terms, more[None])[0]), dips.streaks(at + terms @ more)
+    streaks = dips.streaks(told_at(vectors, dips.places) + terms @ more)
+    return theta + more, float(dips.z(terms, more[None])[0]), streaks
 
 
 def _mean(

@@ -130,8 +130,8 @@ def correlate_lags(bent, direction, y, x, down, across, top, bottom, products, c
     """Sum the products of second derivatives one path apart, for all paths, region by region.
 
     bent (directions, h, w); direction, y, x (m,): of each path, the number of its direction and its ends'
-    distances, px; paths `top` to `bottom`. Regions lie between the rows `down` and columns `across`; the places
-    in the middle of the path count, of every other row. products and counts (regions, m) are filled in.
+    distances, px; paths `top` to `bottom`. Regions lie between the rows `down` and columns `across`; the
+    places in the middle of the path count, of every other row. Fills in products and counts (regions, m).
     """
     height, width = bent.shape[1:]
     columns = len(across) - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels
-from .fit import Candidate, candidates, told_streaks
+from .fit import Candidate, blurred_along, candidates
 from .model import CorrectedField, Model
 from .statistic import Pyramid
 
@@ -19,8 +19,8 @@ SURE = 0.7
 """Confidence from which on the picture's word is taken."""
 SHORTEST = 6.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
-STREAKS = -0.6
-"""`Dips.streaks` over which a picture has none along the told paths."""
+TELLING = 8.0
+"""Paths longer than this leave less detail along them than a sharp picture has, px."""
 SMALLEST = 64
 """A picture with a shorter side has too little in it, px."""
 APART = 4.0
@@ -52,8 +52,8 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     """Correct a blur field by the picture that it is the blur of, or find one.
 
     Where a picture is blurred along a path, its own second derivative is negatively correlated with itself
-    one path apart (docs/theory/refinement.md). The few smooth terms that fit best, and are likely for a gyro or
-    for a camera's shake, are looked for.
+    one path apart (docs/theory/refinement.md). The few smooth terms that fit best, and are likely for a gyro
+    or for a camera's shake, are looked for.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
         field = paths_from_vectors(field)
     height, width = image.shape[:2]
     if field is None:
-        return _found(image, Model.unknown(height, width))
+        return _found(Pyramid(image), Model.unknown(height, width))
     if tuple(field.shape[:2]) != (height, width):
         raise ValueError(f"the field is {field.shape[1]} x {field.shape[0]}, the picture {width} x {height}")
     model = Model.of(field, height, width)
@@ -84,17 +84,22 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     vectors = model.vectors(best.theta)
     if confidence >= SURE:
         moved = _distance(vectors, model.told)
-        return Refined(CorrectedField(field, best.theta), confidence, moved, _said(vectors, model))
-    if told_streaks(pyramid, model) > STREAKS and model.length > 3 * SHORTEST:
+        return Refined(
+            CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model)
+        )
+    found = _found(pyramid, Model.unknown(height, width))
+    if found.confidence >= SURE:
+        return replace(found, note=f"gyro and picture disagree: {found.note}")
+    if model.length > TELLING and blurred_along(pyramid, model.told) < 0:
         return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored")
     return Refined(field, confidence, 0.0, "the picture does not confirm the gyro")
 
 
-def _found(image: Pixels, model: Model) -> Refined:
+def _found(pyramid: Pyramid, model: Model) -> Refined:
     """Find the field that is in the picture."""
     if min(model.height, model.width) < SMALLEST:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
-    best, confidence = _best(candidates(Pyramid(image), model), model, _WEIGHTS_UNTOLD)
+    best, confidence = _best(candidates(pyramid, model), model, _WEIGHTS_UNTOLD)
     nothing = np.broadcast_to(np.float32(0), (model.height, model.width, 2, 2))
     length = float(np.linalg.norm(model.vectors(best.theta), axis=-1).mean())
     found = f"{length:.1f} px of blur, found in the picture"

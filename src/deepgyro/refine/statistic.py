@@ -65,6 +65,8 @@ class Dips:
     """x and y of the regions' centres, as shares of the picture's width and height."""
     squares: Float32[ndarray, "regions 5"]
     """What the energy in any direction is made of."""
+    points: int
+    """Places that took part."""
     spread: float
     """How much wider than those of the reference the correlations of so small a picture spread by chance."""
     scale: Scale
@@ -86,13 +88,14 @@ class Dips:
         )  # fmt: skip
         return np.minimum(out, 0.0)
 
+    def energy_along(self, vectors: Float[ndarray, "regions 2"]) -> float:
+        """Return the mean energy of the second derivative along vectors."""
+        return float(max((self.squares * _powers(vectors)).sum() / max(self.points, 1), 1e-9))
+
     def streaks(self, vectors: Float[ndarray, "regions 2"]) -> float:
         """Return the logarithm of the energy along vectors over that across: low where streaks run along."""
-        along, across = (
-            (self.squares * _powers(directions)).sum()
-            for directions in (vectors, vectors[:, ::-1] * np.array([-1.0, 1.0]))
-        )
-        return float(np.log(max(along, 1e-9) / max(across, 1e-9)))
+        across = vectors[:, ::-1] * np.array([-1.0, 1.0])
+        return float(np.log(self.energy_along(vectors) / self.energy_along(across)))
 
 
 class Pyramid:
@@ -245,7 +248,7 @@ def _dips(
     middle = energy[:, reach, reach]
     energy = energy * np.minimum(1, CAP * middle.mean() / middle)[:, None, None]
     fewer = max(1.0, np.sqrt(_AREA[min(scale.level, 1)] / max(points * stride**2, 1)))
-    return Dips(over * energy, energy, vectors, places, squares, float(fewer), scale)
+    return Dips(over * energy, energy, vectors, places, squares, points, float(fewer), scale)
 
 
 def over_any(
@@ -255,7 +258,7 @@ def over_any(
     leak: Float[ndarray, "*#n"],
     scale: Scale,
 ) -> Float[ndarray, "*n"]:
-    """Return correlations over what any picture has along paths of a length, px of the level; see `_leaks`."""
+    """Return correlations over what any picture has one length away, px of the level; see `_leaks`."""
     nearest = 4.5 * scale.smoothing + 0.5
     usual = leak * _expected(beside, scale) + (1 - leak) * _expected(length, scale)
     over = (correlation - usual).clip(-0.6, 0.6) * (length - nearest).clip(0, 1)

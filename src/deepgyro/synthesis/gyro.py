@@ -140,7 +140,7 @@ def _raw(
 def raw_nodes(
     rng: np.random.Generator, taken: Exposure, errors: RawErrors
 ) -> Float32[ndarray, "rows columns n 2"] | None:
-    """Return the nodes of the field that a wrong gyro tells, px; None where the errors add up to what cannot be."""
+    """Return the nodes of the field that a wrong gyro tells, px; None where its errors cannot all be."""
     told = replace(
         taken,
         log=sensed(rng, taken.log, errors),
@@ -151,7 +151,7 @@ def raw_nodes(
         nodes = told.field().on_grid(STEP).nodes
     except (NotCovered, ImpossibleMotion):
         return None
-    return nodes + linear_path(np.array(errors.bias_px), nodes.shape[2])
+    return np.asarray(nodes + linear_path(np.array(errors.bias_px), nodes.shape[2]), np.float32)
 
 
 def sensed(rng: np.random.Generator, log: GyroLog, errors: RawErrors) -> GyroLog:
