@@ -55,7 +55,7 @@ def deblur(
     exposure: float | None = None,
     gyro_columns: str | None = None,
     field: str | None = None,
-    method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
+    method: Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"] = "deepgyro",
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
     json: Flag = False,
@@ -83,7 +83,8 @@ def deblur(
     field
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
     method
-        deepgyro: our network. richardson-lucy: no weights. fastgyro: the paper's baseline, in style.
+        deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
+        paper's baseline, in style.
     refine
         Let each photo correct what its gyro tells.
     overwrite
@@ -546,7 +547,7 @@ def table1(
     data
         Folder with eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
     method
-        Only these: blurred (the input), fastgyro, richardson-lucy, deepgyro; several may follow.
+        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
     json
         Print one JSON object.
     """
@@ -556,7 +557,7 @@ def table1(
     with _Bar(1, "bench") as bar:
         report = run_table1(data, methods=method, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, beside_paper(report.rows))
+    _print_bench(report, json, beside_paper(report.rows, method))
     return 0
 
 
