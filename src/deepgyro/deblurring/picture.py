@@ -16,7 +16,7 @@ from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import refine_field
-from ..runtime import NETWORKS, network, restore, shipped, weights_path
+from ..runtime import NETWORKS, Session, network, restore, shipped, weights_path
 from ..threads import for_bands
 from ..tiles import Window
 
@@ -103,11 +103,16 @@ def deblur_picture(
     method: Method = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
+    session: Session | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
-    """Do what `deblur` does, and say what was done; ``progress`` is called with the share that is done."""
+    """Do what `deblur` does, and say what was done.
+
+    ``session`` is the method's network, where it is opened otherwise than on its own (precision, threads);
+    ``progress`` is called with the share that is done.
+    """
     _check_image(image, method, encoding)
-    if method in NETWORKS:
+    if method in NETWORKS and session is None:
         weights_path(method)  # they must be there, whatever the picture
     if field is None:
         return Deblurred(image.copy(), "none", 0.0, 0.0, "no gyro for it")
@@ -134,9 +139,8 @@ def deblur_picture(
     out = np.empty_like(image)
     if method in NETWORKS:
         values: _Values = _Values(image)
-        windows = restore(
-            network(method), values, field, linear=encoding == "srgb", extent=reach, progress=progress
-        )
+        session = session or network(method)
+        windows = restore(session, values, field, linear=encoding == "srgb", extent=reach, progress=progress)
         decoded = False
     else:
         values = _Light(image, encoding)
