@@ -41,6 +41,12 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
+Methods = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+_BASELINES = (
+    "Folder with weights: deepgyro-paper.onnx, deepblind-paper.onnx, deblurgan.onnx; "
+    "by default the checkout's checkpoints."
+)
+Baselines = Annotated[Path | None, Parameter(help=_BASELINES)]
 MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
 
 
@@ -421,8 +427,7 @@ def export(
     if json:
         _print_json(asdict(contract))
     else:
-        size = f"{contract.stages} stages, {contract.parameters / 1e6:.2f} M parameters"
-        print(f"{out}  {size}, {contract.trained}")
+        print(f"{out}  {contract.parameters / 1e6:.2f} M parameters, {contract.trained}")
     return 0
 
 
@@ -539,7 +544,8 @@ def synthesis(
 def table1(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     json: Flag = False,
 ) -> int:
     """Make the paper's Table 1 (uniform straight blur, noise of 30 dB), beside the published figures.
@@ -552,7 +558,7 @@ def table1(
     data
         Folder with eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     json
         Print one JSON object.
     """
@@ -560,7 +566,7 @@ def table1(
     from .benchmark import table1 as run_table1
 
     with _Bar(1, "bench") as bar:
-        report = run_table1(data, methods=method, progress=bar.share)
+        report = run_table1(data, methods=method, baselines=baselines, progress=bar.share)
         bar.one_done()
     _print_bench(report, json, beside_paper(report.rows, method))
     return 0
@@ -570,7 +576,8 @@ def table1(
 def errors(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 4,
     seed: Whole = 1,
     plot: Path | None = None,
@@ -589,7 +596,7 @@ def errors(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Photos.
     seed
@@ -606,7 +613,14 @@ def errors(
 
     with _Bar(1, "bench") as bar:
         report = run_errors(
-            data, methods=method, count=count, seed=seed, plot=plot, overwrite=overwrite, progress=bar.share
+            data,
+            methods=method,
+            baselines=baselines,
+            count=count,
+            seed=seed,
+            plot=plot,
+            overwrite=overwrite,
+            progress=bar.share,
         )
         bar.one_done()
     _print_bench(report, json, with_missing(errors_shown(report.rows), method))
@@ -617,7 +631,8 @@ def errors(
 def sharp(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 6,
     seed: Whole = 1,
     json: Flag = False,
@@ -632,7 +647,7 @@ def sharp(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Photos.
     seed
@@ -644,7 +659,9 @@ def sharp(
     from .benchmark import with_missing
 
     with _Bar(1, "bench") as bar:
-        report = run_sharp(data, methods=method, count=count, seed=seed, progress=bar.share)
+        report = run_sharp(
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+        )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))
     return 0
@@ -654,7 +671,8 @@ def sharp(
 def features(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 5,
     seed: Whole = 1,
     json: Flag = False,
@@ -672,7 +690,7 @@ def features(
         gyro/tum_vi/room3.csv.gz and gyro/inertialscale/D13/gyroscope.txt.gz; and the recordings
         real/shield_burst, real/iphone_office and real/iphone_billiards.
     method
-        Only these: unblurred, blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: unblurred, blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Pairs of pictures of each scene and recording, at most.
     seed
@@ -684,7 +702,9 @@ def features(
     from .benchmark import with_missing
 
     with _Bar(1, "bench") as bar:
-        report = run_features(data, methods=method, count=count, seed=seed, progress=bar.share)
+        report = run_features(
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+        )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))
     return 0
@@ -694,7 +714,8 @@ def features(
 def natural(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 2,
     seed: Whole = 1,
     page: Path | None = None,
@@ -713,7 +734,7 @@ def natural(
         photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Photos of each recording, at most.
     seed
@@ -730,7 +751,14 @@ def natural(
 
     with _Bar(1, "bench") as bar:
         report = run_natural(
-            data, methods=method, count=count, seed=seed, page=page, overwrite=overwrite, progress=bar.share
+            data,
+            methods=method,
+            baselines=baselines,
+            count=count,
+            seed=seed,
+            page=page,
+            overwrite=overwrite,
+            progress=bar.share,
         )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float32
@@ -13,13 +14,15 @@ from ..blurfield import Field
 from ..deblurring import METHODS, Method, available_methods, deblur_picture
 from ..deblurring.picture import Encoding
 from ..light import Pixels
+from ..runtime import NETWORKS
+from .baselines import BASELINES, FOLDER, baseline
 from .report import Row
 
 BLURRED = "blurred"
 """The input, for a method that does nothing."""
-PLANNED = ("deepgyro", "deepgyro-fast", "deepgyro-paper", "deepblind-paper", "deblurgan")
-"""Networks that the benches are made for; those that are not there yet are shown as missing."""
-CONTENDERS = tuple(dict.fromkeys((BLURRED, *METHODS, *PLANNED)))
+CONTENDERS = (BLURRED, *METHODS, *BASELINES)
+PLANNED = (*NETWORKS, *BASELINES)
+"""Networks; those that are not there are shown as missing."""
 
 
 @runtime_checkable
@@ -38,16 +41,29 @@ class Contender(Protocol):
         ...
 
 
-def contenders(methods: Sequence[str] = (), among: Sequence[str] = CONTENDERS) -> dict[str, Contender]:
+def contenders(
+    methods: Sequence[str] = (), among: Sequence[str] = CONTENDERS, *, baselines: Path | None = None
+) -> dict[str, Contender]:
     """Return the methods that are wanted, in the order of `among`; with none named, all.
 
     Left out are networks whose weights are not there (`with_missing` shows them). Names that a bench adds to
     `among` stand for a picture of its own, as it is.
 
+    Parameters
+    ----------
+    methods
+        Those that are wanted.
+    among
+        Those that a bench compares.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
+
     Raises
     ------
     ValueError
         If there is no such method.
+    DeepGyroError
+        If a baseline's file is none.
     """
     known = list(dict.fromkeys(among))
     if unknown := [method for method in methods if method not in known]:
@@ -55,7 +71,10 @@ def contenders(methods: Sequence[str] = (), among: Sequence[str] = CONTENDERS) -
     there: dict[str, Contender] = {BLURRED: as_it_came}
     there |= {method: partial(_deblurred, method) for method in available_methods()}
     there |= {own: as_it_came for own in known if own not in CONTENDERS}
-    return {name: there[name] for name in known if name in there and (not methods or name in methods)}
+    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
+    wanted = [name for name in known if not methods or name in methods]
+    there |= {name: baseline(path) for name, path in files.items() if name in wanted and path.exists()}
+    return {name: there[name] for name in wanted if name in there}
 
 
 def as_it_came(

@@ -26,6 +26,7 @@ def errors(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     lengths: Sequence[int] = LENGTHS,
     height: int = HEIGHT,
@@ -46,6 +47,8 @@ def errors(
         Folder with the validation photos and logs.
     methods
         Those that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Photos.
     lengths
@@ -68,7 +71,7 @@ def errors(
     ValueError
         If there is no such method, or there are not so many photos.
     """
-    compared = contenders(methods)
+    compared = contenders(methods, baselines=baselines)
     need_extra("skimage", *(["matplotlib"] if plot else []))
     if plot:
         check_writable(plot, overwrite=overwrite)

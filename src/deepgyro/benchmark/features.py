@@ -38,6 +38,7 @@ def features(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     bursts: Sequence[str] = tuple(BURSTS),
     seed: int = SEED,
@@ -55,6 +56,8 @@ def features(
         Folder with ``eval/oxford_affine``, the validation logs and ``real``.
     methods
         Those that are wanted ("unblurred" and "blurred" too); with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Pairs of each scene and burst, at most.
     bursts
@@ -71,7 +74,7 @@ def features(
     ValueError
         If there is no such method, or no pair is asked for.
     """
-    compared = contenders(methods, (UNBLURRED, *CONTENDERS))
+    compared = contenders(methods, (UNBLURRED, *CONTENDERS), baselines=baselines)
     of_blurred = {name: restore for name, restore in compared.items() if name != UNBLURRED}
     if count < 1:
         raise ValueError(f"--count is {count}: at least one pair is needed")

@@ -49,6 +49,7 @@ def natural(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     recordings: Sequence[str] = tuple(RECORDINGS),
     seed: int = SEED,
@@ -70,6 +71,8 @@ def natural(
         Folder with ``real``, and the validation photos and logs.
     methods
         Those that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Photos of each recording, at most.
     recordings
@@ -93,7 +96,13 @@ def natural(
     if page:
         check_writable(page, overwrite=overwrite)
     made, sections = natural_sections(
-        data, methods=methods, count=count, recordings=recordings, seed=seed, progress=progress
+        data,
+        methods=methods,
+        baselines=baselines,
+        count=count,
+        recordings=recordings,
+        seed=seed,
+        progress=progress,
     )
     if page:
         write_page(page, "Natural blur", sections, made, overwrite=overwrite)
@@ -104,13 +113,14 @@ def natural_sections(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     recordings: Sequence[str] = tuple(RECORDINGS),
     seed: int = SEED,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[BenchReport, list[Section]]:
     """Do what `natural` does, and return the parts of its page."""
-    compared = contenders(methods)
+    compared = contenders(methods, baselines=baselines)
     need_extra("skimage")
     if count < 1:
         raise ValueError(f"--count is {count}: at least one photo is needed")

@@ -36,6 +36,7 @@ def sharp(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     lies: Sequence[int] = LIES,
     height: int = HEIGHT,
@@ -55,6 +56,8 @@ def sharp(
         Folder with the validation photos and logs.
     methods
         Those that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Photos.
     lies
@@ -73,7 +76,7 @@ def sharp(
     ValueError
         If there is no such method, or there are not so many photos.
     """
-    compared = contenders(methods)
+    compared = contenders(methods, baselines=baselines)
     need_extra("skimage")
     photos, logs = held_photos(data), held_logs(data)
     cases: list[tuple[Case, int]] = [("zero", 0), ("half", 0), *(("lie", px) for px in lies)]

@@ -108,6 +108,7 @@ def table1(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     lengths: Sequence[int] = LENGTHS,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
@@ -122,6 +123,8 @@ def table1(
         Folder with ``eval/oxford_affine/graf/img1.png`` and so on.
     methods
         Those of `COLUMNS` that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     lengths
         Of the blur, px.
     progress
@@ -134,7 +137,7 @@ def table1(
     ValueError
         If there is no such method.
     """
-    compared = contenders(methods, [method for method, *_ in COLUMNS])
+    compared = contenders(methods, [method for method, *_ in COLUMNS], baselines=baselines)
     columns = [column for column in COLUMNS if column[0] in compared]
     need_extra("skimage")
     pictures = [planar_picture(data, scene) for scene in PLANAR]

@@ -19,7 +19,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 
-from ..blurfield import canonical_turn, upside_down
+from ..blurfield import Turn, canonical_turn, upside_down
 from ..errors import DeepGyroError
 from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
 from ..synthesis.samples import read_facts
@@ -37,8 +37,9 @@ def sample(
     rng: np.random.Generator | None = None,
     *,
     patch: tuple[int, int] | None = None,
+    turned: bool = True,
 ) -> Sample:
-    """Return a pair, or a patch of it, as tensors, turned as networks see it (`canonical_turn`).
+    """Return a pair, or a patch of it, as tensors, turned as our networks see it (`canonical_turn`).
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ def sample(
         Draws where the patch is, and whether it stands on its head; needed for a patch.
     patch
         Height and width of a patch, px; None: the whole.
+    turned
+        False: it stays as it lies, and a patch never stands on its head.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def sample(
         zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
         (3, w, h).
     """
-    turn = canonical_turn(pair.noisy)
+    turn = canonical_turn(pair.noisy) if turned else Turn()
     height, width = pair.sharp.shape[:2]
     rows, columns = turn.size(height, width)
     window = slice(0, rows), slice(0, columns)
@@ -67,7 +70,8 @@ def sample(
         if not 0 < min(patch) <= max(patch) <= min(rows, columns):
             sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
             raise ValueError(f"{sizes}, and may lie on their side")
-        turn = upside_down(turn) if rng.random() < 0.5 else turn
+        if turned and rng.random() < 0.5:
+            turn = upside_down(turn)
         top, left = (
             int(rng.integers(whole - part + 1)) for whole, part in zip((rows, columns), patch, strict=True)
         )
@@ -99,8 +103,12 @@ class ShardPairs(Dataset[Sample]):
         seed: int,
         patch: tuple[int, int] | None = None,
         without: Sequence[str] = (),
+        encoding: str | None = None,
+        turned: bool = True,
     ) -> None:
         """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
+
+        So are those of another `encoding` ("encoded", "linear"), if one is given; `turned`: as in `sample`.
 
         Raises
         ------
@@ -110,16 +118,22 @@ class ShardPairs(Dataset[Sample]):
         shards = sorted(folder.glob(SHARDS))
         if not shards:
             raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
-        self.seed, self.patch = seed, patch
+        self.seed, self.patch, self.turned = seed, patch, turned
         self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
-        if without:
+        if without or encoding:
+            facts = (
+                read_facts(read_places(shard, {"json": places["json"]})) for shard, places in self.places
+            )
             self.places = [
-                (shard, places)
-                for shard, places in self.places
-                if read_facts(read_places(shard, {"json": places["json"]}))["gyro"] not in without
+                place
+                for place, found in zip(self.places, facts, strict=True)
+                if found["gyro"] not in without and encoding in (None, found["encoding"])
             ]
         if not self.places:
-            raise DeepGyroError(f"{folder}: every pair there is passed over (without: {', '.join(without)})")
+            only = f"; encoding: {encoding}" if encoding else ""
+            raise DeepGyroError(
+                f"{folder}: every pair there is passed over (without: {', '.join(without)}{only})"
+            )
 
     def __len__(self) -> int:
         """Return how many pairs an epoch has."""
@@ -131,7 +145,7 @@ class ShardPairs(Dataset[Sample]):
         shard, places = self.places[_order(self.seed, epoch, len(self.places))[place]]
         with _cores():
             pair = unpack(read_places(shard, places))
-            return sample(pair, _rng(self.seed, k), patch=self.patch)
+            return sample(pair, _rng(self.seed, k), patch=self.patch, turned=self.turned)
 
 
 class FreshPairs(Dataset[Sample]):
@@ -147,11 +161,12 @@ class FreshPairs(Dataset[Sample]):
         width: int = 480,
         patch: tuple[int, int] | None = None,
         without: Sequence[str] = (),
+        turned: bool = True,
     ) -> None:
         """Make pairs of a height and width, px; one whose gyro is one of `without` is made anew."""
         self.pool, self.config, self.seed = pool, config, seed
         self.height, self.width = height, width
-        self.patch, self.without = patch, frozenset(without)
+        self.patch, self.without, self.turned = patch, frozenset(without), turned
 
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0."""
@@ -160,7 +175,7 @@ class FreshPairs(Dataset[Sample]):
                 size = {"height": self.height, "width": self.width}
                 pair = pair_at(self.pool, self.config, self.seed, number, **size)
                 if pair.facts["gyro"] not in self.without:
-                    return sample(pair, _rng(self.seed, k), patch=self.patch)
+                    return sample(pair, _rng(self.seed, k), patch=self.patch, turned=self.turned)
         raise DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
 
 
