@@ -511,6 +511,46 @@ def speed(
 
 
 @bench.command
+def training(
+    config: Path,
+    /,
+    *,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    steps: Whole = 10,
+    json: Flag = False,
+) -> int:
+    """Measure how fast a training runs, against what its convolutions reach alone (extra: train).
+
+    share: of the rate that the same convolutions reach alone, forward and backward, what a step reaches
+    without the blur operator and the differences, data included. operators: how many times as long a step
+    takes with them.
+
+    Parameters
+    ----------
+    config
+        What is trained and how: see deepgyro train. Nothing is kept.
+    changes
+        NAME=VALUE, instead of what config says. May be given several times.
+    steps
+        Counted steps.
+    json
+        Print one JSON object.
+    """
+    try:
+        from .learn.measure import measure
+        from .learn.settings import read_config
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    with _Bar(1, "bench") as bar:
+        report = measure(read_config(config, changes), steps=steps, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json)
+    return 0
+
+
+@bench.command
 def synthesis(
     *,
     preset: Literal["physical", "paper"] = "physical",

@@ -67,9 +67,10 @@ def sample(
     if patch is not None:
         if rng is None:
             raise ValueError("rng is None: it is needed to draw where a patch is")
-        if not 0 < min(patch) <= max(patch) <= min(rows, columns):
+        room = (min(rows, columns),) * 2 if turned else (rows, columns)
+        if not all(0 < side <= most for side, most in zip(patch, room, strict=True)):
             sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
-            raise ValueError(f"{sizes}, and may lie on their side")
+            raise ValueError(f"{sizes}, and may lie on their side" if turned else sizes)
         if turned and rng.random() < 0.5:
             turn = upside_down(turn)
         top, left = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -238,7 +239,23 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(light).to(device), torch.from_numpy(encoded).to(device)
 
 
-Between = Compiled | OnDevice
+@runtime_checkable
+class Between(Protocol):
+    """What lies between the stages, prepared for the paths of a batch."""
+
+    def maps(self) -> Tensor:
+        """Return lengths and doubled angles of the paths: (b, 3, h, w)."""
+        ...
+
+    def differences(self, pictures: Tensor) -> Tensor:
+        """Return differences along the paths: (b, m, h, w)."""
+        ...
+
+    def blurred_again(self, guesses: Tensor) -> Tensor:
+        """Return what the camera would have recorded of the guesses: (b, 3, h, w)."""
+        ...
+
+
 Form = Callable[[Tensor, Tensor, tuple[float, ...], tuple[float, ...]], Between]
 """Makes it, as `between` does."""
 
