@@ -19,12 +19,13 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 
-from ..blurfield import Turn, canonical_turn, upside_down
+from ..blurfield import GridField, Turn, canonical_turn, upside_down
 from ..errors import DeepGyroError
 from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
 from ..synthesis.samples import read_facts
 from ..synthesis.shards import SHARDS, index_shard, read_places
 from ..threads import one_core
+from ..tiles import Window
 
 Sample = dict[str, Tensor]
 
@@ -60,8 +61,33 @@ def sample(
         zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
         (3, w, h).
     """
-    turn = canonical_turn(pair.noisy) if turned else Turn()
-    height, width = pair.sharp.shape[:2]
+    turn, seen = patch_of(pair.noisy, rng, patch=patch, turned=turned)
+    return {
+        "sharp": _image(turn.picture(pair.sharp[seen])),
+        "blurred": _image(turn.picture(pair.blurred[seen])),
+        "exact": paths_of(turn.field(pair.exact[seen])),
+        "noisy": paths_of(turn.field(pair.noisy[seen])),
+        "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
+        "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
+    }
+
+
+def patch_of(
+    noisy: GridField,
+    rng: np.random.Generator | None,
+    *,
+    patch: tuple[int, int] | None,
+    turned: bool,
+) -> tuple[Turn, Window]:
+    """Return how a pair with this field is turned, and which part of it then is the patch; see `sample`.
+
+    Raises
+    ------
+    ValueError
+        If the patch does not fit, or there is no rng to draw it.
+    """
+    turn = canonical_turn(noisy) if turned else Turn()
+    height, width = noisy.shape[:2]
     rows, columns = turn.size(height, width)
     window = slice(0, rows), slice(0, columns)
     if patch is not None:
@@ -77,15 +103,7 @@ def sample(
             int(rng.integers(whole - part + 1)) for whole, part in zip((rows, columns), patch, strict=True)
         )
         window = slice(top, top + patch[0]), slice(left, left + patch[1])
-    seen = turn.window(window, height, width)
-    return {
-        "sharp": _image(turn.picture(pair.sharp[seen])),
-        "blurred": _image(turn.picture(pair.blurred[seen])),
-        "exact": _channels(turn.field(pair.exact[seen])),
-        "noisy": _channels(turn.field(pair.noisy[seen])),
-        "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
-        "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
-    }
+    return turn, turn.window(window, height, width)
 
 
 def collate(samples: Sequence[Sample]) -> Sample:
@@ -144,9 +162,9 @@ class ShardPairs(Dataset[Sample]):
         """Return sample number k, from 0, of the endless series."""
         epoch, place = divmod(k, len(self.places))
         shard, places = self.places[_order(self.seed, epoch, len(self.places))[place]]
-        with _cores():
+        with in_cores():
             pair = unpack(read_places(shard, places))
-            return sample(pair, _rng(self.seed, k), patch=self.patch, turned=self.turned)
+            return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
 
 
 class FreshPairs(Dataset[Sample]):
@@ -171,13 +189,21 @@ class FreshPairs(Dataset[Sample]):
 
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0."""
-        with _cores():
-            for number in range(k, k + _TRIES * _FURTHER, _FURTHER):
+        with in_cores():
+            for number in self.numbers(k):
                 size = {"height": self.height, "width": self.width}
                 pair = pair_at(self.pool, self.config, self.seed, number, **size)
                 if pair.facts["gyro"] not in self.without:
-                    return sample(pair, _rng(self.seed, k), patch=self.patch, turned=self.turned)
-        raise DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
+                    return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
+        raise self.none_left()
+
+    def numbers(self, k: int) -> range:
+        """Return the numbers of the pairs that are tried for sample number k."""
+        return range(k, k + _TRIES * _FURTHER, _FURTHER)
+
+    def none_left(self) -> DeepGyroError:
+        """Return what is raised if all of them are passed over."""
+        return DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
 
 
 class Numbers(Sampler[list[int]]):
@@ -198,11 +224,12 @@ def _order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
     return np.random.default_rng([seed, epoch]).permutation(pairs)
 
 
-def _rng(seed: int, k: int) -> np.random.Generator:
+def patch_rng(seed: int, k: int) -> np.random.Generator:
+    """Return what draws the patch of sample number k."""
     return np.random.default_rng([seed, k, 1])
 
 
-def _cores() -> AbstractContextManager[None]:
+def in_cores() -> AbstractContextManager[None]:
     """Leave the other cores to the others in one of a loader's workers."""
     return one_core() if get_worker_info() else nullcontext()
 
@@ -211,7 +238,8 @@ def _image(pixels: ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
-def _channels(field: ndarray) -> Tensor:
+def paths_of(field: ndarray) -> Tensor:
+    """Return a field (h, w, n, 2) as channels x0, y0, x1, ...: (2 n, h, w)."""
     import cv2
 
     height, width, instants, _ = field.shape

@@ -16,7 +16,7 @@ from . import arithmetic
 from .dataset import Sample
 from .network import DeepGyro, NetworkConfig
 from .settings import TrainConfig
-from .train import Training, launched, loader, open_pairs
+from .train import Training, given_on, launched, loader, on_device, open_pairs
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 
@@ -82,8 +82,8 @@ def measure(
     whole, without = (Training(config, fabric, None) for _ in range(2))
     assert isinstance(without.network, DeepGyro)
     without.network.between = Nothing
-    batches = iter(loader(pairs, config, 0, fabric))
-    batch = fabric.to_device(next(batches))
+    batches = iter(loader(given_on(fabric.device, config, pairs), config, 0, fabric))
+    batch = on_device(next(batches), fabric)
     alone = list(_convolutions(without, batch))
 
     def timed(work: Callable[[], object]) -> float:
@@ -98,7 +98,7 @@ def measure(
         times = [sum(timed(work) for work in alone)]
         for training in (without, whole):
             given: list[Sample] = []
-            waiting = timed(lambda given=given: given.append(fabric.to_device(next(batches))))  # type: ignore[misc]
+            waiting = timed(lambda given=given: given.append(on_device(next(batches), fabric)))  # type: ignore[misc]
             times.append(waiting + timed(lambda step=training.step, given=given: step(given[0])))  # type: ignore[misc]
         turns.append([*times, waiting])
         if progress:

@@ -20,6 +20,7 @@ _WORDS = {
     "loss": ("charbonnier", "squared"),
     "optimizer": ("muon", "adam"),
     "encoding": ("encoded", "linear", None),
+    "pairs_on": ("auto", "cpu", "device"),
 }
 _PARTS: dict[str, type] = {"network": NetworkConfig, "unet": UNetConfig, "deblurgan": GanConfig}
 """Entries that have entries."""
@@ -77,6 +78,9 @@ class TrainConfig:
     log_steps: int = 100
     """Steps from one row of the log to the next."""
     seed: int = 0
+    pairs_on: str = "auto"
+    """Where pairs that are made on the fly are blurred: device (of their patches, and with noise of their
+    own), cpu, or auto: on a GPU if that trains."""
     workers: int = 0
     """Processes that read or make pairs, for each device; 0: between the steps, where all cores train."""
     accelerator: str = "auto"

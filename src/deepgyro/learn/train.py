@@ -24,10 +24,12 @@ from .checkpoint import Progress, load_checkpoint, save_checkpoint
 from .dataset import FreshPairs, Numbers, Sample, ShardPairs, collate
 from .journal import Journal, Report
 from .optimizer import Adam, MuonAndAdamW, Optimizer
+from .recording import Scenes, collate_scenes, recorded
 from .settings import TrainConfig
 from .sitting import Clock, learning_rate, signals_caught
 from .validation import psnr
 
+Pairs = ShardPairs | FreshPairs | Scenes
 OUTLIER = 1.5
 """A gradient is shortened to so many times the usual length."""
 CHECKPOINT, SLIM = "checkpoint.safetensors", "checkpoint-slim.safetensors"
@@ -79,7 +81,7 @@ def train(
     training = begun(config, fabric, out / CHECKPOINT if resume else None)
     progress = training.progress
     clock = Clock(config, progress, sitting)
-    batches = iter(loader(pairs, config, progress.pairs, fabric))
+    batches = iter(loader(given_on(fabric.device, config, pairs), config, progress.pairs, fabric))
     with signals_caught() as caught, closing(Journal(out, progress, fabric, report)) as journal:
         if resume:
             journal.write({"sitting": progress.sittings, "moments": progress.moments}, clock.left())
@@ -89,7 +91,7 @@ def train(
             if stopped or clock.over():
                 break
             clock.start()
-            batch = fabric.to_device(next(batches))
+            batch = on_device(next(batches), fabric)
             clock.waited()
             journal.add(training.step(batch))
             clock.stop()
@@ -143,15 +145,25 @@ def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
     return pairs
 
 
-def loader(
-    pairs: ShardPairs | FreshPairs, config: TrainConfig, start: int, fabric: Fabric
-) -> DataLoader[Sample]:
+def given_on(device: torch.device, config: TrainConfig, pairs: Pairs) -> Pairs:
+    """Return pairs, or the scenes in their place if it is the device that records them."""
+    there = config.pairs_on == "device" or (config.pairs_on == "auto" and device.type == "cuda")
+    return Scenes(pairs) if there and isinstance(pairs, FreshPairs) else pairs
+
+
+def on_device(batch: Sample, fabric: Fabric) -> Sample:
+    """Return a batch on the device, recorded there if it is one of scenes."""
+    batch = fabric.to_device(batch)
+    return recorded(batch) if "scene" in batch else batch
+
+
+def loader(pairs: Pairs, config: TrainConfig, start: int, fabric: Fabric) -> DataLoader[Sample]:
     """Return this process's batches, from number `start` of all pairs on."""
     return DataLoader(
         pairs,
         batch_sampler=Numbers(start, config.batch, rank=fabric.global_rank, ranks=fabric.world_size),
         num_workers=config.workers,
-        collate_fn=collate,
+        collate_fn=collate_scenes if isinstance(pairs, Scenes) else collate,
         pin_memory=fabric.device.type == "cuda",
         multiprocessing_context="spawn" if config.workers else None,  # a fork would copy the threads' locks
         worker_init_fn=_deaf,
