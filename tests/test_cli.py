@@ -531,6 +531,10 @@ UNUSABLE = {
     "no folder for a field": (["field", *GYRO, *WHEN, "--out", "none/f.npz"], "folder none does not exist"),
     "field of a missing photo": (["field", "c.png", *GYRO, *WHEN], "c.png: no such file"),
     "field not covered": (["field", *GYRO, "--time", "10.48", "--exposure", "0.04"], "10.480 to 10.530"),
+    "missing weights": (
+        ["deblur", "a.png", "--method", "deepgyro-fast", "--out", "o"],
+        "not in this package",
+    ),
     "demo in a file": (["demo", "--out", "imu.csv"], "imu.csv"),
 }
 
@@ -542,6 +546,14 @@ def test_what_cannot_be_used_ends_in_one_line_and_code_1(run, arguments, fragmen
     result = run(*arguments)
 
     assert_one_line(result, fragment, 1)
+
+
+def test_a_network_whose_weights_are_not_there_ends_in_one_line(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("deepgyro.runtime.weights.FOLDER", tmp_path)
+
+    result = run("deblur", "a.png", "b.png", *GYRO, *WHEN, "--method", "deepgyro-fast", "--out", "out")
+
+    assert_one_line(result, "deepgyro-fast: its weights are not in this package", 1)
 
 
 DEBLUR = ["deblur", "a.png", "--out", "out"]

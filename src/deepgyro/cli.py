@@ -41,6 +41,12 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
+Methods = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+_BASELINES = (
+    "Folder with weights: deepgyro-paper.onnx, deepblind-paper.onnx, deblurgan.onnx; "
+    "by default the checkout's checkpoints."
+)
+Baselines = Annotated[Path | None, Parameter(help=_BASELINES)]
 MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
 
 
@@ -55,7 +61,7 @@ def deblur(
     exposure: float | None = None,
     gyro_columns: str | None = None,
     field: str | None = None,
-    method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
+    method: Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"] = "deepgyro",
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
     json: Flag = False,
@@ -83,7 +89,8 @@ def deblur(
     field
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
     method
-        deepgyro: our network. richardson-lucy: no weights. fastgyro: the paper's baseline, in style.
+        deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
+        paper's baseline, in style.
     refine
         Let each photo correct what its gyro tells.
     overwrite
@@ -420,8 +427,7 @@ def export(
     if json:
         _print_json(asdict(contract))
     else:
-        size = f"{contract.stages} stages, {contract.parameters / 1e6:.2f} M parameters"
-        print(f"{out}  {size}, {contract.trained}")
+        print(f"{out}  {contract.parameters / 1e6:.2f} M parameters, {contract.trained}")
     return 0
 
 
@@ -479,21 +485,66 @@ app.command(bench)
 def speed(
     *, repeats: Whole = 15, large: Annotated[bool, Parameter(negative="--small")] = True, json: Flag = False
 ) -> int:
-    """Time fields, the blur operator and whole pictures, beside peers.
+    """Time fields, the blur operator, networks and whole pictures, beside peers.
+
+    "network": all that runs once the field is known; times_faster: than the paper's network, in the same
+    runtime, precision and run. "deblur": from an 8-bit picture and its field to an 8-bit picture, without
+    refinement.
 
     Parameters
     ----------
     repeats
-        Counted runs of each.
+        Counted runs of each; a fifth of them of what takes seconds.
     large
-        Also 12 Mpx fields and 1080p pictures (a minute more).
+        Also pictures of 1080p and 12 Mpx (some minutes more).
     json
         Print one JSON object.
     """
     from .benchmark import speed as run_speed
+    from .benchmark import speed_shown
 
     with _Bar(1, "bench") as bar:
         report = run_speed(repeats=repeats, large=large, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, speed_shown(report.rows))
+    return 0
+
+
+@bench.command
+def training(
+    config: Path,
+    /,
+    *,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    steps: Whole = 10,
+    json: Flag = False,
+) -> int:
+    """Measure how fast a training runs, against what its convolutions reach alone (extra: train).
+
+    share: of the rate that the same convolutions reach alone, forward and backward, what a step reaches
+    without the blur operator and the differences, data included. operators: how many times as long a step
+    takes with them.
+
+    Parameters
+    ----------
+    config
+        What is trained and how: see deepgyro train. Nothing is kept.
+    changes
+        NAME=VALUE, instead of what config says. May be given several times.
+    steps
+        Counted steps.
+    json
+        Print one JSON object.
+    """
+    try:
+        from .learn.measure import measure
+        from .learn.settings import read_config
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    with _Bar(1, "bench") as bar:
+        report = measure(read_config(config, changes), steps=steps, progress=bar.share)
         bar.one_done()
     _print_bench(report, json)
     return 0
@@ -533,7 +584,8 @@ def synthesis(
 def table1(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     json: Flag = False,
 ) -> int:
     """Make the paper's Table 1 (uniform straight blur, noise of 30 dB), beside the published figures.
@@ -546,7 +598,7 @@ def table1(
     data
         Folder with eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
     method
-        Only these: blurred (the input), fastgyro, richardson-lucy, deepgyro; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     json
         Print one JSON object.
     """
@@ -554,9 +606,9 @@ def table1(
     from .benchmark import table1 as run_table1
 
     with _Bar(1, "bench") as bar:
-        report = run_table1(data, methods=method, progress=bar.share)
+        report = run_table1(data, methods=method, baselines=baselines, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, beside_paper(report.rows))
+    _print_bench(report, json, beside_paper(report.rows, method))
     return 0
 
 
@@ -564,7 +616,8 @@ def table1(
 def errors(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 4,
     seed: Whole = 1,
     plot: Path | None = None,
@@ -583,7 +636,7 @@ def errors(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Photos.
     seed
@@ -600,7 +653,14 @@ def errors(
 
     with _Bar(1, "bench") as bar:
         report = run_errors(
-            data, methods=method, count=count, seed=seed, plot=plot, overwrite=overwrite, progress=bar.share
+            data,
+            methods=method,
+            baselines=baselines,
+            count=count,
+            seed=seed,
+            plot=plot,
+            overwrite=overwrite,
+            progress=bar.share,
         )
         bar.one_done()
     _print_bench(report, json, with_missing(errors_shown(report.rows), method))
@@ -611,7 +671,8 @@ def errors(
 def sharp(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 6,
     seed: Whole = 1,
     json: Flag = False,
@@ -626,7 +687,7 @@ def sharp(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Photos.
     seed
@@ -638,7 +699,9 @@ def sharp(
     from .benchmark import with_missing
 
     with _Bar(1, "bench") as bar:
-        report = run_sharp(data, methods=method, count=count, seed=seed, progress=bar.share)
+        report = run_sharp(
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+        )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))
     return 0
@@ -687,7 +750,8 @@ def refine(
 def features(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 5,
     seed: Whole = 1,
     json: Flag = False,
@@ -705,7 +769,7 @@ def features(
         gyro/tum_vi/room3.csv.gz and gyro/inertialscale/D13/gyroscope.txt.gz; and the recordings
         real/shield_burst, real/iphone_office and real/iphone_billiards.
     method
-        Only these: unblurred, blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: unblurred, blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Pairs of pictures of each scene and recording, at most.
     seed
@@ -717,7 +781,9 @@ def features(
     from .benchmark import with_missing
 
     with _Bar(1, "bench") as bar:
-        report = run_features(data, methods=method, count=count, seed=seed, progress=bar.share)
+        report = run_features(
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+        )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))
     return 0
@@ -727,7 +793,8 @@ def features(
 def natural(
     *,
     data: Path = Path("../shared/data"),
-    method: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    method: Methods = (),
+    baselines: Baselines = None,
     count: Whole = 2,
     seed: Whole = 1,
     page: Path | None = None,
@@ -746,7 +813,7 @@ def natural(
         photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input) or those of deepgyro deblur; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
     count
         Photos of each recording, at most.
     seed
@@ -763,7 +830,14 @@ def natural(
 
     with _Bar(1, "bench") as bar:
         report = run_natural(
-            data, methods=method, count=count, seed=seed, page=page, overwrite=overwrite, progress=bar.share
+            data,
+            methods=method,
+            baselines=baselines,
+            count=count,
+            seed=seed,
+            page=page,
+            overwrite=overwrite,
+            progress=bar.share,
         )
         bar.one_done()
     _print_bench(report, json, with_missing(report.rows, method))

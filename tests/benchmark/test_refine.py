@@ -26,7 +26,9 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
 
 
 def test_errors_are_those_of_what_is_told(report):
-    before = {case: [r["error_before_px"] for r in report.rows if r["case"] == case] for case in SMALL["only"]}
+    before = {
+        case: [r["error_before_px"] for r in report.rows if r["case"] == case] for case in SMALL["only"]
+    }
     blur = {case: [r["blur_px"] for r in report.rows if r["case"] == case] for case in SMALL["only"]}
 
     assert before["bias"] == pytest.approx([5.831] * 2, abs=0.002)  # px: (5, 3)

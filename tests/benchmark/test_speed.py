@@ -1,12 +1,15 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
-from deepgyro.benchmark import speed
-from deepgyro.benchmark.speed import _deblur_jobs, _recording, field_row_by_row
+from deepgyro.benchmark import speed, speed_shown
+from deepgyro.benchmark.peers import field_row_by_row
+from deepgyro.benchmark.speed import Job, _deblur_jobs, _measured, _precisions, _recording
 from deepgyro.blurfield import blur_field
 from deepgyro.cli import main
+from deepgyro.runtime import network, shipped
 
 KEYS = [
     "what",
@@ -34,6 +37,50 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     for row in report.rows:
         assert list(row) == KEYS
         assert row["ms_median"] > 0
+
+
+def test_small_pictures_are_timed_in_every_precision_that_the_processor_has(report):
+    for what in ("network", "deblur"):
+        found = [
+            row["precision"] for row in report.rows if (row["what"], row["method"]) == (what, "deepgyro")
+        ]
+        assert found == list(_precisions())
+
+
+def test_differences_are_those_of_the_shipped_weights(report):
+    (row,) = [row for row in report.rows if "differences" in row["method"]]
+
+    assert row["method"].startswith(f"ours, {len(network('deepgyro').contract.fractions)} differences")
+
+
+def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(report):
+    shown = speed_shown(report.rows)
+
+    for precision in _precisions():
+        paper, ours = (
+            next(
+                row
+                for row in shown
+                if row["what"] == "network" and row["precision"] == precision and row["method"] == name
+            )
+            for name in ("the paper's", "deepgyro")
+        )
+        assert paper["times_faster"] == 1
+        assert ours["times_faster"] == pytest.approx(paper["ms_median"] / ours["ms_median"], abs=0.01)
+    assert not any(row["times_faster"] for row in shown if row["what"] != "network")
+    missing = [row for row in shown if row["method"] == "deepgyro-fast (missing)"]
+    assert bool(missing) == ("deepgyro-fast" not in shipped())
+    assert all(row["ms_median"] is None for row in missing)
+
+
+def test_what_is_compared_takes_turns():
+    done = []
+    jobs = [Job("network", name, 270, 480, partial(done.append, name)) for name in "ab"]
+
+    (times, _), _ = _measured(jobs, 7)
+
+    assert len(times) == 7
+    assert "".join(done) == "ab" + "a" * 6 + "b" * 6 + "a" * 3 + "b" * 3
 
 
 def test_the_sizes_that_take_seconds_can_be_timed():

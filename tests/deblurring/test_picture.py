@@ -3,6 +3,7 @@
 import importlib
 import logging
 from importlib.resources import files
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from deepgyro.blur import Blur
 from deepgyro.blurfield import motion_field, paths_from_vectors
 from deepgyro.camera import Camera
-from deepgyro.deblurring import METHODS, deblur, deblur_picture
+from deepgyro.deblurring import available_methods, deblur, deblur_picture
+from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.runtime import network, weights_path
 from deepgyro.telemetry import GyroLog
 from deepgyro.tiles import tiles
 
@@ -52,7 +55,7 @@ def psnr(a, b, most=255.0):
     return 10 * np.log10(most**2 / np.mean((a.astype(float) - b) ** 2))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("length", [0.0, 0.3])
 def test_without_blur_the_picture_comes_back_bit_for_bit(sharp, method, dtype, length):
@@ -87,7 +90,7 @@ def test_a_blurred_picture_without_a_field_gets_sharper(photo):
     assert "found in the picture" in result.note
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_a_field_that_cannot_be_meant_leaves_the_picture_as_it_came_and_says_so(sharp, method):
     result = deblur_picture(sharp, straight(0.6 * HEIGHT), method=method)
 
@@ -163,7 +166,7 @@ def test_the_blur_is_reported_in_pixels(sharp):
     assert result.blur_max_px == pytest.approx(18, abs=0.01)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_sixteen_bits_and_floats_agree_with_eight_bits_within_rounding(sharp, method):
     field = curved(10)
     blurred = blurred_in_light(sharp, field)
@@ -200,7 +203,7 @@ def test_linear_encoding_takes_out_a_blur_made_on_the_very_numbers(sharp):
     assert psnr(linear, values, 1) > psnr(encoded, values, 1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_straight_vectors_equal_the_field_of_two_instants(sharp, method):
     vectors = np.stack(np.meshgrid(np.linspace(4, 9, WIDTH), np.linspace(-3, 5, HEIGHT)), axis=-1)
     vectors = vectors.astype(np.float32)
@@ -210,7 +213,7 @@ def test_straight_vectors_equal_the_field_of_two_instants(sharp, method):
     np.testing.assert_array_equal(from_vectors, deblur(sharp, paths_from_vectors(vectors), method=method))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_a_field_in_double_precision_is_taken_as_one_in_single(sharp, method):
     field = curved(8)
 
@@ -219,7 +222,7 @@ def test_a_field_in_double_precision_is_taken_as_one_in_single(sharp, method):
     np.testing.assert_array_equal(result, deblur(sharp, field, method=method))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_a_field_computed_where_it_is_asked_for_equals_the_array(sharp, method):
     K = np.array([[150.0, 0, (WIDTH - 1) / 2], [0, 150, (HEIGHT - 1) / 2], [0, 0, 1]])
     camera = Camera(WIDTH, HEIGHT, K, readout_time=0.02, cam_from_imu=np.eye(3))
@@ -298,7 +301,7 @@ def test_a_field_that_does_not_fit_is_refused(sharp, field, message):
         deblur(sharp, field)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("pixel", [(0, 0), (1, 1)])  # the second is not on the grid that is looked at
 def test_a_single_number_that_is_not_finite_is_refused(sharp, method, value, pixel):
@@ -315,7 +318,7 @@ def test_an_unknown_option_is_refused(sharp, options):
         deblur(sharp, straight(6.0), **options)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_a_float_picture_a_little_out_of_range_stays_finite(sharp, method):
     image = to_unit(sharp) * np.float32(1.06) - np.float32(0.03)  # as resizing leaves it
 
@@ -324,17 +327,18 @@ def test_a_float_picture_a_little_out_of_range_stays_finite(sharp, method):
     assert np.isfinite(result).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_black_and_a_white_picture_stay_so(level, method):
     image = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
 
     off = np.abs(deblur(image, straight(9.0), method=method).astype(int) - level)
 
-    assert np.mean(off > 1) < 1e-3 and off.max() <= 16  # a network is a little off in a few corner pixels
+    assert np.mean(off > 1) < 1e-3
+    assert off.max() <= 16  # a network is a little off in a few corner pixels
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", available_methods())
 def test_a_field_with_one_wild_number_leaves_the_picture_as_it_came(sharp, method):
     field = straight(8.0).copy()
     field[5, 7, 1] = 1e5
@@ -365,3 +369,25 @@ def test_a_gyro_that_the_picture_contradicts_is_ignored(photo):
     np.testing.assert_array_equal(result.image, photo)
     assert result.method == "none"
     assert "disagree" in result.note
+
+
+def test_a_network_whose_weights_are_missing_is_refused_in_one_line(sharp, monkeypatch, tmp_path):
+    monkeypatch.setattr("deepgyro.runtime.weights.FOLDER", tmp_path)
+
+    assert not any(method.startswith("deepgyro") for method in available_methods())
+    with pytest.raises(DeepGyroError, match=r"^deepgyro-fast: its weights are not in this package .*: none$"):
+        deblur(sharp, straight(9), method="deepgyro-fast")
+
+
+def test_the_fast_network_deblurs_once_its_weights_are_there(sharp, monkeypatch, tmp_path):
+    copyfile(weights_path("deepgyro"), tmp_path / "deepgyro-fast.onnx")
+    monkeypatch.setattr("deepgyro.runtime.weights.FOLDER", tmp_path)
+    field = curved(8)
+    network.cache_clear()
+
+    fast = deblur_picture(sharp, field, method="deepgyro-fast")
+
+    network.cache_clear()
+    assert "deepgyro-fast" in available_methods()
+    assert fast.method == "deepgyro-fast"
+    assert (fast.image != sharp).any()

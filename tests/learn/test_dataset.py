@@ -118,6 +118,24 @@ def test_each_epoch_has_every_kept_pair_once_in_an_order_of_its_own(pool, shards
     assert not all(map(same, first, second))
 
 
+def test_pairs_of_one_encoding_can_be_had_alone(shards):
+    both = [ShardPairs(shards, seed=0, encoding=encoding) for encoding in ("encoded", "linear")]
+
+    assert sum(map(len, both)) == len(ShardPairs(shards, seed=0))
+    for linear, pairs in enumerate(both):
+        assert {float(pairs[k]["linear"]) for k in range(len(pairs))} == {linear}
+
+
+def test_a_pair_may_stay_as_it_lies(pool):
+    for number in range(8):
+        pair = pair_at(pool, PHYSICAL, 0, number, **SIZE)
+
+        item = sample(pair, np.random.default_rng(0), patch=(40, 56), turned=False)
+
+        np.testing.assert_array_equal(255 * item["sharp"].permute(1, 2, 0), pair.sharp)
+        np.testing.assert_array_equal(item["noisy"][-1], pair.noisy[:, :][:, :, -1, 1])
+
+
 def test_another_pair_takes_the_place_of_one_that_is_passed_over(pool):
     whole, some = (FreshPairs(pool, PHYSICAL, seed=0, **SIZE, without=w) for w in ((), ("refined",)))
     told = [pair_at(pool, PHYSICAL, 0, k, **SIZE).facts["gyro"] for k in range(12)]

@@ -1,6 +1,7 @@
 import torch
 
-from deepgyro.learn.network import DeepGyro, NetworkConfig, multiply_adds
+from deepgyro.learn.baseline import multiply_adds
+from deepgyro.learn.network import DeepGyro, NetworkConfig
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
 

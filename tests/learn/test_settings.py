@@ -4,7 +4,9 @@ import pytest
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
+from deepgyro.learn.deblurgan import GanConfig
 from deepgyro.learn.network import NetworkConfig
+from deepgyro.learn.paper import UNetConfig
 from deepgyro.learn.settings import TrainConfig, read_config
 
 LEAST = "pairs: a\nvalidation: b\nminutes: 300\n"
@@ -26,6 +28,11 @@ def file(tmp_path):
         (LEAST + "patsch: 3\n", "patsch: no such entry"),
         (LEAST + "network: {stage: 3}\n", "stage: no such entry"),
         (LEAST + "network: 3\n", "network is 3"),
+        (LEAST + "unet: {inputs: 4}\n", "3 or 5 inputs"),
+        (LEAST + "deblurgan: {width: 0}\n", "over 0"),
+        (LEAST + "unet: {}\ndeblurgan: {}\n", "one network"),
+        (LEAST + "loss: sharp\n", "loss is sharp; charbonnier or squared"),
+        (LEAST + "encoding: srgb\n", "encoding is srgb"),
         (LEAST + "batch: four\n", "batch is 'four'; int is needed"),
         (LEAST + "batch: true\n", "batch is True; int is needed"),
         (LEAST + "batch: 0\n", "batch is 0; more than 0"),
@@ -124,3 +131,19 @@ def test_the_configuration_that_is_shipped_can_be_read():
 
     assert config.network == NetworkConfig()
     assert config.minutes == 300
+
+
+def test_baselines_have_shipped_configurations():
+    paper, gan = (
+        read_config(Path(__file__).parents[2] / f"configs/{name}.yaml") for name in ("paper", "deblurgan")
+    )
+
+    assert (paper.sizes, gan.sizes) == (UNetConfig(5, 64), GanConfig())
+    assert (paper.rate, paper.loss, paper.optimizer, paper.halvings) == (5e-5, "squared", "adam", 3)
+    assert paper.sides == (256, 480)
+
+
+def test_a_baseline_is_told_by_its_part(file):
+    config = read_config(file(LEAST), ["unet.width=32", "unet.inputs=3"])
+
+    assert config.sizes == config.unet == UNetConfig(3, 32)

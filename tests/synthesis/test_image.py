@@ -6,11 +6,11 @@ from deepgyro.light import linear_to_srgb, srgb_to_linear
 from deepgyro.synthesis.config import ImageDraws
 from deepgyro.synthesis.image import (
     KNEE,
-    _encoded_light,
-    _plain_light,
     around,
     draw_window,
+    encoded_light,
     jpeg_file,
+    plain_light,
     record_light,
 )
 
@@ -144,6 +144,6 @@ def test_each_pair_has_its_own_noise():
 def test_the_tables_of_light_are_those_of_the_standard():
     values = np.arange(256, dtype=np.float32) / 255
 
-    np.testing.assert_allclose(_plain_light(), srgb_to_linear(values), rtol=1e-6)
+    np.testing.assert_allclose(plain_light(), srgb_to_linear(values), rtol=1e-6)
     light = np.arange(65536, dtype=np.float32) / 65535
-    np.testing.assert_allclose(_encoded_light(), 255 * linear_to_srgb(light), atol=0.5001)
+    np.testing.assert_allclose(encoded_light(), 255 * linear_to_srgb(light), atol=0.5001)

@@ -8,7 +8,7 @@ from .refine import refine, refine_shown
 from .report import BenchReport, Row, table
 from .results import make_results, results_shown
 from .sharp import sharp
-from .speed import speed
+from .speed import speed, speed_shown
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
 
@@ -26,6 +26,7 @@ __all__ = [
     "results_shown",
     "sharp",
     "speed",
+    "speed_shown",
     "synthesis",
     "table",
     "table1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from .contenders import restored
+from .contenders import Contender
 from .recordings import RealPhoto, recorded_photos
 from .regions import Regions, detect, nearest_neighbours
 from .report import Row
@@ -35,7 +35,7 @@ def burst_pairs(data: Path, name: str, count: int) -> list[Pair]:
 
 
 def burst_rows(
-    name: str, pairs: Sequence[Pair], methods: Sequence[str], tick: Callable[[float], None]
+    name: str, pairs: Sequence[Pair], methods: Mapping[str, Contender], tick: Callable[[float], None]
 ) -> list[Row]:
     """Match the photos of each pair, as they came and deblurred: two rows for each method, their means.
 
@@ -46,10 +46,10 @@ def burst_rows(
     """
     photos = list({photo.path: photo for pair in pairs for photo in pair}.values())
     rows: list[Row] = []
-    for k, method in enumerate(methods):
+    for k, (method, restore) in enumerate(methods.items()):
         regions: dict[Path, Regions] = {}
         for i, photo in enumerate(photos):
-            regions[photo.path] = detect(restored(photo.pixels(), photo.field, method))
+            regions[photo.path] = detect(restore(photo.pixels(), photo.field))
             tick((k + (i + 1) / len(photos)) / len(methods))
         matched = [(regions[a.path], regions[b.path], a.camera) for a, b in pairs]
         flat = [verified(first, second) for first, second, _ in matched]

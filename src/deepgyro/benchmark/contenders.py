@@ -3,57 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blurfield import Field
-from ..deblurring import METHODS, deblur_picture
+from ..deblurring import METHODS, Method, available_methods, deblur_picture
 from ..deblurring.picture import Encoding
 from ..light import Pixels
+from ..runtime import NETWORKS
+from .baselines import BASELINES, FOLDER, baseline
 from .report import Row
 
 BLURRED = "blurred"
 """The input, for a method that does nothing."""
-CONTENDERS = (BLURRED, *METHODS)
-PLANNED = ("deepgyro", "deepgyro-fast", "deepgyro-paper", "deepblind-paper", "deblurgan")
-"""Networks that the benches are made for; those that are not there yet are shown as missing."""
+CONTENDERS = (BLURRED, *METHODS, *BASELINES)
+PLANNED = (*NETWORKS, *BASELINES)
+"""Networks; those that are not there are shown as missing."""
 
 
-def chosen(methods: Sequence[str], among: Sequence[str] = CONTENDERS) -> list[str]:
-    """Return the methods that are wanted, each once, in the order of `among`; with none named, all.
+@runtime_checkable
+class Contender(Protocol):
+    """What a method makes of a picture and the field it is told, as it is told; see `deblur`."""
+
+    def __call__(
+        self,
+        image: Pixels,
+        field: Field | Float32[ndarray, "h w 2"] | None,
+        *,
+        encoding: Encoding = "srgb",
+        refine: bool = False,
+    ) -> Pixels:
+        """Return the picture that the method makes."""
+        ...
+
+
+def contenders(
+    methods: Sequence[str] = (), among: Sequence[str] = CONTENDERS, *, baselines: Path | None = None
+) -> dict[str, Contender]:
+    """Return the methods that are wanted, in the order of `among`; with none named, all.
+
+    Left out are networks whose weights are not there (`with_missing` shows them). Names that a bench adds to
+    `among` stand for a picture of its own, as it is.
+
+    Parameters
+    ----------
+    methods
+        Those that are wanted.
+    among
+        Those that a bench compares.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
 
     Raises
     ------
     ValueError
         If there is no such method.
+    DeepGyroError
+        If a baseline's file is none.
     """
     known = list(dict.fromkeys(among))
     if unknown := [method for method in methods if method not in known]:
         raise ValueError(f"method is {unknown[0]!r}; one of {', '.join(known)} is needed")
-    return [method for method in known if not methods or method in methods]
+    there: dict[str, Contender] = {BLURRED: as_it_came}
+    there |= {method: partial(_deblurred, method) for method in available_methods()}
+    there |= {own: as_it_came for own in known if own not in CONTENDERS}
+    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
+    wanted = [name for name in known if not methods or name in methods]
+    there |= {name: baseline(path) for name, path in files.items() if name in wanted and path.exists()}
+    return {name: there[name] for name in wanted if name in there}
 
 
-def restored(
+def as_it_came(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
-    method: str,
     *,
     encoding: Encoding = "srgb",
     refine: bool = False,
 ) -> Pixels:
-    """Return what a method makes of a picture and the field it is told, as it is told; see `deblur`."""
-    if method == BLURRED:
-        return image
-    (name,) = [name for name in METHODS if name == method]
-    return deblur_picture(image, field, method=name, encoding=encoding, refine=refine).image
+    """Return the picture."""
+    return image
+
+
+def _deblurred(
+    method: Method,
+    image: Pixels,
+    field: Field | Float32[ndarray, "h w 2"] | None,
+    *,
+    encoding: Encoding = "srgb",
+    refine: bool = False,
+) -> Pixels:
+    return deblur_picture(image, field, method=method, encoding=encoding, refine=refine).image
 
 
 def with_missing(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:
     """Return rows for a person: below them, without a number, the networks that are not there yet.
 
-    Networks are missing only from a table of all methods, not from one of those that were asked for.
+    Those of all methods, or of the ones that were asked for.
     """
-    absent = [] if methods else [name for name in PLANNED if name not in METHODS]
+    shown = {row["method"] for row in rows}
+    absent = [name for name in PLANNED if name not in shown and (not methods or name in methods)]
     empty = dict.fromkeys(rows[0]) if rows else {}
     return [*rows, *({**empty, "method": f"{name} (missing)"} for name in absent)]

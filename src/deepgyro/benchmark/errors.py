@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..frames import check_writable
-from .contenders import BLURRED, chosen, restored
+from .contenders import BLURRED, contenders
 from .datafolder import held_logs, held_photos
 from .mistakes import mistakes
 from .plots import plot_errors
@@ -26,6 +26,7 @@ def errors(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     lengths: Sequence[int] = LENGTHS,
     height: int = HEIGHT,
@@ -46,6 +47,8 @@ def errors(
         Folder with the validation photos and logs.
     methods
         Those that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Photos.
     lengths
@@ -68,26 +71,26 @@ def errors(
     ValueError
         If there is no such method, or there are not so many photos.
     """
-    names = chosen(methods)
+    compared = contenders(methods, baselines=baselines)
     need_extra("skimage", *(["matplotlib"] if plot else []))
     if plot:
         check_writable(plot, overwrite=overwrite)
     photos, logs = held_photos(data), held_logs(data)
     cases = [(mistake, level) for mistake in mistakes() for level in mistake.levels]
     scores: dict[tuple[str, str, float, int], list[tuple[float, float]]] = {}
-    done, jobs = 0, count * len(lengths) * len(cases) * len(names)
+    done, jobs = 0, count * len(lengths) * len(cases) * len(compared)
     drawn = shots(photos, logs, count=count, lengths=lengths, height=height, width=width, seed=seed)
     for blur_px, shot in drawn:
         before = psnr(shot.sharp, shot.blurred)
         for mistake, level in cases:
             told = mistake.told(shot, level)
-            for method in names:
-                after = psnr(shot.sharp, restored(shot.blurred, told, method))
+            for method, restore in compared.items():
+                after = psnr(shot.sharp, restore(shot.blurred, told))
                 scores.setdefault((method, mistake.error, level, blur_px), []).append((after, before))
                 done += 1
                 if progress:
                     progress(done / jobs)
-    order = [(method, *case, blur_px) for method in names for case in _levels() for blur_px in lengths]
+    order = [(method, *case, blur_px) for method in compared for case in _levels() for blur_px in lengths]
     rows = [_row(*key, scores[key]) for key in order]
     if plot:
         plot_errors(rows, plot, overwrite=overwrite)

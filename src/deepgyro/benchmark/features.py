@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from ..frames import eight_bits, read_photo
 from ..synthesis import PHYSICAL
 from ..telemetry import GyroLog
 from .bursts import BURSTS, burst_pairs, burst_rows
-from .contenders import CONTENDERS, chosen, restored
+from .contenders import CONTENDERS, Contender, contenders
 from .datafolder import PLANAR, held_logs, needed
 from .regions import Agreement, agreement, detect
 from .report import BenchReport, Row, report
-from .shots import Place, Shot, shake
+from .shots import Place, shake
 
 UNBLURRED = "unblurred"
 OTHERS = (2, 3, 4, 5, 6)
@@ -38,6 +38,7 @@ def features(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     bursts: Sequence[str] = tuple(BURSTS),
     seed: int = SEED,
@@ -55,6 +56,8 @@ def features(
         Folder with ``eval/oxford_affine``, the validation logs and ``real``.
     methods
         Those that are wanted ("unblurred" and "blurred" too); with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Pairs of each scene and burst, at most.
     bursts
@@ -71,7 +74,8 @@ def features(
     ValueError
         If there is no such method, or no pair is asked for.
     """
-    names = chosen(methods, (UNBLURRED, *CONTENDERS))
+    compared = contenders(methods, (UNBLURRED, *CONTENDERS), baselines=baselines)
+    of_blurred = {name: restore for name, restore in compared.items() if name != UNBLURRED}
     if count < 1:
         raise ValueError(f"--count is {count}: at least one pair is needed")
     log = held_logs(data)[0]
@@ -85,10 +89,10 @@ def features(
 
     rows: list[Row] = []
     for k, scene in enumerate(PLANAR):
-        rows += _planar_rows(scene, files[scene], log, names, [seed, k], tick)
+        rows += _planar_rows(scene, files[scene], log, compared, [seed, k], tick)
         done += 1
     for name in bursts:
-        rows += burst_rows(name, pairs[name], [method for method in names if method != UNBLURRED], tick)
+        rows += burst_rows(name, pairs[name], of_blurred, tick)
         done += 1
     tick(0.0)
     return report("features", rows)
@@ -98,29 +102,26 @@ def _planar_rows(
     scene: str,
     files: Sequence[tuple[Path, Path]],
     log: GyroLog,
-    names: Sequence[str],
+    compared: Mapping[str, Contender],
     seed: Sequence[int],
     tick: Callable[[float], None],
 ) -> list[Row]:
     """Return a scene's rows; of its files, the first is the picture that all others are compared with."""
-    found: dict[str, list[Agreement]] = {name: [] for name in names}
+    found: dict[str, list[Agreement]] = {name: [] for name in compared}
     reference = _picture(files[0][0])
     regions = detect(reference)
     for k, (path, homography) in enumerate(files[1:]):
         other = _picture(path)
         place = Place(other, 0, 0, *other.shape[:2])
         shot = shake(place, [log], BLUR, np.random.default_rng([*seed, k]), camera=CAMERA)
-        for i, name in enumerate(names):
-            again = detect(_restored(shot, name))
+        for i, (name, restore) in enumerate(compared.items()):
+            picture = shot.sharp if name == UNBLURRED else shot.blurred
+            again = detect(restore(picture, shot.field[:, :]))
             found[name].append(
                 agreement(regions, again, read_homography(homography), reference.shape, other.shape)
             )
-            tick((k + (i + 1) / len(names)) / (len(files) - 1))
-    return [_row(scene, name, found[name]) for name in names]
-
-
-def _restored(shot: Shot, name: str) -> Picture:
-    return shot.sharp if name == UNBLURRED else restored(shot.blurred, shot.field[:, :], name)
+            tick((k + (i + 1) / len(compared)) / (len(files) - 1))
+    return [_row(scene, name, found[name]) for name in compared]
 
 
 def _row(scene: str, method: str, found: Sequence[Agreement]) -> Row:

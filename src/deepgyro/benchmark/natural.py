@@ -14,7 +14,7 @@ from ..blurfield import Field, field_extent
 from ..blurfield.picture import draw_field
 from ..frames import check_writable, eight_bits, read_photo
 from ..synthesis.patches import Patch
-from .contenders import chosen, restored
+from .contenders import contenders
 from .datafolder import held_logs, held_photos
 from .page import Panel, Section, write_page
 from .recordings import crops, recorded_photos
@@ -49,6 +49,7 @@ def natural(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     recordings: Sequence[str] = tuple(RECORDINGS),
     seed: int = SEED,
@@ -70,6 +71,8 @@ def natural(
         Folder with ``real``, and the validation photos and logs.
     methods
         Those that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Photos of each recording, at most.
     recordings
@@ -93,7 +96,13 @@ def natural(
     if page:
         check_writable(page, overwrite=overwrite)
     made, sections = natural_sections(
-        data, methods=methods, count=count, recordings=recordings, seed=seed, progress=progress
+        data,
+        methods=methods,
+        baselines=baselines,
+        count=count,
+        recordings=recordings,
+        seed=seed,
+        progress=progress,
     )
     if page:
         write_page(page, "Natural blur", sections, made, overwrite=overwrite)
@@ -104,13 +113,14 @@ def natural_sections(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     recordings: Sequence[str] = tuple(RECORDINGS),
     seed: int = SEED,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[BenchReport, list[Section]]:
     """Do what `natural` does, and return the parts of its page."""
-    names = chosen(methods)
+    compared = contenders(methods, baselines=baselines)
     need_extra("skimage")
     if count < 1:
         raise ValueError(f"--count is {count}: at least one photo is needed")
@@ -119,10 +129,10 @@ def natural_sections(
     sections: list[Section] = []
     for k, subject in enumerate(subjects):
         results = {}
-        for i, name in enumerate(names):
-            results[name] = restored(subject.blurred, subject.field, name)
+        for i, (name, restore) in enumerate(compared.items()):
+            results[name] = restore(subject.blurred, subject.field)
             if progress:
-                progress((k + (i + 1) / len(names)) / len(subjects))
+                progress((k + (i + 1) / len(compared)) / len(subjects))
         own = [_row(subject, name, result) for name, result in results.items()]
         rows += own
         sections.append(_section(subject, results, own))
@@ -181,7 +191,8 @@ def _section(
     field = Panel(f"the field that the methods are told{outlined}", drawn)
     panels = [Panel(_caption(row), results[str(row["method"])]) for row in rows]
     known = [] if subject.sharp is None else [Panel("the truth", subject.sharp)]
-    return Section(subject.name, f"Blur {rows[0]['blur_px']} px in the median.", (), [field, *panels, *known])
+    blur_px = field_extent(subject.field)[0]
+    return Section(subject.name, f"Blur {blur_px:.1f} px in the median.", (), [field, *panels, *known])
 
 
 def _caption(row: Row) -> str:

@@ -16,7 +16,8 @@ from .report import Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = dict(zip(CONTENDERS, ("0.45", "tab:red", "tab:blue", "tab:green"), strict=False))
+_OF_EACH = ("0.45", "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:pink", "tab:brown")
+COLOURS = dict(zip(CONTENDERS, _OF_EACH, strict=True))
 # Axis of each error that has several levels; the others stand side by side in the last panel.
 PANELS = {
     "bias": "added to the blur vectors, times (5, 3) px",

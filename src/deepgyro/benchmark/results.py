@@ -29,7 +29,7 @@ from .report import BenchReport, Row, report
 from .scores import need_extra
 from .sharp import COUNT as SHARP_COUNT
 from .sharp import sharp
-from .speed import REPEATS, speed
+from .speed import REPEATS, speed, speed_shown
 from .synthesis import COUNT as SYNTHESIS_COUNT
 from .synthesis import synthesis
 from .table1 import LENGTHS, beside_paper, table1
@@ -182,7 +182,7 @@ def _natural(data: Path, quick: bool, tick: Progress) -> Chapter:
 
 def _speed(data: Path, quick: bool, tick: Progress) -> Chapter:
     made = speed(large=not quick, repeats=3 if quick else REPEATS, progress=tick)
-    return Chapter(made.rows, [Section("Speed", "", made.rows)])
+    return Chapter(made.rows, [Section("Speed", "", speed_shown(made.rows))])
 
 
 def _synthesis(data: Path, quick: bool, tick: Progress) -> Chapter:

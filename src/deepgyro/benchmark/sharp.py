@@ -15,7 +15,7 @@ from ..frames import eight_bits, read_photo
 from ..synthesis import PHYSICAL
 from ..synthesis.motion import STEP
 from ..telemetry import GyroLog
-from .contenders import chosen, restored
+from .contenders import contenders
 from .datafolder import held_logs, held_photos
 from .report import BenchReport, Row, report
 from .scores import need_extra, psnr
@@ -36,6 +36,7 @@ def sharp(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     count: int = COUNT,
     lies: Sequence[int] = LIES,
     height: int = HEIGHT,
@@ -55,6 +56,8 @@ def sharp(
         Folder with the validation photos and logs.
     methods
         Those that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     count
         Photos.
     lies
@@ -73,24 +76,24 @@ def sharp(
     ValueError
         If there is no such method, or there are not so many photos.
     """
-    names = chosen(methods)
+    compared = contenders(methods, baselines=baselines)
     need_extra("skimage")
     photos, logs = held_photos(data), held_logs(data)
     cases: list[tuple[Case, int]] = [("zero", 0), ("half", 0), *(("lie", px) for px in lies)]
     scores: dict[tuple[str, Case, int], list[float]] = {}
-    done, jobs = 0, count * len(cases) * len(names)
+    done, jobs = 0, count * len(cases) * len(compared)
     for k, path in enumerate(drawn(photos, count, seed)):
         photo = eight_bits(read_photo(path, quiet=True).pixels)
         for case, lie_px in cases:
             rng = np.random.default_rng([seed, k])  # the same part of the photo in every case
             shot, told = _shot(photo, logs, case, lie_px, rng, height=height, width=width)
-            for method in names:
-                score = psnr(shot.sharp, restored(shot.blurred, told, method))
+            for method, restore in compared.items():
+                score = psnr(shot.sharp, restore(shot.blurred, told))
                 scores.setdefault((method, case, lie_px), []).append(score)
                 done += 1
                 if progress:
                     progress(done / jobs)
-    return report("sharp", [_row(name, *case, scores[name, *case]) for name in names for case in cases])
+    return report("sharp", [_row(name, *case, scores[name, *case]) for name in compared for case in cases])
 
 
 def _shot(

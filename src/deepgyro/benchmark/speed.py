@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from itertools import groupby
 from typing import get_args
 
 import numpy as np
@@ -14,19 +15,40 @@ from numpy import ndarray
 
 from ..blur import Blur
 from ..blur.differences import PathDifferences
-from ..blurfield import Field, Reference, blur_field, motion_field, path_length
+from ..blurfield import Reference, blur_field, motion_field, path_length
 from ..camera import Camera
-from ..deblurring import METHODS, deblur_picture
-from ..runtime import NETWORKS, PRECISIONS, Session, has_bf16, network, open_session, restore, weights_path
+from ..deblurring import METHODS, Method, deblur_picture
+from ..runtime import (
+    NETWORKS,
+    PRECISIONS,
+    Precision,
+    Session,
+    has_bf16,
+    network,
+    open_session,
+    restore,
+    shipped,
+    weights_path,
+)
 from ..runtime.inputs import path_ends
+from ..runtime.weights import Name
 from ..synthesis import hand_shake
 from ..telemetry import GyroLog
 from .memory import memory_rise
 from .paper_network import GMAC, PARAMETERS, paper_network
+from .peers import blur_by_remap, field_row_by_row
 from .report import BenchReport, Row, report
 
 T, EXPOSURE = 0.5, 0.02  # s
+BLUR = 30.0
+"""Mean length of the paths where networks and operators are timed, px."""
 REPEATS = 15
+TURN = 5
+"""Runs that one of the jobs that are compared has before it is the next one's turn."""
+LARGE = ((1080, 1920), (2600, 4622))
+"""Sizes that take seconds, px."""
+PAPERS = "the paper's"
+"""The paper's network in rows "network"."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,11 @@ class Job:
     gmac: float | None = None
     parameters: int | None = None
 
+    @property
+    def slow(self) -> bool:
+        """Whether it takes seconds: it is repeated less often."""
+        return self.method in ("richardson-lucy", "fastgyro") or self.height > 1000
+
 
 def speed(
     *, repeats: int = REPEATS, large: bool = True, progress: Callable[[float], None] | None = None
@@ -50,16 +77,17 @@ def speed(
     """Time fields, the blur operator, networks and whole pictures.
 
     Rows "network" are what runs once the field is known, for a picture of floats (networks, blur operator,
-    differences); rows "deblur" go from an 8-bit picture and its field to an 8-bit picture. Medians after one
-    run that is not counted; ``peak_mb`` is how far the process's memory rose in that one, OpenVINO's too.
-    Peers: "row by row" does eq. 5 as the original program does (Euler steps at the row rate, one homography a
-    row, in NumPy); "cv2.remap" sums 30 bilinear look-ups of the whole picture, as many as the blur has px;
-    "the paper's" is its network (fig. 3) with random weights, in the same runtime.
+    differences); rows "deblur" go from an 8-bit picture and its field to an 8-bit picture, without
+    refinement. Medians after one run that is not counted; ``peak_mb`` is how far the process's memory rose in
+    that one, OpenVINO's too. Peers: "row by row" does eq. 5 as the original program does (Euler steps at the
+    row rate, one homography a row, in NumPy); "cv2.remap" sums 30 bilinear look-ups of the whole picture, as
+    many as the blur has px; "the paper's" is its network (fig. 3) with random weights, in the same runtime
+    and precision: it and ours run in turns of five.
 
     Parameters
     ----------
     repeats
-        Counted runs of each.
+        Counted runs of each; a fifth of them of what takes seconds.
     large
         Also the sizes that take seconds.
     progress
@@ -67,18 +95,41 @@ def speed(
     """
     jobs = [*_field_jobs(large), *_operator_jobs(), *_network_jobs(), *_deblur_jobs(large)]
     rows: list[Row] = []
-    for k, job in enumerate(jobs):
-        slow = job.method in ("richardson-lucy", "fastgyro") or job.height > 1000
-        times, peak = _measure(job.work, max(1, repeats // 5) if slow else repeats)
-        rows.append(_row(job, times, peak))
+    for _, group in groupby(jobs, lambda job: (job.what, job.precision, job.height, job.slow)):
+        compared = list(group)
+        counted = max(1, repeats // 5) if compared[0].slow else repeats
+        for job, (times, peak) in zip(compared, _measured(compared, counted), strict=True):
+            rows.append(_row(job, times, peak))
         if progress:
-            progress((k + 1) / len(jobs))
+            progress(len(rows) / len(jobs))
     return report("speed", rows)
+
+
+def speed_shown(rows: Sequence[Row]) -> list[Row]:
+    """Return rows for a person: how much quicker than the paper's network, and what is missing.
+
+    The former is of rows "network" alone, against the same runtime, precision and size in the same run.
+    """
+    papers = {_conditions(row): row["ms_median"] for row in rows if row["method"] == PAPERS}
+    shown = [{**row, "times_faster": _times_faster(row, papers.get(_conditions(row)))} for row in rows]
+    empty = dict.fromkeys(shown[0]) if shown else {}
+    there = {row["method"] for row in rows}
+    missing = [name for name in NETWORKS if name not in there]
+    return shown + [{**empty, "what": "network", "method": f"{name} (missing)"} for name in missing]
+
+
+def _conditions(row: Row) -> tuple[object, ...]:
+    return tuple(row[key] for key in ("what", "runtime", "precision", "height", "width"))
+
+
+def _times_faster(row: Row, papers: object) -> float | None:
+    own = row["ms_median"]
+    return round(papers / own, 2) if isinstance(papers, float) and isinstance(own, float) else None
 
 
 def _field_jobs(large: bool) -> Iterator[Job]:
     log, camera = _recording()
-    for height, width, n in [(540, 960, 2), (270, 480, 9)] + ([(2600, 4622, 2)] if large else []):
+    for height, width, n in [(540, 960, 2), (270, 480, 9)] + ([(*LARGE[1], 2)] if large else []):
         scaled = camera.scaled(height=height, width=width)
         for reference in get_args(Reference)[:2]:
             compute = partial(blur_field, log, scaled, t=T, exposure=EXPOSURE, n=n, reference=reference)
@@ -89,34 +140,31 @@ def _field_jobs(large: bool) -> Iterator[Job]:
 
 
 def _operator_jobs() -> Iterator[Job]:
-    log, camera = _recording()
-    paths = _paths_of_mean_length(log, camera.scaled(height=270, width=480), 30.0)
+    paths = _paths(270, 480)
     image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
     for n in (2, 9):
         A = Blur(np.ascontiguousarray(paths[:, :, :: 8 // (n - 1)]))
         yield Job("operator", f"ours, A, n = {n}", 270, 480, partial(A, image))
         yield Job("operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image))
     planes = np.ascontiguousarray(image.transpose(2, 0, 1))
-    D = PathDifferences(path_ends(paths), (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5), (0.1,))
-    yield Job("operator", "ours, 6 differences along the path", 270, 480, partial(D, planes))
-    remap = partial(_blur_by_remap, image, paths)
+    for fractions, steps in {(c.fractions, c.steps) for c in (network(name).contract for name in shipped())}:
+        D = PathDifferences(path_ends(paths), fractions, steps)
+        count = len(fractions) * len(steps)
+        yield Job("operator", f"ours, {count} differences along the path", 270, 480, partial(D, planes))
+    remap = partial(blur_by_remap, image, paths)
     yield Job("operator", "cv2.remap, 30 samples", 270, 480, remap, runtime="opencv")
 
 
 def _network_jobs() -> Iterator[Job]:
-    log, camera = _recording()
-    field = _paths_of_mean_length(log, camera.scaled(height=270, width=480), 30.0)[:, :, ::4]
+    field = np.ascontiguousarray(_paths(270, 480)[:, :, ::2])
     image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
-    for precision in PRECISIONS if has_bf16() else PRECISIONS[:1]:
+    for precision in _precisions():
         paper = paper_network(272, 480, precision)
-        cost = GMAC, PARAMETERS
-        yield Job("network", "the paper's", 270, 480, paper, "openvino", precision, *cost)
-        for name in NETWORKS:
-            session = open_session(weights_path(name), precision=precision)
-            contract = session.contract
-            cost = round(contract.gmac * 272 * 480 / 256**2, 2), contract.parameters
-            work = partial(_run, session, image, np.ascontiguousarray(field))
-            yield Job("network", name, 270, 480, work, "openvino", precision, *cost)
+        yield Job("network", PAPERS, 270, 480, paper, "openvino", precision, GMAC, PARAMETERS)
+        for name in shipped():
+            session = _session(name, precision)
+            work = partial(_run, session, image, field)
+            yield Job("network", name, 270, 480, work, "openvino", precision, *_cost(session, 272, 480))
 
 
 def _run(session: Session, image: ndarray, field: ndarray) -> None:
@@ -127,32 +175,64 @@ def _run(session: Session, image: ndarray, field: ndarray) -> None:
 def _deblur_jobs(large: bool) -> Iterator[Job]:
     log, camera = _recording()
     rng = np.random.default_rng(0)
-    for height, width in [(270, 480)] + ([(1080, 1920), (2600, 4622)] if large else []):
+    photo = rng.integers(0, 256, (270, 480, 3), dtype=np.uint8)
+    field = np.ascontiguousarray(_paths(270, 480)[:, :, ::2])
+    for precision in _precisions():
+        for name in shipped():
+            session = _session(name, precision)
+            work = partial(deblur_picture, photo, field, method=name, refine=False, session=session)
+            yield Job("deblur", name, 270, 480, work, "openvino", precision, *_cost(session, 272, 480))
+    for method in _without_weights():
+        work = partial(deblur_picture, photo, field, method=method, refine=False)
+        yield Job("deblur", method, 270, 480, work)
+    for height, width in LARGE if large else ():
         photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         scaled = camera.scaled(height=height, width=width)
-        field: Field = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
-        if height < 1000:
-            field = field[:, :]
-        for method in METHODS:
-            if method in NETWORKS:
-                precision = network(method).precision
-                work = partial(deblur_picture, photo, field, method=method)
-                yield Job("deblur", method, height, width, work, "openvino", precision)
-            elif height < 2000:
-                yield Job(
-                    "deblur", method, height, width, partial(deblur_picture, photo, field, method=method)
-                )
+        paths = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
+        for name in shipped():
+            session = network(name)
+            work = partial(deblur_picture, photo, paths, method=name, refine=False)
+            cost = _cost(session, height, width)
+            yield Job("deblur", name, height, width, work, "openvino", session.precision, *cost)
+        for method in _without_weights() if height < 2000 else ():
+            work = partial(deblur_picture, photo, paths, method=method, refine=False)
+            yield Job("deblur", method, height, width, work)
 
 
-def _measure(work: Callable[[], object], repeats: int) -> tuple[Float64[ndarray, " repeats"], float | None]:
-    """Return the durations of the counted runs (ms), and how far memory rose in the one before (MB)."""
-    peak = memory_rise(work)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(1e3 * (time.perf_counter() - start))
-    return np.array(times), peak
+def _precisions() -> tuple[Precision, ...]:
+    return PRECISIONS if has_bf16() else PRECISIONS[:1]
+
+
+def _without_weights() -> list[Method]:
+    return [method for method in METHODS if method not in NETWORKS]
+
+
+def _session(name: Name, precision: Precision) -> Session:
+    """Return a network of a job's own: what it takes of the memory counts there."""
+    return open_session(weights_path(name), precision=precision)
+
+
+def _cost(session: Session, height: int, width: int) -> tuple[float, int]:
+    """Return multiply-adds for a picture, 10^9, and parameters."""
+    return round(session.contract.gmac * height * width / 256**2, 2), session.contract.parameters
+
+
+def _measured(jobs: Sequence[Job], repeats: int) -> list[tuple[Float64[ndarray, " repeats"], float | None]]:
+    """Return the durations of each job's counted runs (ms), and how far memory rose in one before (MB).
+
+    The jobs take turns, so that whatever else the machine does befalls them all.
+    """
+    peaks = [memory_rise(job.work) for job in jobs]
+    times: list[list[float]] = [[] for _ in jobs]
+    for first in range(0, repeats, TURN):
+        for job, own in zip(jobs, times, strict=True):
+            if len(jobs) > 1 and not job.slow:
+                job.work()  # the caches are the others'
+            for _ in range(min(TURN, repeats - first)):
+                start = time.perf_counter()
+                job.work()
+                own.append(1e3 * (time.perf_counter() - start))
+    return [(np.array(own), peak) for own, peak in zip(times, peaks, strict=True)]
 
 
 def _row(job: Job, times: ndarray, peak: float | None) -> Row:
@@ -178,61 +258,11 @@ def _recording() -> tuple[GyroLog, Camera]:
     return hand_shake(np.random.default_rng(1), duration=2.0, strength=1.5), camera
 
 
-def _paths_of_mean_length(log: GyroLog, camera: Camera, length: float) -> Float32[ndarray, "h w 9 2"]:
-    field = blur_field(log, camera, t=T, exposure=EXPOSURE, n=9)
-    return (field * np.float32(length / path_length(field).mean())).astype(np.float32)
-
-
-def _blur_by_remap(image: ndarray, paths: ndarray, samples: int = 30) -> ndarray:
-    import cv2
-
-    height, width = image.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    vector = paths[:, :, -1] - paths[:, :, 0]
-    total = np.zeros_like(image)
-    for s in (np.arange(samples, dtype=np.float32) + 0.5) / samples - 0.5:
-        where_x, where_y = x - s * vector[..., 0], y - s * vector[..., 1]
-        total += cv2.remap(image, where_x, where_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return total / samples
-
-
-def field_row_by_row(log: GyroLog, camera: Camera, t: float, exposure: float) -> Float32[ndarray, "h w 2"]:
-    """Return blur vectors (px) as the original program computes them: the peer of `bench speed`.
-
-    For each row, Euler steps of the quaternion at the row rate through its exposure, then one homography for
-    the row's pixels.
-    """
-    height, width = camera.height, camera.width
-    step = (camera.readout_time or 0.0) / height
-    times = t + np.arange(height + int(np.ceil(exposure / step)) + 1) * step
-    rates = np.stack([np.interp(times, log.t, w) for w in (log.omega @ _rotation(camera).T).T], axis=-1)
-    q = np.array([1.0, 0.0, 0.0, 0.0])
-    R = np.empty((len(times), 3, 3))
-    for k, (a, b, c) in enumerate(rates):
-        w, x, y, z = q
-        R[k] = [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-        turn = np.array(
-            [-x * a - y * b - z * c, w * a + y * c - z * b, w * b - x * c + z * a, w * c + x * b - y * a]
-        )
-        q = q + 0.5 * step * turn
-        q /= np.sqrt(q @ q)
-    K_inv = np.linalg.inv(camera.K)
-    rows_of_exposure = len(times) - height
-    pixels = np.stack([np.arange(width), np.zeros(width), np.ones(width)])
-    out = np.empty((height, width, 2), np.float32)
-    for row in range(height):
-        pixels[1] = row
-        H = camera.K @ R[row + rows_of_exposure - 1].T @ R[row] @ K_inv
-        moved = H @ pixels
-        out[row] = (moved[:2] / moved[2] - pixels[:2]).T
-    return out
-
-
-def _rotation(camera: Camera) -> ndarray:
-    if camera.cam_from_imu is None:
-        raise ValueError("the camera has no cam_from_imu")
-    return camera.cam_from_imu
+@cache
+def _paths(height: int, width: int) -> Float32[ndarray, "h w 9 2"]:
+    """Return paths of mean length `BLUR`, px."""
+    log, camera = _recording()
+    field = blur_field(
+        log, camera.scaled(height=height, width=width), t=T, exposure=EXPOSURE, n=9, reference="picture"
+    )
+    return (field * np.float32(BLUR / path_length(field).mean())).astype(np.float32)

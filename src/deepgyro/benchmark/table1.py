@@ -15,7 +15,7 @@ from ..blur import Blur
 from ..blurfield import paths_from_vectors
 from ..frames import read_photo
 from ..light import to_unit
-from .contenders import chosen, restored
+from .contenders import contenders
 from .datafolder import PLANAR, planar_picture
 from .report import BenchReport, Row, report
 from .scores import need_extra, psnr, similarity
@@ -40,9 +40,17 @@ COLUMNS: tuple[tuple[str, Given, bool], ...] = (
     ("deepgyro", "biased", False),
     ("deepgyro", "biased", True),
     ("deepgyro", "none", True),
+    ("deepgyro-fast", "exact", False),
+    ("deepgyro-fast", "biased", False),
+    ("deepgyro-fast", "biased", True),
+    ("deepgyro-fast", "none", True),
+    ("deepgyro-paper", "exact", False),
+    ("deepgyro-paper", "biased", False),
+    ("deepblind-paper", "none", False),
+    ("deblurgan", "none", False),
 )
-"""What the table holds: a method of `deblur`, or "blurred" for its input, the field it is given, and whether
-the picture corrects that first, or finds one."""
+"""What the table holds: a contender, the field it is given, and whether the picture corrects that first, or
+finds one."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,17 @@ PAPER: dict[tuple[str, str], Published] = {
     ("fastgyro", "biased"): Published(
         "FastGyro", (18.55, 19.54, 19.73, 19.18, 18.28), (0.567, 0.611, 0.642, 0.633, 0.605)
     ),
-    ("deepgyro", "none"): Published(
-        "DeepBlind", (29.10, 27.14, 24.32, 21.92, 19.13), (0.920, 0.879, 0.815, 0.746, 0.652)
+    **dict.fromkeys(
+        (("deepgyro", "none"), ("deepgyro-fast", "none"), ("deepblind-paper", "none")),
+        Published("DeepBlind", (29.10, 27.14, 24.32, 21.92, 19.13), (0.920, 0.879, 0.815, 0.746, 0.652)),
     ),
-    ("deepgyro", "biased"): Published(
-        "DeepGyro", (28.91, 26.93, 24.58, 22.55, 20.20), (0.918, 0.880, 0.821, 0.757, 0.684)
+    **dict.fromkeys(
+        (("deepgyro", "biased"), ("deepgyro-fast", "biased"), ("deepgyro-paper", "biased")),
+        Published("DeepGyro", (28.91, 26.93, 24.58, 22.55, 20.20), (0.918, 0.880, 0.821, 0.757, 0.684)),
     ),
-    ("deepgyro", "exact"): Published(
-        "DeepGyro*", (29.34, 27.10, 24.74, 22.66, 19.97), (0.921, 0.880, 0.823, 0.759, 0.681)
+    **dict.fromkeys(
+        (("deepgyro", "exact"), ("deepgyro-fast", "exact"), ("deepgyro-paper", "exact")),
+        Published("DeepGyro*", (29.34, 27.10, 24.74, 22.66, 19.97), (0.921, 0.880, 0.823, 0.759, 0.681)),
     ),
 }
 
@@ -101,6 +112,7 @@ def table1(
     data: Path,
     *,
     methods: Sequence[str] = (),
+    baselines: Path | None = None,
     lengths: Sequence[int] = LENGTHS,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
@@ -115,6 +127,8 @@ def table1(
         Folder with ``eval/oxford_affine/graf/img1.png`` and so on.
     methods
         Those of `COLUMNS` that are wanted; with none named, all.
+    baselines
+        Folder with the baselines' weights; None: that of the checkout.
     lengths
         Of the blur, px.
     progress
@@ -127,15 +141,15 @@ def table1(
     ValueError
         If there is no such method.
     """
-    wanted = chosen(methods, [method for method, *_ in COLUMNS])
-    columns = [column for column in COLUMNS if column[0] in wanted]
+    compared = contenders(methods, [method for method, *_ in COLUMNS], baselines=baselines)
+    columns = [column for column in COLUMNS if column[0] in compared]
     need_extra("skimage")
     pictures = [planar_picture(data, scene) for scene in PLANAR]
     scores: dict[tuple[str, Given, bool, int], list[tuple[float, float]]] = {}
     done, jobs = 0, len(pictures) * len(lengths) * len(columns)
     for blur_px, case in cases(pictures, lengths):
         for method, given, refine in columns:
-            picture = restored(case.blurred, case.field(given), method, encoding="linear", refine=refine)
+            picture = compared[method](case.blurred, case.field(given), encoding="linear", refine=refine)
             score = psnr(case.sharp, picture), similarity(case.sharp, picture)
             scores.setdefault((method, given, refine, blur_px), []).append(score)
             done += 1
@@ -165,11 +179,21 @@ def make_case(sharp: Float32[ndarray, "h w 3"], blur_px: int, rng: np.random.Gen
     return Case(sharp, noisy.clip(0, 1).astype(np.float32), vector)
 
 
-def beside_paper(rows: Sequence[Row]) -> list[Row]:
-    """Return rows for a person: the paper's figures beside ours, and below them its other columns."""
-    ours = {(method, given) for method, given, _ in COLUMNS}
-    theirs = [_row(*column, False, L, []) for column in PAPER if column not in ours for L in LENGTHS]
-    return [_beside(row) for row in [*rows, *theirs]]
+def beside_paper(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:
+    """Return rows for a person: the paper's figures beside ours; what is missing below, without.
+
+    Missing are networks whose weights are not there: of all methods, or of the ones that were asked for.
+    """
+    there = {row["method"] for row in rows}
+    absent = [
+        column for column in COLUMNS if column[0] not in there and (not methods or column[0] in methods)
+    ]
+    missing = [
+        {**_beside(_row(*column, L, [])), "method": f"{column[0]} (missing)"}
+        for column in absent
+        for L in LENGTHS
+    ]
+    return [*map(_beside, rows), *missing]
 
 
 def _row(method: str, given: str, refine: bool, blur_px: int, scores: Sequence[tuple[float, float]]) -> Row:

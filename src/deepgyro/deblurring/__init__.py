@@ -2,7 +2,7 @@
 
 from .fieldjob import FieldReport, make_field
 from .job import Failure, PhotoReport, deblur_photos, find_photos, output_paths
-from .picture import METHODS, Deblurred, Method, deblur, deblur_picture
+from .picture import METHODS, Deblurred, Method, available_methods, deblur, deblur_picture
 from .recording import Source
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Method",
     "PhotoReport",
     "Source",
+    "available_methods",
     "deblur",
     "deblur_photos",
     "deblur_picture",

@@ -130,10 +130,13 @@ def deblur_photos(
     Raises
     ------
     DeepGyroError
-        If the log, the camera or the table cannot be used, or the log covers none of the photos.
+        If the log, the camera or the table cannot be used, or the log covers none of the photos; or if the
+        method's weights are not in this package.
     ValueError
         If the options don't fit together.
     """
+    if method in NETWORKS:
+        weights_path(method)  # before the first photo, not with each
     paths = output_paths(photos, out)
     job = _Job(source, read_recording(source, photos), method, refine, overwrite, progress)
     for photo in photos:

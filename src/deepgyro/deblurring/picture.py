@@ -16,13 +16,13 @@ from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import SURE, refine_field
-from ..runtime import NETWORKS, network, restore
+from ..runtime import NETWORKS, Session, network, restore, shipped, weights_path
 from ..threads import for_bands
 from ..tiles import Window
 
 logger = logging.getLogger(__name__)
 
-Method = Literal["deepgyro", "richardson-lucy", "fastgyro"]
+Method = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Encoding = Literal["srgb", "linear"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -45,6 +45,11 @@ class Deblurred:
     """Why the picture is as it came, or how its field was corrected or found; else empty."""
 
 
+def available_methods() -> list[Method]:
+    """Return the methods that can be used: all but networks whose weights are not in this package."""
+    return [method for method in METHODS if method not in NETWORKS or method in shipped()]
+
+
 def deblur(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
@@ -63,8 +68,8 @@ def deblur(
         Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None: there is no gyro, and
         the path is looked for in the picture (`refine_field`).
     method
-        ``"deepgyro"`` (our network), ``"richardson-lucy"`` (no weights), or ``"fastgyro"`` (Wiener; the
-        paper's baseline).
+        ``"deepgyro"`` (our network), ``"deepgyro-fast"`` (a smaller one), ``"richardson-lucy"`` (no weights),
+        or ``"fastgyro"`` (Wiener; the paper's baseline).
     encoding
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
@@ -82,6 +87,8 @@ def deblur(
     ------
     ValueError
         If shapes or types don't fit, or the field has numbers that are not finite.
+    DeepGyroError
+        If the method's weights are not in this package.
     """
     result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
     if result.method == "none":
@@ -96,10 +103,17 @@ def deblur_picture(
     method: Method = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
+    session: Session | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
-    """Do what `deblur` does, and say what was done; ``progress`` is called with the share that is done."""
+    """Do what `deblur` does, and say what was done.
+
+    ``session`` is the method's network, where it is opened otherwise than on its own (precision, threads);
+    ``progress`` is called with the share that is done.
+    """
     _check_image(image, method, encoding)
+    if method in NETWORKS and session is None:
+        weights_path(method)  # they must be there, whatever the picture
     height, width = image.shape[:2]
     told, said = field is not None, ""
     if field is None:
@@ -129,9 +143,8 @@ def deblur_picture(
     out = np.empty_like(image)
     if method in NETWORKS:
         values: _Values = _Values(image)
-        windows = restore(
-            network(method), values, field, linear=encoding == "srgb", extent=reach, progress=progress
-        )
+        session = session or network(method)
+        windows = restore(session, values, field, linear=encoding == "srgb", extent=reach, progress=progress)
         decoded = False
     else:
         values = _Light(image, encoding)

@@ -15,7 +15,7 @@ from torch import nn
 from .. import __version__
 from ..errors import DeepGyroError
 from ..synthesis.shards import write_durably
-from .optimizer import MOMENTS, MuonAndAdamW
+from .optimizer import MOMENTS, Optimizer
 from .settings import TrainConfig
 
 
@@ -44,7 +44,7 @@ def save_checkpoint(
     config: TrainConfig,
     progress: Progress,
     *,
-    optimizer: MuonAndAdamW | None = None,
+    optimizer: Optimizer | None = None,
     slim: bool = False,
 ) -> None:
     """Write a checkpoint; the file appears once it is whole.
@@ -82,6 +82,8 @@ def save_checkpoint(
         settings[name] = settings[name] and Path(settings[name]).name
     for name in ("photos", "gyro"):
         settings[name] = [Path(folder).name for folder in settings[name]]
+    if config.deblurgan and config.deblurgan.features:
+        settings["deblurgan"]["features"] = Path(config.deblurgan.features).name
     about = {"config": settings, "progress": asdict(progress), "deepgyro": __version__}
     content = save(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
@@ -109,9 +111,11 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(
-    path: Path, network: nn.Module, average: nn.Module, optimizer: MuonAndAdamW | None = None
+    path: Path, network: nn.Module | None, average: nn.Module, optimizer: Optimizer | None = None
 ) -> Progress:
     """Read a checkpoint into networks, an optimiser and torch's generator; return how far the training was.
+
+    network: None: the average alone.
 
     Raises
     ------
@@ -123,6 +127,8 @@ def load_checkpoint(
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
         for prefix, module in (("weights.", network), ("average.", average)):
+            if module is None:
+                continue
             module.load_state_dict(
                 {
                     name.removeprefix(prefix): value

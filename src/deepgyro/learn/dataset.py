@@ -19,12 +19,13 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 
-from ..blurfield import canonical_turn, upside_down
+from ..blurfield import GridField, Turn, canonical_turn, upside_down
 from ..errors import DeepGyroError
 from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
 from ..synthesis.samples import read_facts
 from ..synthesis.shards import SHARDS, index_shard, read_places
 from ..threads import one_core
+from ..tiles import Window
 
 Sample = dict[str, Tensor]
 
@@ -37,8 +38,9 @@ def sample(
     rng: np.random.Generator | None = None,
     *,
     patch: tuple[int, int] | None = None,
+    turned: bool = True,
 ) -> Sample:
-    """Return a pair, or a patch of it, as tensors, turned as networks see it (`canonical_turn`).
+    """Return a pair, or a patch of it, as tensors, turned as our networks see it (`canonical_turn`).
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def sample(
         Draws where the patch is, and whether it stands on its head; needed for a patch.
     patch
         Height and width of a patch, px; None: the whole.
+    turned
+        False: it stays as it lies, and a patch never stands on its head.
 
     Returns
     -------
@@ -57,30 +61,49 @@ def sample(
         zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
         (3, w, h).
     """
-    turn = canonical_turn(pair.noisy)
-    height, width = pair.sharp.shape[:2]
+    turn, seen = patch_of(pair.noisy, rng, patch=patch, turned=turned)
+    return {
+        "sharp": _image(turn.picture(pair.sharp[seen])),
+        "blurred": _image(turn.picture(pair.blurred[seen])),
+        "exact": paths_of(turn.field(pair.exact[seen])),
+        "noisy": paths_of(turn.field(pair.noisy[seen])),
+        "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
+        "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
+    }
+
+
+def patch_of(
+    noisy: GridField,
+    rng: np.random.Generator | None,
+    *,
+    patch: tuple[int, int] | None,
+    turned: bool,
+) -> tuple[Turn, Window]:
+    """Return how a pair with this field is turned, and which part of it then is the patch; see `sample`.
+
+    Raises
+    ------
+    ValueError
+        If the patch does not fit, or there is no rng to draw it.
+    """
+    turn = canonical_turn(noisy) if turned else Turn()
+    height, width = noisy.shape[:2]
     rows, columns = turn.size(height, width)
     window = slice(0, rows), slice(0, columns)
     if patch is not None:
         if rng is None:
             raise ValueError("rng is None: it is needed to draw where a patch is")
-        if not 0 < min(patch) <= max(patch) <= min(rows, columns):
+        room = (min(rows, columns),) * 2 if turned else (rows, columns)
+        if not all(0 < side <= most for side, most in zip(patch, room, strict=True)):
             sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
-            raise ValueError(f"{sizes}, and may lie on their side")
-        turn = upside_down(turn) if rng.random() < 0.5 else turn
+            raise ValueError(f"{sizes}, and may lie on their side" if turned else sizes)
+        if turned and rng.random() < 0.5:
+            turn = upside_down(turn)
         top, left = (
             int(rng.integers(whole - part + 1)) for whole, part in zip((rows, columns), patch, strict=True)
         )
         window = slice(top, top + patch[0]), slice(left, left + patch[1])
-    seen = turn.window(window, height, width)
-    return {
-        "sharp": _image(turn.picture(pair.sharp[seen])),
-        "blurred": _image(turn.picture(pair.blurred[seen])),
-        "exact": _channels(turn.field(pair.exact[seen])),
-        "noisy": _channels(turn.field(pair.noisy[seen])),
-        "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
-        "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
-    }
+    return turn, turn.window(window, height, width)
 
 
 def collate(samples: Sequence[Sample]) -> Sample:
@@ -99,8 +122,12 @@ class ShardPairs(Dataset[Sample]):
         seed: int,
         patch: tuple[int, int] | None = None,
         without: Sequence[str] = (),
+        encoding: str | None = None,
+        turned: bool = True,
     ) -> None:
         """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
+
+        So are those of another `encoding` ("encoded", "linear"), if one is given; `turned`: as in `sample`.
 
         Raises
         ------
@@ -110,16 +137,22 @@ class ShardPairs(Dataset[Sample]):
         shards = sorted(folder.glob(SHARDS))
         if not shards:
             raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
-        self.seed, self.patch = seed, patch
+        self.seed, self.patch, self.turned = seed, patch, turned
         self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
-        if without:
+        if without or encoding:
+            facts = (
+                read_facts(read_places(shard, {"json": places["json"]})) for shard, places in self.places
+            )
             self.places = [
-                (shard, places)
-                for shard, places in self.places
-                if read_facts(read_places(shard, {"json": places["json"]}))["gyro"] not in without
+                place
+                for place, found in zip(self.places, facts, strict=True)
+                if found["gyro"] not in without and encoding in (None, found["encoding"])
             ]
         if not self.places:
-            raise DeepGyroError(f"{folder}: every pair there is passed over (without: {', '.join(without)})")
+            only = f"; encoding: {encoding}" if encoding else ""
+            raise DeepGyroError(
+                f"{folder}: every pair there is passed over (without: {', '.join(without)}{only})"
+            )
 
     def __len__(self) -> int:
         """Return how many pairs an epoch has."""
@@ -129,9 +162,9 @@ class ShardPairs(Dataset[Sample]):
         """Return sample number k, from 0, of the endless series."""
         epoch, place = divmod(k, len(self.places))
         shard, places = self.places[_order(self.seed, epoch, len(self.places))[place]]
-        with _cores():
+        with in_cores():
             pair = unpack(read_places(shard, places))
-            return sample(pair, _rng(self.seed, k), patch=self.patch)
+            return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
 
 
 class FreshPairs(Dataset[Sample]):
@@ -147,21 +180,30 @@ class FreshPairs(Dataset[Sample]):
         width: int = 480,
         patch: tuple[int, int] | None = None,
         without: Sequence[str] = (),
+        turned: bool = True,
     ) -> None:
         """Make pairs of a height and width, px; one whose gyro is one of `without` is made anew."""
         self.pool, self.config, self.seed = pool, config, seed
         self.height, self.width = height, width
-        self.patch, self.without = patch, frozenset(without)
+        self.patch, self.without, self.turned = patch, frozenset(without), turned
 
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0."""
-        with _cores():
-            for number in range(k, k + _TRIES * _FURTHER, _FURTHER):
+        with in_cores():
+            for number in self.numbers(k):
                 size = {"height": self.height, "width": self.width}
                 pair = pair_at(self.pool, self.config, self.seed, number, **size)
                 if pair.facts["gyro"] not in self.without:
-                    return sample(pair, _rng(self.seed, k), patch=self.patch)
-        raise DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
+                    return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
+        raise self.none_left()
+
+    def numbers(self, k: int) -> range:
+        """Return the numbers of the pairs that are tried for sample number k."""
+        return range(k, k + _TRIES * _FURTHER, _FURTHER)
+
+    def none_left(self) -> DeepGyroError:
+        """Return what is raised if all of them are passed over."""
+        return DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
 
 
 class Numbers(Sampler[list[int]]):
@@ -182,11 +224,12 @@ def _order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
     return np.random.default_rng([seed, epoch]).permutation(pairs)
 
 
-def _rng(seed: int, k: int) -> np.random.Generator:
+def patch_rng(seed: int, k: int) -> np.random.Generator:
+    """Return what draws the patch of sample number k."""
     return np.random.default_rng([seed, k, 1])
 
 
-def _cores() -> AbstractContextManager[None]:
+def in_cores() -> AbstractContextManager[None]:
     """Leave the other cores to the others in one of a loader's workers."""
     return one_core() if get_worker_info() else nullcontext()
 
@@ -195,7 +238,8 @@ def _image(pixels: ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
-def _channels(field: ndarray) -> Tensor:
+def paths_of(field: ndarray) -> Tensor:
+    """Return a field (h, w, n, 2) as channels x0, y0, x1, ...: (2 n, h, w)."""
     import cv2
 
     height, width, instants, _ = field.shape

@@ -8,11 +8,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """DeblurGAN."""
+
+    width: int = 64
+    """Channels of the generator at the picture's size, and of the critic's first layer."""
+    blocks: int = 9
+    """Residual blocks of the generator."""
+    critic_steps: int = 5
+    """The critic's steps for each of the generator's."""
+    penalty: float = 10.0
+    """Weight of `gradient_penalty` in the critic's loss."""
+    content: float = 100.0
+    """Weight of the content in the generator's loss: the mean squared difference of features, or else of
+    the pictures."""
+    features: str | None = None
+    """File of VGG16's weights (`features.Features`); None: pictures are compared by their pixels."""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.critic_steps) < 1 or min(self.blocks, self.penalty, self.content) < 0:
+            raise ValueError("width, critic_steps: whole numbers over 0; the others: 0 or more are needed")
 
 
 class Generator(nn.Module):

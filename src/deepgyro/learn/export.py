@@ -8,19 +8,26 @@ import warnings
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..benchmark.baselines import BaselineContract
 from ..benchmark.report import current_commit
 from ..errors import DeepGyroError
 from ..frames import check_writable
 from ..runtime.contract import KEY, Contract
 from ..synthesis.shards import SHARDS
+from .baseline import Baseline, Network, multiply_adds, untrained
 from .checkpoint import load_checkpoint, read_about
-from .network import DeepGyro, NetworkConfig, multiply_adds
+from .network import DeepGyro
+from .settings import saved_sizes
 from .validation import validate
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 OPSET = 18
 
@@ -40,6 +47,18 @@ class _Apart(nn.Module):
         return outputs[:-1]
 
 
+class _Whole(nn.Module):
+    """A baseline, as its file has it."""
+
+    def __init__(self, network: Baseline) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Return the sharp picture."""
+        return self.network.seen(seen)
+
+
 def export(
     checkpoint: Path,
     out: Path,
@@ -48,7 +67,7 @@ def export(
     licence: str = "not stated",
     data: str = "On what is not stated.",
     overwrite: bool = False,
-) -> Contract:
+) -> Contract | BaselineContract:
     """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
 
     Parameters
@@ -77,27 +96,29 @@ def export(
     for path in (out, card):
         check_writable(path, overwrite=overwrite)
     network, about = read_network(checkpoint)
-    config, progress = network.config, about["progress"]
-    contract = Contract(
-        name=out.stem,
-        stages=config.stages,
-        fractions=config.fractions,
-        steps=config.steps,
-        multiple=config.multiple,
-        margin=config.margin,
-        parameters=sum(p.numel() for p in network.parameters()),
-        gmac=round(multiply_adds(network, 256, 256), 2),
-        trained=f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours",
-        licence=licence,
-        commit=current_commit(),
-        scores=validate(network, validation) if validation else {},
-    )
-    write_onnx(network, contract, out)
+    known: dict[str, Any] = {
+        "name": out.stem,
+        "multiple": network.multiple,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "gmac": round(multiply_adds(network, 256, 256), 2),
+        "trained": f"{about['progress']['step']} steps, {about['progress']['minutes'] / 60:.1f} hours",
+        "licence": licence,
+        "commit": current_commit(),
+        "scores": validate(network, validation) if validation else {},
+    }
+    contract: Contract | BaselineContract
+    if isinstance(network, Baseline):
+        contract = BaselineContract(inputs=network.inputs, **known)
+        write_baseline(network, contract, out)
+    else:
+        c = network.config
+        contract = Contract(stages=c.stages, fractions=c.fractions, steps=c.steps, margin=c.margin, **known)
+        write_onnx(network, contract, out)
     card.write_text(_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
     return contract
 
 
-def _card(contract: Contract, data: str, about: Mapping[str, Any], digest: str) -> str:
+def _card(contract: Contract | BaselineContract, data: str, about: Mapping[str, Any], digest: str) -> str:
     """Return a page that says where weights come from and what they can do."""
     rows = "\n".join(f"| {kind} | {gain:+.2f} |" for kind, gain in contract.scores.items())
     scores = (
@@ -112,9 +133,10 @@ def _card(contract: Contract, data: str, about: Mapping[str, Any], digest: str) 
         else ""
     )
     config = json.dumps(about["config"], indent=1)
+    stages = f"{contract.stages} stages, " if isinstance(contract, Contract) else "A baseline: "
     return f"""# {contract.name}
 
-{contract.stages} stages, {contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for 256 x 256 px.
+{stages}{contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for 256 x 256 px.
 Trained for {contract.trained}. {data}
 
 - Licence: {contract.licence}
@@ -129,24 +151,19 @@ Trained for {contract.trained}. {data}
 """
 
 
-def read_network(checkpoint: Path) -> tuple[DeepGyro, dict[str, Any]]:
+def read_network(checkpoint: Path) -> tuple[Network, dict[str, Any]]:
     """Return a checkpoint's network with its averaged weights, and what the checkpoint says of itself."""
     about = read_about(checkpoint)
     try:
-        entries: dict[str, Any] = about["config"]["network"]
-        lists: dict[str, Any] = {k: tuple(v) for k, v in entries.items() if isinstance(v, list)}
-        config = NetworkConfig(**entries | lists)
-    except (KeyError, TypeError) as error:
+        average = untrained(saved_sizes(about["config"]))
+    except (KeyError, TypeError, ValueError) as error:
         raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
-    average = DeepGyro(config)
-    load_checkpoint(checkpoint, DeepGyro(config), average)
+    load_checkpoint(checkpoint, None, average)
     return average.eval(), about
 
 
 def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
     """Write a network's stages with their contract."""
-    import onnx
-
     config = network.config
     side = 8 * config.multiple
     count = config.stages
@@ -157,25 +174,79 @@ def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
     half = config.multiple // 2
     halves = [{2: half * rows, 3: half * columns} for rows, columns in blocks[1:]]
     names = [f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1]
+    model = _exported(
+        _Apart(network),
+        (seen, before),
+        input_names=[f"seen{k + 1}" for k in range(count)] + [f"before{k + 1}" for k in range(1, count)],
+        output_names=names,
+        dynamic_shapes=(shapes, halves),
+    )
+    _save(model, contract.to_json(), out)
+
+
+def write_baseline(network: Baseline, contract: BaselineContract, out: Path) -> None:
+    """Write a baseline's network with its contract, its weights in half precision."""
+    rows, columns = (torch.export.Dim(axis) for axis in ("rows", "columns"))
+    side = 4 * network.multiple
+    model = _exported(
+        _Whole(network),
+        (torch.zeros(1, network.inputs, side, side),),
+        input_names=["seen"],
+        output_names=["sharp"],
+        dynamic_shapes=({2: network.multiple * rows, 3: network.multiple * columns},),
+    )
+    _halve(model)
+    _save(model, contract.to_json(), out)
+
+
+def _exported(
+    module: nn.Module,
+    inputs: tuple[Any, ...],
+    *,
+    input_names: list[str],
+    output_names: list[str],
+    dynamic_shapes: tuple[Any, ...],
+) -> ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that nobody needs here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own calls are deprecated here and there
         program = torch.onnx.export(
-            _Apart(network),
-            (seen, before),
+            module,
+            inputs,
             dynamo=True,
             verbose=False,
-            input_names=[f"seen{k + 1}" for k in range(count)] + [f"before{k + 1}" for k in range(1, count)],
-            output_names=names,
-            dynamic_shapes=(shapes, halves),
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_shapes=dynamic_shapes,
             opset_version=OPSET,
         )
     assert program is not None
-    model = program.model_proto
+    return program.model_proto
+
+
+def _halve(model: ModelProto) -> None:
+    """Keep a model's weights in half precision, each with a node that makes float32 of it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weights in model.graph.initializer:
+        if weights.data_type == TensorProto.FLOAT and len(weights.dims) >= 1:
+            name = weights.name
+            halves = numpy_helper.to_array(weights).astype(np.float16)
+            weights.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+
+
+def _save(model: ModelProto, contract: str, out: Path) -> None:
+    import onnx
+
     for part_of_it in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del part_of_it.metadata_props[:]  # where in which file each was called
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, contract.to_json()
+    entry.key, entry.value = KEY, contract
     part = out.with_suffix(".part")
     try:
         onnx.save(model, part)

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ..frames import encode_png
+from .baseline import Network
 from .checkpoint import Progress
-from .network import DeepGyro
 from .validation import sample_pictures, validate
 
 Report = Callable[[Progress, float, Mapping[str, object] | None], object]
@@ -64,7 +64,7 @@ class Journal:
                     self.board.add_scalar(tag, number, self.progress.step)
         self.report(self.progress, left, row)
 
-    def validate(self, network: DeepGyro, folder: Path, left: float) -> None:
+    def validate(self, network: Network, folder: Path, left: float) -> None:
         """Write a row with the gains on validation pairs, and draw some."""
         self.write({"validation": validate(network, folder)}, left)
         picture = sample_pictures(network, folder)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..runtime.inputs import MAPS
-from . import arithmetic, operators
+from . import operators
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,9 @@ class DeepGyro(nn.Module):
     learn together by what they hand on.
     """
 
+    turned = True
+    """Whether pictures are turned so that their paths run right and down (`blurfield/canonical.py`)."""
+
     def __init__(self, config: NetworkConfig, between: operators.Form = operators.between) -> None:
         """Make one whose stages are untrained; `between`: the form of what lies between them."""
         super().__init__()
@@ -171,9 +174,3 @@ class DeepGyro(nn.Module):
             guess = guess + change
             guesses.append(guess)
         return guesses
-
-
-def multiply_adds(network: DeepGyro, height: int, width: int) -> float:
-    """Return the convolutions' multiply-adds for a picture, in 10^9; A and the differences are not in it."""
-    blurred, paths = torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width)
-    return arithmetic.multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -116,7 +117,11 @@ def path_samples(paths: Float32[Tensor, "b coordinates h w"]) -> int:
 
 @torch.no_grad()
 def blur(
-    pictures: Float32[Tensor, "b 3 h w"], paths: Float32[Tensor, "b coordinates h w"], samples: int
+    pictures: Float32[Tensor, "b 3 rows columns"],
+    paths: Float32[Tensor, "b coordinates h w"],
+    samples: int,
+    *,
+    margin: int = 0,
 ) -> Float32[Tensor, "b 3 h w"]:
     """Return the means of pictures along the paths: the twin of `Blur`.
 
@@ -133,18 +138,20 @@ def blur(
         speed constant.
     samples
         Taken between two instants: `path_samples`.
+    margin
+        What the pictures have more than the paths on every side, px: it comes in.
     """
     vertices = _vertices(paths)
     count = samples * (vertices.shape[1] - 1)
     times = (torch.arange(count, device=paths.device) + 0.5) / samples
-    total = torch.zeros_like(pictures)
+    total = pictures.new_zeros(*pictures.shape[:2], *paths.shape[2:])
     at_once = max(CHUNK // vertices[:, 0, 0].numel(), 1)
     for start in range(0, count, at_once):
         some = times[start : start + at_once]
         piece = some.long()
         share = (some - piece).view(-1, 1, 1, 1)
         points = torch.lerp(vertices[:, piece], vertices[:, piece + 1], share)
-        total += _sampled(pictures, -points).sum(1)
+        total += _sampled(pictures, -points, margin).sum(1)
     return total / count
 
 
@@ -184,14 +191,15 @@ def differences(
 
 
 def _sampled(
-    pictures: Float32[Tensor, "b c h w"], offsets: Float32[Tensor, "b k 2 h w"]
+    pictures: Float32[Tensor, "b c rows columns"], offsets: Float32[Tensor, "b k 2 h w"], margin: int = 0
 ) -> Float32[Tensor, "b k c h w"]:
-    """Return pictures at ``x + offset`` (px): bilinear, continued by their border pixels."""
-    count, (height, width) = offsets.shape[1], pictures.shape[2:]
-    columns = torch.arange(width, device=offsets.device)
-    rows = torch.arange(height, device=offsets.device)[:, None]
-    x = (offsets[:, :, 0] + columns) * (2 / max(width - 1, 1)) - 1  # -1 and 1: the first and the last
-    y = (offsets[:, :, 1] + rows) * (2 / max(height - 1, 1)) - 1
+    """Return pictures at ``x + margin + offset`` (px): bilinear, continued by their border pixels."""
+    count, height, width = offsets.shape[1], *offsets.shape[3:]
+    columns = torch.arange(margin, margin + width, device=offsets.device)
+    rows = torch.arange(margin, margin + height, device=offsets.device)[:, None]
+    last_row, last_column = (max(side - 1, 1) for side in pictures.shape[2:])
+    x = (offsets[:, :, 0] + columns) * (2 / last_column) - 1  # -1 and 1: the first and the last
+    y = (offsets[:, :, 1] + rows) * (2 / last_row) - 1
     # Not in bfloat16, which would know a place of 200 px to 1 px.
     with torch.autocast(pictures.device.type, enabled=False):
         found = torch.nn.functional.grid_sample(
@@ -238,7 +246,23 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(light).to(device), torch.from_numpy(encoded).to(device)
 
 
-Between = Compiled | OnDevice
+@runtime_checkable
+class Between(Protocol):
+    """What lies between the stages, prepared for the paths of a batch."""
+
+    def maps(self) -> Tensor:
+        """Return lengths and doubled angles of the paths: (b, 3, h, w)."""
+        ...
+
+    def differences(self, pictures: Tensor) -> Tensor:
+        """Return differences along the paths: (b, m, h, w)."""
+        ...
+
+    def blurred_again(self, guesses: Tensor) -> Tensor:
+        """Return what the camera would have recorded of the guesses: (b, 3, h, w)."""
+        ...
+
+
 Form = Callable[[Tensor, Tensor, tuple[float, ...], tuple[float, ...]], Between]
 """Makes it, as `between` does."""
 

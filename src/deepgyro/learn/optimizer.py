@@ -1,8 +1,9 @@
-"""The optimiser: Muon for the convolutions within the stages, AdamW for what is left."""
+"""The optimisers: Muon for the convolutions within our stages and AdamW for the rest; Adam for baselines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -60,13 +61,10 @@ class MuonAndAdamW:
 
     def moments(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the moments by name: MOMENT.PARAMETER; those of parameters that took part."""
-        for optimizer, parameters, moments in self._parts():
-            for name, parameter in parameters.items():
-                for moment in moments:
-                    if moment in optimizer.state[parameter]:
-                        yield f"{moment}.{name}", optimizer.state[parameter][moment]
+        for part in self._parts():
+            yield from part.moments()
 
-    def set_moments(self, found: dict[str, Tensor], steps: int) -> None:
+    def set_moments(self, found: Mapping[str, Tensor], steps: int) -> None:
         """Take on moments of `moments`, after so many steps.
 
         Raises
@@ -74,18 +72,98 @@ class MuonAndAdamW:
         KeyError, RuntimeError
             If they are another network's.
         """
-        for optimizer, parameters, moments in self._parts():
-            for name, parameter in parameters.items():
-                if f"{moments[0]}.{name}" not in found:  # it has taken no part so far
-                    continue
-                state: dict[str, Tensor] = {} if moments == _MUON else {"step": torch.tensor(float(steps))}
-                for moment in moments:
-                    empty = torch.empty_like(parameter, requires_grad=False)
-                    state[moment] = empty.copy_(found[f"{moment}.{name}"])
-                optimizer.state[parameter] = state
+        for part in self._parts():
+            part.set_moments(found, steps)
 
-    def _parts(self) -> list[tuple[torch.optim.Optimizer, dict[str, nn.Parameter], tuple[str, ...]]]:
-        return [(self._muon, self._matrices, _MUON), (self._adamw, self._others, _ADAMW)]
+    def _parts(self) -> list[_Part]:
+        return [_Part(self._muon, self._matrices, _MUON), _Part(self._adamw, self._others, _ADAMW)]
+
+
+class Adam:
+    """Adam, for parts of a network that take their steps apart."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        rate: float,
+        *,
+        parts: Mapping[str, int] = {"": 1},  # it is only read
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        """Take on a network.
+
+        parts: how the names of each part's parameters begin, and how many steps it takes where the training
+        takes one.
+        """
+        self._parts: dict[str, _Part] = {}
+        self._often = dict(parts)
+        for part in parts:
+            own = {name: p for name, p in network.named_parameters() if name.startswith(part)}
+            self._parts[part] = _Part(torch.optim.Adam(own.values(), rate, betas), own, _ADAMW)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of all parts."""
+        return float(next(iter(self._parts.values())).optimizer.param_groups[0]["lr"])
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        for part in self._parts.values():
+            for group in part.optimizer.param_groups:
+                group["lr"] = rate
+
+    def step(self, part: str = "") -> None:
+        """Change a part's weights by their gradients."""
+        self._parts[part].optimizer.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for part in self._parts.values():
+            part.optimizer.zero_grad()
+
+    def moments(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the moments by name: MOMENT.PARAMETER; those of parameters that took part."""
+        for part in self._parts.values():
+            yield from part.moments()
+
+    def set_moments(self, found: Mapping[str, Tensor], steps: int) -> None:
+        """Take on moments of `moments`, after so many steps of the training.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            If they are another network's.
+        """
+        for name, part in self._parts.items():
+            part.set_moments(found, steps * self._often[name])
+
+
+Optimizer = MuonAndAdamW | Adam
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One of torch's optimisers, its parameters by name, and what it keeps of each."""
+
+    optimizer: torch.optim.Optimizer
+    parameters: Mapping[str, nn.Parameter]
+    names: tuple[str, ...]
+
+    def moments(self) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in self.parameters.items():
+            for moment in self.names:
+                if moment in self.optimizer.state[parameter]:
+                    yield f"{moment}.{name}", self.optimizer.state[parameter][moment]
+
+    def set_moments(self, found: Mapping[str, Tensor], steps: int) -> None:
+        for name, parameter in self.parameters.items():
+            if f"{self.names[0]}.{name}" not in found:  # it has taken no part so far
+                continue
+            state: dict[str, Tensor] = {} if self.names == _MUON else {"step": torch.tensor(float(steps))}
+            for moment in self.names:
+                empty = torch.empty_like(parameter, requires_grad=False)
+                state[moment] = empty.copy_(found[f"{moment}.{name}"])
+            self.optimizer.state[parameter] = state
 
 
 _MUON, _ADAMW = ("momentum_buffer",), ("exp_avg", "exp_avg_sq")

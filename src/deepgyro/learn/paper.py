@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,22 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from ..errors import DeepGyroError
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """The paper's network."""
+
+    inputs: int = 5
+    """5: DeepGyro, which sees the blur vector; 3: DeepBlind, which does not."""
+    width: int = 64
+    """Channels at the picture's size."""
+
+    def __post_init__(self) -> None:
+        if self.inputs not in (3, 5) or self.width < 1:
+            raise ValueError(
+                f"inputs {self.inputs}, width {self.width}: 3 or 5 inputs and a width over 0 are needed"
+            )
 
 
 class PaperUNet(nn.Module):
@@ -32,6 +49,8 @@ class PaperUNet(nn.Module):
         self.down = nn.ModuleList(_two_convolutions(a, b) for a, b in pairwise([inputs, *widths]))
         self.up = nn.ModuleList(Up(w) for w in reversed(widths[:-1]))
         self.last = nn.Conv2d(width, 3, 1)
+        for parameter in self.parameters():  # as Keras, the authors' library, begins
+            (nn.init.xavier_uniform_ if parameter.ndim > 1 else nn.init.zeros_)(parameter)
 
     @property
     def multiple(self) -> int:

@@ -10,9 +10,20 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import DeepGyroError
 from ..synthesis.tally import KINDS
+from .deblurgan import GanConfig
 from .network import NetworkConfig
+from .paper import UNetConfig
 
 _BUDGETS = ("minutes", "steps")
+_WORDS = {
+    "precision": ("bf16-mixed", "32-true"),
+    "loss": ("charbonnier", "squared"),
+    "optimizer": ("muon", "adam"),
+    "encoding": ("encoded", "linear", None),
+    "pairs_on": ("auto", "cpu", "device"),
+}
+_PARTS: dict[str, type] = {"network": NetworkConfig, "unet": UNetConfig, "deblurgan": GanConfig}
+"""Entries that have entries."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,15 @@ class TrainConfig:
     steps: int | None = None
     """... so many steps, which can be repeated bit for bit."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Ours; or else a baseline: ..."""
+    unet: UNetConfig | None = None
+    """... the paper's, ..."""
+    deblurgan: GanConfig | None = None
+    """... or DeblurGAN, which has losses and an optimiser of its own (learn/adversarial.py)."""
+    loss: str = "charbonnier"
+    """charbonnier, or squared: the mean squared error."""
+    optimizer: str = "muon"
+    """muon: Muon and AdamW (`MuonAndAdamW`), gradients held to their usual length; adam: plain Adam."""
     batch: int = 4
     """Pairs a step, on each device."""
     patch: int | tuple[int, int] = 192
@@ -43,16 +63,24 @@ class TrainConfig:
     the last `fall` of the training: until then the training can be made longer or shorter."""
     warmup: int = 200
     fall: float = 0.3
+    halvings: int = 0
+    """The rate is halved so many times, at equal distances, instead of that fall."""
     ema: float = 0.999
     """Decay of the moving average of the weights a step; the average is what is used."""
     without: tuple[str, ...] = ("wrong",)
     """Kinds of gyro whose pairs are passed over: the gate carries those, not the network."""
+    encoding: str | None = None
+    """encoded: pairs of the paper's kind alone, whose blur was made on encoded values; linear: the others
+    alone; None: both."""
     early: float = 0.3
     """Weight of the loss of each stage but the last."""
     checkpoint_minutes: float = 10.0
     log_steps: int = 100
     """Steps from one row of the log to the next."""
     seed: int = 0
+    pairs_on: str = "auto"
+    """Where pairs that are made on the fly are blurred: device (of their patches, and with noise of their
+    own), cpu, or auto: on a GPU if that trains."""
     workers: int = 0
     """Processes that read or make pairs, for each device; 0: between the steps, where all cores train."""
     accelerator: str = "auto"
@@ -74,15 +102,23 @@ class TrainConfig:
         for name in ("minutes", "steps", "batch", "warmup", "log_steps", "devices", "threads", "rate"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; more than 0 is needed")
-        for name in ("workers", "seed", "early", "checkpoint_minutes"):
+        for name in ("workers", "seed", "early", "checkpoint_minutes", "halvings"):
             if not (value := getattr(self, name)) >= 0:
                 raise ValueError(f"{name} is {value}; 0 or more is needed")
         if not 0 < self.fall <= 1 or not 0 <= self.ema < 1:
             raise ValueError("fall, ema: a share over 0 and up to 1, and one from 0 to under 1 are needed")
         if unknown := set(self.without) - set(KINDS):
             raise ValueError(f"without: {', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
-        if self.precision not in (precisions := ("bf16-mixed", "32-true")):
-            raise ValueError(f"precision is {self.precision}; {' or '.join(precisions)} is needed")
+        for name, known in _WORDS.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)}; {' or '.join(map(str, known))} is needed")
+        if self.unet and self.deblurgan:
+            raise ValueError("unet, deblurgan: one network is trained, and not both")
+
+    @property
+    def sizes(self) -> NetworkConfig | UNetConfig | GanConfig:
+        """The sizes of the network that is trained."""
+        return self.unet or self.deblurgan or self.network
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -102,7 +138,8 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     path
         YAML file.
     changes
-        NAME=VALUE, as if it stood in the file instead; names in the network's part begin with "network.".
+        NAME=VALUE, as if it stood in the file instead; names in a part begin with it: "network.", "unet.",
+        "deblurgan.".
 
     Raises
     ------
@@ -115,27 +152,44 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         content = yaml.safe_load(path.read_text())
         if not isinstance(content, dict):
             raise DeepGyroError(f"{path}: entries such as pairs: FOLDER are needed")
-        network = content.pop("network", None) or {}
+        parts = {name: part for name in _PARTS if (part := content.pop(name, None)) is not None}
+        for name, part in parts.items():
+            if not isinstance(part, dict):
+                raise DeepGyroError(f"{path}: {name} is {part!r}; entries such as width: 32 are needed")
         for change in changes:
             name, equals, value = change.partition("=")
             if not equals:
                 raise DeepGyroError(f"--set {change}: NAME=VALUE is needed")
             if name in _BUDGETS:  # it takes the place of whichever is in the file
                 content = {key: kept for key, kept in content.items() if key not in _BUDGETS}
-            (network if name.startswith("network.") else content)[name.removeprefix("network.")] = (
-                yaml.safe_load(value)
-            )
+            part, dot, entry = name.partition(".")
+            if dot and part in _PARTS:
+                parts.setdefault(part, {})[entry] = yaml.safe_load(value)
+            else:
+                content[name] = yaml.safe_load(value)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise DeepGyroError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(network, dict):
-        raise DeepGyroError(f"{path}: network is {network!r}; entries such as stages: 3 are needed")
     if "validation" not in content:
         raise DeepGyroError(f"{path}: validation is missing: a folder of deepgyro synth")
     try:
-        sizes = NetworkConfig(**_typed(NetworkConfig, network))
-        return TrainConfig(**_typed(TrainConfig, content), network=sizes)
+        made = {name: _PARTS[name](**_typed(_PARTS[name], part)) for name, part in parts.items()}
+        return TrainConfig(**_typed(TrainConfig, content), **made)
     except ValueError as error:
         raise DeepGyroError(f"{path}: {error}") from error
+
+
+def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanConfig:
+    """Return the sizes of the network in a configuration that was saved as JSON.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If another version of this program has saved it.
+    """
+    part = next((name for name in ("unet", "deblurgan") if entries.get(name)), "network")
+    own = {name: tuple(v) if isinstance(v, list) else v for name, v in entries[part].items()}
+    sizes: NetworkConfig | UNetConfig | GanConfig = _PARTS[part](**own)
+    return sizes
 
 
 def _typed(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:

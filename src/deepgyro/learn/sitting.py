@@ -1,4 +1,4 @@
-"""How long a sitting is, and who ends it."""
+"""How long a sitting is, who ends it, and how fast is learnt meanwhile."""
 
 from __future__ import annotations
 
@@ -92,3 +92,12 @@ def signals_caught() -> Iterator[list[int]]:
         yield caught
     finally:
         restore()
+
+
+def learning_rate(config: TrainConfig, progress: Progress) -> float:
+    """Return the rate: level, but for a rise where the moments began, and the halvings or the fall."""
+    done = min(config.share(progress.step, progress.minutes), 1.0)
+    rise = min(1.0, (progress.step - progress.moments_since + 1) / config.warmup)
+    if config.halvings:
+        return config.rate * rise * 0.5 ** min(int(done * (config.halvings + 1)), config.halvings)
+    return config.rate * rise * max(0.01, min(1.0, (1 - done) / config.fall))

@@ -16,17 +16,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import DeepGyroError
-from ..synthesis import PHYSICAL, open_pool
+from ..synthesis import PHYSICAL, open_pool, with_paper_share
 from ..synthesis.shards import SHARDS
+from .adversarial import AdversarialTraining
+from .baseline import untrained
 from .checkpoint import Progress, load_checkpoint, save_checkpoint
 from .dataset import FreshPairs, Numbers, Sample, ShardPairs, collate
 from .journal import Journal, Report
-from .network import DeepGyro
-from .optimizer import MuonAndAdamW
+from .optimizer import Adam, MuonAndAdamW, Optimizer
+from .recording import Scenes, collate_scenes, recorded
 from .settings import TrainConfig
-from .sitting import Clock, signals_caught
+from .sitting import Clock, learning_rate, signals_caught
 from .validation import psnr
 
+Pairs = ShardPairs | FreshPairs | Scenes
 OUTLIER = 1.5
 """A gradient is shortened to so many times the usual length."""
 CHECKPOINT, SLIM = "checkpoint.safetensors", "checkpoint-slim.safetensors"
@@ -75,10 +78,10 @@ def train(
         raise DeepGyroError(f"{out}: a checkpoint is there: --resume goes on from it; or give another --out")
     pairs = open_pairs(config)
     fabric = launched(config)
-    training = Training(config, fabric, out / CHECKPOINT if resume else None)
+    training = begun(config, fabric, out / CHECKPOINT if resume else None)
     progress = training.progress
     clock = Clock(config, progress, sitting)
-    batches = iter(loader(pairs, config, progress.pairs, fabric))
+    batches = iter(loader(given_on(fabric.device, config, pairs), config, progress.pairs, fabric))
     with signals_caught() as caught, closing(Journal(out, progress, fabric, report)) as journal:
         if resume:
             journal.write({"sitting": progress.sittings, "moments": progress.moments}, clock.left())
@@ -88,19 +91,21 @@ def train(
             if stopped or clock.over():
                 break
             clock.start()
-            batch = fabric.to_device(next(batches))
+            batch = on_device(next(batches), fabric)
             clock.waited()
             journal.add(training.step(batch))
             clock.stop()
             if progress.step % config.log_steps == 0:
-                journal.write({**journal.means(), "rate": training.rate, **clock.speed()}, clock.left())
+                journal.write(
+                    {**journal.means(), "rate": training.optimizer.rate, **clock.speed()}, clock.left()
+                )
             else:
                 journal.step(clock.left())
             if clock.checkpoint_due() and fabric.is_global_zero:
-                training.save(out)
+                save(training, out)
                 journal.validate(training.average, Path(config.validation), clock.left())
         if fabric.is_global_zero:
-            training.save(out)
+            save(training, out)
             if not stopped:  # whoever stops it has no time
                 journal.validate(training.average, Path(config.validation), 0.0)
     return progress if fabric.is_global_zero else None
@@ -114,7 +119,8 @@ def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
     DeepGyroError
         If there are none, or the patches don't fit.
     """
-    multiple = DeepGyro(config.network).multiple
+    network = untrained(config.sizes)
+    multiple = network.multiple
     if any(side % multiple for side in config.sides):
         raise DeepGyroError(f"patch is {config.patch}; multiples of {multiple} px are needed")
     if not any(Path(config.validation).glob(SHARDS)):
@@ -123,24 +129,41 @@ def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
         )
     pairs: ShardPairs | FreshPairs
     if config.pairs is not None:
-        pairs = ShardPairs(Path(config.pairs), seed=config.seed, patch=config.sides, without=config.without)
+        pairs = ShardPairs(
+            Path(config.pairs), seed=config.seed, patch=config.sides, without=config.without,
+            encoding=config.encoding, turned=network.turned,
+        )  # fmt: skip
     else:
         photos, logs = (list(map(Path, paths)) for paths in (config.photos, config.gyro))
         pool = open_pool(photos, logs, height=270, width=480, gyro_columns=config.gyro_columns)
-        pairs = FreshPairs(pool, PHYSICAL, seed=config.seed, patch=config.sides, without=config.without)
+        share = {"encoded": 1.0, "linear": 0.0, None: PHYSICAL.image.encoded}[config.encoding]
+        pairs = FreshPairs(
+            pool, with_paper_share(PHYSICAL, share), seed=config.seed, patch=config.sides,
+            without=config.without, turned=network.turned,
+        )  # fmt: skip
     pairs[0]
     return pairs
 
 
-def loader(
-    pairs: ShardPairs | FreshPairs, config: TrainConfig, start: int, fabric: Fabric
-) -> DataLoader[Sample]:
+def given_on(device: torch.device, config: TrainConfig, pairs: Pairs) -> Pairs:
+    """Return pairs, or the scenes in their place if it is the device that records them."""
+    there = config.pairs_on == "device" or (config.pairs_on == "auto" and device.type == "cuda")
+    return Scenes(pairs) if there and isinstance(pairs, FreshPairs) else pairs
+
+
+def on_device(batch: Sample, fabric: Fabric) -> Sample:
+    """Return a batch on the device, recorded there if it is one of scenes."""
+    batch = fabric.to_device(batch)
+    return recorded(batch) if "scene" in batch else batch
+
+
+def loader(pairs: Pairs, config: TrainConfig, start: int, fabric: Fabric) -> DataLoader[Sample]:
     """Return this process's batches, from number `start` of all pairs on."""
     return DataLoader(
         pairs,
         batch_sampler=Numbers(start, config.batch, rank=fabric.global_rank, ranks=fabric.world_size),
         num_workers=config.workers,
-        collate_fn=collate,
+        collate_fn=collate_scenes if isinstance(pairs, Scenes) else collate,
         pin_memory=fabric.device.type == "cuda",
         multiprocessing_context="spawn" if config.workers else None,  # a fork would copy the threads' locks
         worker_init_fn=_deaf,
@@ -178,6 +201,13 @@ def launched(config: TrainConfig) -> Fabric:
     return fabric
 
 
+def begun(config: TrainConfig, fabric: Fabric, checkpoint: Path | None) -> Training | AdversarialTraining:
+    """Return a training that begins, or goes on from a checkpoint."""
+    if config.deblurgan:
+        return AdversarialTraining(config, config.deblurgan, fabric, checkpoint)
+    return Training(config, fabric, checkpoint)
+
+
 class Training:
     """The network, and all that changes with it at every step."""
 
@@ -186,21 +216,20 @@ class Training:
         torch.manual_seed(config.seed)
         self.config, self.fabric = config, fabric
         self.network, self.average = (
-            DeepGyro(config.network).to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            untrained(config.sizes).to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             for _ in range(2)
         )
         self.average.requires_grad_(False).load_state_dict(self.network.state_dict())
-        self.optimizer = MuonAndAdamW(self.network, config.rate)
+        self.optimizer: Optimizer = (
+            MuonAndAdamW(self.network, config.rate)
+            if config.optimizer == "muon"
+            else Adam(self.network, config.rate)
+        )
         self.progress = Progress()
         if checkpoint:
             self.progress = load_checkpoint(checkpoint, self.network, self.average, self.optimizer)
         self.progress.sittings += 1
         self.model = fabric.setup_module(self.network)
-
-    @property
-    def rate(self) -> float:
-        """The learning rate of the last step."""
-        return self.optimizer.rate
 
     def step(self, batch: Sample) -> Tensor:
         """Do one step; return the loss and the gain over the blurred pictures, dB: (2,)."""
@@ -209,10 +238,11 @@ class Training:
         mixed = config.precision == "bf16-mixed"
         with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
             guesses = self.model(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
-        loss = total_loss(guesses, sharp, config.early)
+        loss = total_loss(guesses, sharp, config.early, config.loss)
         self.fabric.backward(loss)
         # Muon's steps have one size whatever the gradient's: one batch that is far off must not steer many.
         most = OUTLIER * progress.gradient if progress.gradient else 0.3
+        most = most if config.optimizer == "muon" else math.inf
         gradient = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), most))
         if not math.isfinite(gradient):
             raise DeepGyroError(f"the gradient of step {progress.step} is no number: go on with a lower rate")
@@ -227,26 +257,21 @@ class Training:
         progress.pairs += config.batch * self.fabric.world_size
         return torch.stack([loss.detach(), gain])
 
-    def save(self, out: Path) -> None:
-        """Write both checkpoints, and keep the one before."""
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / CHECKPOINT).exists():
-            shutil.copyfile(out / CHECKPOINT, out / BEFORE)  # the training may have gone astray since
-        for name, slim in ((CHECKPOINT, False), (SLIM, True)):
-            save_checkpoint(
-                out / name, self.network, self.average, self.config, self.progress,
-                optimizer=self.optimizer, slim=slim,
-            )  # fmt: skip
+
+def save(training: Training | AdversarialTraining, out: Path) -> None:
+    """Write both checkpoints, and keep the one before."""
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / CHECKPOINT).exists():
+        shutil.copyfile(out / CHECKPOINT, out / BEFORE)  # the training may have gone astray since
+    for name, slim in ((CHECKPOINT, False), (SLIM, True)):
+        save_checkpoint(
+            out / name, training.network, training.average, training.config, training.progress,
+            optimizer=training.optimizer, slim=slim,
+        )  # fmt: skip
 
 
-def learning_rate(config: TrainConfig, progress: Progress) -> float:
-    """Return the rate: level, but for a rise where the moments began and a fall at the training's end."""
-    left = 1 - min(config.share(progress.step, progress.minutes), 1.0)
-    rise = min(1.0, (progress.step - progress.moments_since + 1) / config.warmup)
-    return config.rate * rise * max(0.01, min(1.0, left / config.fall))
-
-
-def total_loss(guesses: list[Tensor], sharp: Tensor, early: float) -> Tensor:
-    """Return the Charbonnier loss of encoded values: the last guess's, and `early` times each other's."""
-    losses = [torch.sqrt((guess.float() - sharp) ** 2 + 1e-6).mean() for guess in guesses]
+def total_loss(guesses: list[Tensor], sharp: Tensor, early: float, loss: str = "charbonnier") -> Tensor:
+    """Return the loss of encoded values: the last guess's, and `early` times each other's."""
+    squares = [(guess.float() - sharp) ** 2 for guess in guesses]
+    losses = [x.mean() if loss == "squared" else torch.sqrt(x + 1e-6).mean() for x in squares]
     return losses[-1] + early * sum(losses[:-1], torch.zeros((), device=sharp.device))

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..synthesis import unpack
 from ..synthesis.shards import read_samples
+from .baseline import Network
 from .dataset import Sample, sample
-from .network import DeepGyro
 
 PICTURES = 4
 """Pairs that are shown."""
@@ -28,7 +28,7 @@ def psnr(picture: Tensor, sharp: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def guessed(network: DeepGyro, item: Sample, told: str = "noisy") -> Tensor:
+def guessed(network: Network, item: Sample, told: str = "noisy") -> Tensor:
     """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded."""
     device = next(network.parameters()).device
     gyro = torch.ones(()) if told == "exact" else item["gyro"]
@@ -38,16 +38,16 @@ def guessed(network: DeepGyro, item: Sample, told: str = "noisy") -> Tensor:
 
 
 def whole_samples(
-    network: DeepGyro, folder: Path, count: int
+    network: Network, folder: Path, count: int
 ) -> Iterator[tuple[Sample, Mapping[str, object]]]:
     """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
     for pair in islice(map(unpack, read_samples(folder)), count):
-        item = sample(pair)
+        item = sample(pair, turned=network.turned)
         height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
         yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.facts
 
 
-def validate(network: DeepGyro, folder: Path, *, count: int = 64) -> dict[str, float]:
+def validate(network: Network, folder: Path, *, count: int = 64) -> dict[str, float]:
     """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
     gains: dict[str, list[float]] = {}
     for item, facts in whole_samples(network, folder, count):
@@ -59,7 +59,7 @@ def validate(network: DeepGyro, folder: Path, *, count: int = 64) -> dict[str, f
     return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
 
 
-def sample_pictures(network: DeepGyro, folder: Path) -> UInt8[ndarray, "h w 3"]:
+def sample_pictures(network: Network, folder: Path) -> UInt8[ndarray, "h w 3"]:
     """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
     rows = []
     for item, _ in whole_samples(network, folder, PICTURES):

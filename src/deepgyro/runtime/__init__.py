@@ -3,7 +3,7 @@
 from .contract import Contract
 from .restore import restore
 from .session import ENGINES, PRECISIONS, Engine, Precision, Session, has_bf16, open_session
-from .weights import NETWORKS, network, weights_path
+from .weights import NETWORKS, network, shipped, weights_path
 
 __all__ = [
     "ENGINES",
@@ -17,5 +17,6 @@ __all__ = [
     "network",
     "open_session",
     "restore",
+    "shipped",
     "weights_path",
 ]

@@ -55,13 +55,30 @@ class Contract:
         DeepGyroError
             If it is missing, or not of this program's version.
         """
-        if not text:
-            raise DeepGyroError(f"{source}: not written by deepgyro export (no entry {KEY} in its metadata)")
+        entries = read_entries(text, source=source)
         try:
-            entries = json.loads(text)
             values: dict[str, Any] = {field.name: entries[field.name] for field in fields(cls)}
             return cls(**values | {name: tuple(values[name]) for name in ("fractions", "steps")})
         except (ValueError, KeyError, TypeError) as error:
             raise DeepGyroError(
                 f"{source}: written by another version of deepgyro ({error}); export it again"
             ) from error
+
+
+def read_entries(text: str | None, *, source: str) -> dict[str, Any]:
+    """Return what the metadata's entry says.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is missing, or no JSON object.
+    """
+    if not text:
+        raise DeepGyroError(f"{source}: not written by deepgyro export (no entry {KEY} in its metadata)")
+    try:
+        entries: dict[str, Any] = dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise DeepGyroError(
+            f"{source}: written by another version of deepgyro ({error}); export it again"
+        ) from error
+    return entries

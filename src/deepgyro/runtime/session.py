@@ -108,6 +108,22 @@ def has_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def read_model(path: Path) -> tuple[Any, str | None]:
+    """Return the model of an ONNX file, and its metadata's entry `KEY` if it has one.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no such file.
+    """
+    try:
+        model = _core().read_model(path)
+    except RuntimeError as error:
+        raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
+    entry = ["framework", KEY]
+    return model, model.get_rt_info(entry).astype(str) if model.has_rt_info(entry) else None
+
+
 def compiled(model: Any, precision: Precision, threads: int) -> Any:
     """Return an OpenVINO model compiled for this machine's CPU: one picture as soon as can be."""
     settings = {
@@ -124,12 +140,7 @@ class OpenVinoSession:
     def __init__(self, path: Path, precision: Precision, threads: int) -> None:
         self.precision: Precision = precision
         self._threads = threads
-        try:
-            model = _core().read_model(path)
-        except RuntimeError as error:
-            raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
-        entry = ["framework", KEY]
-        text = model.get_rt_info(entry).astype(str) if model.has_rt_info(entry) else None
+        model, text = read_model(path)
         self.contract = Contract.from_json(text, source=str(path))
         self._model = model
         self._compiled: dict[int, Any] = {}

@@ -80,6 +80,27 @@ class Recording:
     """What was drawn."""
 
 
+@dataclass(frozen=True)
+class LightDrawn:
+    """What is drawn of a recording of light."""
+
+    highlight_gain: float
+    """By how much highlights were brighter than white, over white."""
+    shot: float
+    """Standard deviation of a white pixel's shot noise, of white."""
+    read: float
+    """Standard deviation of the read noise, of white."""
+    key: int
+    """Names the noise; 64 bits."""
+
+
+def draw_light(rng: np.random.Generator, draws: ImageDraws) -> LightDrawn:
+    """Draw what `record_light` needs."""
+    gain = log_uniform(rng, draws.highlight_gain) if rng.random() < draws.highlights else 0.0
+    shot, read = log_uniform(rng, draws.shot), log_uniform(rng, draws.read)
+    return LightDrawn(gain, shot, read, int(rng.integers(2**64, dtype=np.uint64)))
+
+
 def record_light(
     rng: np.random.Generator,
     scene: UInt8[ndarray, "a b 3"],
@@ -89,6 +110,8 @@ def record_light(
     draws: ImageDraws,
 ) -> Recording:
     """Record light: it adds up while the shutter is open, highlights are clipped after that, noise comes in.
+
+    `learn.recording` has a twin on a device.
 
     Parameters
     ----------
@@ -101,16 +124,16 @@ def record_light(
     """
     from .kernels import encode, lighten, record
 
-    gain = log_uniform(rng, draws.highlight_gain) if rng.random() < draws.highlights else 0.0
+    drawn = draw_light(rng, draws)
     light = np.empty(scene.shape, np.float32)
-    lighten(scene, _plain_light(), _brightened(gain), light)
+    lighten(scene, plain_light(), brightened(drawn.highlight_gain), light)
     blurred = Blur(field[:, :]).of_part(light, top=top, left=left)
-    shot, read = log_uniform(rng, draws.shot), log_uniform(rng, draws.read)
-    key = rng.integers(2**64, dtype=np.uint64)
     recorded, at_rest = np.empty((2, *blurred.shape), np.uint8)
-    record(blurred.reshape(-1), key, shot**2, read**2, _encoded_light(), recorded.reshape(-1))
-    encode(_part(light, top, left, field), _encoded_light(), at_rest)
-    return Recording(at_rest, recorded, {"highlight_gain": gain, "shot": shot, "read": read})
+    key = np.uint64(drawn.key)
+    record(blurred.reshape(-1), key, drawn.shot**2, drawn.read**2, encoded_light(), recorded.reshape(-1))
+    encode(_part(light, top, left, field), encoded_light(), at_rest)
+    facts = {"highlight_gain": drawn.highlight_gain, "shot": drawn.shot, "read": drawn.read}
+    return Recording(at_rest, recorded, facts)
 
 
 def record_encoded(
@@ -138,11 +161,21 @@ def jpeg_file(
     rng: np.random.Generator, image: UInt8[ndarray, "h w 3"], draws: ImageDraws
 ) -> tuple[bytes, dict[str, object]]:
     """Return the JPEG file of a picture, and its quality and its colours' resolution, which are drawn."""
+    quality, halved = draw_jpeg(rng, draws)
+    facts: dict[str, object] = {"quality": quality, "sampling": "4:2:0" if halved else "4:4:4"}
+    return encode_jpeg(image, quality, halved=halved), facts
+
+
+def draw_jpeg(rng: np.random.Generator, draws: ImageDraws) -> tuple[int, bool]:
+    """Draw a file's quality, and whether its colours have half the resolution."""
+    low, high = draws.quality
+    return int(rng.integers(low, high + 1)), bool(rng.integers(2))
+
+
+def encode_jpeg(image: UInt8[ndarray, "h w 3"], quality: int, *, halved: bool) -> bytes:
+    """Return the JPEG file of a picture; `halved`: its colours have half the resolution."""
     import cv2
 
-    low, high = draws.quality
-    quality = int(rng.integers(low, high + 1))
-    halved = bool(rng.integers(2))
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         quality,
@@ -150,28 +183,29 @@ def jpeg_file(
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if halved else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    return data.tobytes(), {"quality": quality, "sampling": "4:2:0" if halved else "4:4:4"}
+    encoded: bytes = data.tobytes()
+    return encoded
 
 
 # Tables are computed with Python's floats: NumPy's powers of float32 differ from processor to processor.
 
 
 @cache
-def _plain_light() -> Float32[ndarray, " 256"]:
+def plain_light() -> Float32[ndarray, " 256"]:
     """Return the light of every encoded value (IEC 61966-2-1, as in `light`)."""
     values = (k / 255 for k in range(256))
     light = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
     return np.array(light, np.float32)
 
 
-def _brightened(gain: float) -> Float32[ndarray, " 256"]:
+def brightened(gain: float) -> Float32[ndarray, " 256"]:
     """Return the factor on the light of a pixel by its least channel: all three alike, so hues stay."""
     over = (np.arange(256, dtype=np.float32) - KNEE).clip(0) / np.float32(255 - KNEE)
     return 1 + np.float32(gain) * over**2
 
 
 @cache
-def _encoded_light() -> UInt8[ndarray, " 65536"]:
+def encoded_light() -> UInt8[ndarray, " 65536"]:
     """Return the encoded value of every 65535th of light."""
     light = (k / 65535 for k in range(65536))
     values = [12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055 for x in light]

@@ -14,7 +14,7 @@ from ..camera import Camera
 from ..errors import ImpossibleMotion
 from ..frames import decode_pixels
 from ..telemetry import GyroLog
-from .config import MotionDraws, SynthesisConfig
+from .config import ImageDraws, MotionDraws, SynthesisConfig
 from .gyro import draw_kind, told_nodes
 from .image import around, draw_window, jpeg_file, record_encoded, record_light
 from .motion import STEP, Exposure, draw_exposure, draw_translation, linear_path
@@ -37,6 +37,28 @@ class Pair:
     """What was drawn: JSON-able."""
     jpeg: bytes | None = None
     """The file of `blurred`, if it is a JPEG."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A pair of which all is drawn but its light, its noise and its file."""
+
+    scene: UInt8[ndarray, "a b 3"]
+    """Encoded (sRGB): the sharp picture, and what lies around it and may move into it."""
+    top: int
+    left: int
+    """Where the picture begins in the scene."""
+    exact: PatchedField
+    noisy: GridField
+    """As a `Pair` has them."""
+    encoded: bool
+    """Whether encoded values are blurred, not light."""
+    straight: bool
+    """Whether the paths are straight and their speed constant."""
+    facts: Mapping[str, object]
+    """What was drawn so far."""
+    rng: np.random.Generator
+    """What is left to draw comes from it."""
 
 
 def make_pair(
@@ -74,6 +96,19 @@ def make_pair(
     DeepGyroError
         If the log is too short for an exposure.
     """
+    return recorded(draw_scene(photo, log, camera, rng, config, other_log=other_log), config.image)
+
+
+def draw_scene(
+    photo: UInt8[ndarray, "a b 3"],
+    log: GyroLog,
+    camera: Camera,
+    rng: np.random.Generator,
+    config: SynthesisConfig,
+    *,
+    other_log: GyroLog | None = None,
+) -> Scene:
+    """Do what `make_pair` does, up to the recording."""
     height, width = camera.height, camera.width
     window = draw_window(rng, photo, height, width, config.image)
     taken = draw_exposure(rng, log, camera, config.motion)
@@ -96,13 +131,6 @@ def make_pair(
     )
     reach = exact.reach if config.image.surroundings else 0
     scene, y, x = around(window.photo, window.top, window.left, height, width, reach)
-    record = record_encoded if encoded else record_light
-    recorded = record(rng, scene, y, x, exact.ends if straight else exact, config.image)
-    blurred = recorded.blurred
-    jpeg, saved = None, None
-    if rng.random() < config.image.jpeg and not encoded:
-        jpeg, saved = jpeg_file(rng, blurred, config.image)
-        blurred = decode_pixels(jpeg, "the pair's JPEG")
     facts = {
         "blur_px": float(path_length(seen).mean()),
         "camera": {
@@ -116,15 +144,33 @@ def make_pair(
         "exposure": taken.exposure,
         "gyro": kind,
         "gyro_errors": errors,
-        "image": recorded.facts,
-        "jpeg": saved,
         "patches": exact.facts,
         "straight": straight,
         "t": taken.start,
         "window": window.facts,
         **facts,
     }
-    return Pair(recorded.sharp, blurred, exact, GridField(told, height, width, STEP), facts, jpeg)
+    noisy = GridField(told, height, width, STEP)
+    return Scene(scene, y, x, exact, noisy, encoded, straight, facts, rng)
+
+
+def recorded(scene: Scene, draws: ImageDraws) -> Pair:
+    """Return what a camera records of a scene, standing still and moving."""
+    record = record_encoded if scene.encoded else record_light
+    field = scene.exact.ends if scene.straight else scene.exact
+    taken = record(scene.rng, scene.scene, scene.top, scene.left, field, draws)
+    blurred = taken.blurred
+    jpeg, saved = None, None
+    if goes_through_jpeg(scene, draws):
+        jpeg, saved = jpeg_file(scene.rng, blurred, draws)
+        blurred = decode_pixels(jpeg, "the pair's JPEG")
+    facts = {**scene.facts, "image": taken.facts, "jpeg": saved}
+    return Pair(taken.sharp, blurred, scene.exact, scene.noisy, facts, jpeg)
+
+
+def goes_through_jpeg(scene: Scene, draws: ImageDraws) -> bool:
+    """Draw whether a pair does; the paper's kind never does."""
+    return bool(scene.rng.random() < draws.jpeg and not scene.encoded)
 
 
 def _paths(

@@ -15,7 +15,7 @@ from ..frames import decode_pixels, eight_bits, read_photo
 from ..telemetry import GyroLog
 from .config import SynthesisConfig
 from .motion import draw_camera
-from .pair import Pair, make_pair
+from .pair import Pair, Scene, draw_scene, recorded
 
 _JPEG = b"\xff\xd8\xff"
 _TRIES = 20  # draws for one pair; one in hundreds cannot be made
@@ -94,6 +94,11 @@ def pair_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, heigh
     DeepGyroError
         If its photo has changed, or no pair can be made of what was drawn.
     """
+    return recorded(scene_at(pool, config, seed, index, height=height, width=width), config.image)
+
+
+def scene_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int) -> Scene:
+    """Do what `pair_at` does, up to the recording."""
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, index])))
     for tries_left in reversed(range(_TRIES)):
         photo = pool.photos[rng.integers(len(pool.photos))]
@@ -103,14 +108,14 @@ def pair_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, heigh
         camera = draw_camera(rng, config.camera, height=height, width=width)
         pixels = photo.pixels()
         try:
-            pair = make_pair(pixels, log.log, camera, rng, config, other_log=other_log.log)
+            scene = draw_scene(pixels, log.log, camera, rng, config, other_log=other_log.log)
         except (DeepGyroError, ImpossibleMotion) as error:  # a gap in the log, a wild turn: draw again
             if not tries_left:
                 what = f"pair {index} of seed {seed} ({photo.name}, {log.name})"
                 raise DeepGyroError(f"{what} cannot be made: {error}") from error
         else:
             break
-    facts = {"index": index, "photo": photo.name, "log": log.name, **pair.facts}
-    if pair.facts["gyro"] == "wrong":
+    facts = {"index": index, "photo": photo.name, "log": log.name, **scene.facts}
+    if scene.facts["gyro"] == "wrong":
         facts["other_log"] = other_log.name
-    return replace(pair, facts=facts)
+    return replace(scene, facts=facts)
