@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -114,6 +115,76 @@ def deblur(
     elif failures and len(found) > 1:
         _say(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
     return 1 if failures else 0
+
+
+@app.command
+def video(
+    clip: Path,
+    /,
+    *,
+    out: Path,
+    gyro: Path | None = None,
+    camera: Path | None = None,
+    exposure: float | None = None,
+    readout_time: float | None = None,
+    time_offset: float | None = None,
+    gyro_columns: str | None = None,
+    method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
+    threshold: float = 0.7,
+    quality: Whole = 17,
+    report: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur the frames of a clip that need it; keep the others, sound and time stamps (extra: video).
+
+    Parameters
+    ----------
+    clip
+        A video: whatever FFmpeg reads.
+    out
+        The file that is written (.mp4, .mov, .mkv, ...), with the clip's codec where it can be encoded. A
+        clip that is not finished is left as NAME.unfinished.mp4.
+    gyro
+        Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
+    camera
+        Camera file: see docs/camera.md.
+    exposure
+        How long a line of a frame collects light (s); by default as the clip says.
+    readout_time
+        From the first line's start to the line past the last (s); by default as camera file or clip say.
+    time_offset
+        The gyro's clock minus the frames' (s); by default as the camera file says.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    method
+        As in deblur.
+    threshold
+        Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
+    quality
+        Constant rate factor of the encoder: less is better and larger.
+    report
+        CSV file with a line for each frame: blur (px), method, time.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .video import ClipSource, deblur_video
+
+    source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
+    with _stopped_by_signal(), _Bar(1, "frame") as bar:
+        done = deblur_video(
+            source, out, method=method, threshold=threshold, quality=quality, report=report,
+            overwrite=overwrite, progress=bar.counted,
+        )  # fmt: skip
+    if json:
+        _print_json(asdict(done))
+    else:
+        note = f"  [{done.note}]" if done.note else ""
+        shares = f"{done.deblurred} of {done.frames} frames deblurred"
+        print(f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px  {done.seconds:.1f} s{note}")
+    return 0
 
 
 @app.command
@@ -787,8 +858,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         _say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
         return 1
-    except KeyboardInterrupt:
-        _say("stopped: what was finished is kept; the same command goes on from there")
+    except KeyboardInterrupt as stopped:
+        said = "stopped: what was finished is kept; the same command goes on from there"
+        _say(str(stopped) or said)
         return 130
 
 
@@ -841,6 +913,25 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+@contextmanager
+def _stopped_by_signal() -> Iterator[None]:
+    """Let a polite kill end the work inside as Ctrl-C does."""
+    import signal
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class _Bar:
     """A progress bar with the time left, on stderr; none where that is no terminal."""
 
@@ -872,6 +963,11 @@ class _Bar:
         """Show that so many are done."""
         self.done = done
         self.bar.update(done - self.bar.n)
+
+    def counted(self, done: int, total: int) -> None:
+        """Show that so many of so many are done."""
+        self.bar.total = total
+        self.reached(done)
 
     def left(self, done: float, left: float) -> None:
         """Show how much is done, and what is left by now."""
