@@ -29,6 +29,7 @@ CHECKED = [
     "deepgyro.synthesis.job",
     "deepgyro.synthesis.motion",
     "deepgyro.synthesis.pair",
+    "deepgyro.synthesis.panorama",
     "deepgyro.synthesis.patches",
     "deepgyro.synthesis.pool",
     "deepgyro.synthesis.preview",
@@ -51,6 +52,7 @@ CHECKED = [
     "deepgyro.benchmark",
     "deepgyro.demo",
     "deepgyro.learn",
+    "deepgyro.timesync",
     "deepgyro.video",
 ]
 _hook = install_import_hook(CHECKED, "beartype.beartype")

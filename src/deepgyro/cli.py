@@ -129,6 +129,7 @@ def video(
     readout_time: float | None = None,
     time_offset: float | None = None,
     gyro_columns: str | None = None,
+    sync: Literal["auto", "always", "never"] = "auto",
     method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
     threshold: float = 0.7,
     quality: Whole = 17,
@@ -157,6 +158,8 @@ def video(
         The gyro's clock minus the frames' (s); by default as the camera file says.
     gyro_columns
         Columns and units of a log that does not say them.
+    sync
+        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them.
     method
         As in deblur.
     threshold
@@ -175,16 +178,81 @@ def video(
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with _stopped_by_signal(), _Bar(1, "frame") as bar:
         done = deblur_video(
-            source, out, method=method, threshold=threshold, quality=quality, report=report,
+            source, out, method=method, sync=sync, threshold=threshold, quality=quality, report=report,
             overwrite=overwrite, progress=bar.counted,
         )  # fmt: skip
     if json:
         _print_json(asdict(done))
     else:
+        found = ""
+        if done.confidence is not None and done.time_offset is not None:
+            found = f"  offset {done.time_offset * 1000:+.1f} ms (confidence {done.confidence:.2f})"
         note = f"  [{done.note}]" if done.note else ""
         shares = f"{done.deblurred} of {done.frames} frames deblurred"
-        print(f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px  {done.seconds:.1f} s{note}")
+        print(
+            f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px{found}  {done.seconds:.1f} s{note}"
+        )
     return 0
+
+
+@app.command
+def sync(
+    clip: Path,
+    /,
+    *,
+    camera: Path,
+    gyro: Path | None = None,
+    exposure: float | None = None,
+    readout_time: float | None = None,
+    gyro_columns: str | None = None,
+    picture: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Find the offset between a clip and its gyro, and the gyro's axes (extra: video).
+
+    Compares how the picture turns with what the gyro says. Prints lines for the camera file. Ends with 1 if
+    the offset is not sure.
+
+    Parameters
+    ----------
+    clip
+        A video: whatever FFmpeg reads.
+    camera
+        Camera file: see docs/camera.md. If it has cam_from_imu, other axes are not tried.
+    gyro
+        Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
+    exposure
+        How long a line of a frame collects light (s); by default as the clip says.
+    readout_time
+        From the first line's start to the line past the last (s); by default as camera file or clip say.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    picture
+        Picture of the two curves: how the picture turns, and what the gyro says (PNG, JPEG, ...).
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .video import ClipSource, sync_clip
+
+    source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
+    with _Bar(1, "frame") as bar:
+        found = sync_clip(source, picture=picture, overwrite=overwrite, progress=bar.counted)
+    if json:
+        _print_json(asdict(found))
+    else:
+        first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in found.halves)
+        print(f"time_offset: {found.time_offset:.5f}")
+        print(f"cam_from_imu: {found.cam_from_imu}")
+        print(
+            f"# confidence {found.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
+            f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"
+        )
+        if found.note:
+            _say(found.note)
+    return 0 if found.sure else 1
 
 
 @app.command

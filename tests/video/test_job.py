@@ -3,6 +3,9 @@
 import csv
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -215,3 +218,86 @@ def test_real_clips_keep_frames_times_and_sound(shared, tmp_path, clip_facts):
     assert (report.frames, report.deblurred) == (315, 0)
     assert report.note.startswith("stabilised in the camera (HS HLevel)")
     assert (tmp_path / "out.mp4").read_bytes() == clip.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def shaken(tmp_path_factory, write_clip):
+    """A clip of a shaking camera, 0.3 s behind its gyro; the camera file knows neither that nor the axes."""
+    from deepgyro.camera import Camera
+    from deepgyro.synthesis import hand_shake
+    from deepgyro.synthesis.panorama import turning_clip
+    from deepgyro.telemetry import GyroLog
+
+    folder = tmp_path_factory.mktemp("shaken")
+    rng = np.random.default_rng(3)
+    hand = hand_shake(rng, duration=4.0, strength=0.5)
+    log = GyroLog(hand.t - 0.7, hand.omega)
+    K = np.array([[150.0, 0, 79.5], [0, 150, 59.5], [0, 0, 1]])
+    axes = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])
+    camera = Camera(160, 120, K, readout_time=0.0, cam_from_imu=axes, time_offset=0.3)
+    photo = np.kron(rng.integers(0, 256, (60, 90, 3), np.uint8), np.ones((5, 5, 1), np.uint8))
+    times = [k / 30 for k in range(45)]
+    frames = list(turning_clip(photo, log, camera, times=times, exposure=0.01, rng=rng, samples=3))
+    write_clip(folder / "in.mp4", pictures=frames, frames=45, width=160, height=120)
+    rows = "".join(
+        f"{t:.6f},{x:.7f},{y:.7f},{z:.7f}\n" for t, (x, y, z) in zip(log.t, log.omega, strict=True)
+    )
+    (folder / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")
+    (folder / "camera.yaml").write_text(
+        "width: 160\nheight: 120\nK: [150, 150, 79.5, 59.5]\nreadout_time: 0\n"
+    )
+    return SimpleNamespace(
+        folder=folder,
+        source=ClipSource(folder / "in.mp4", folder / "imu.csv", folder / "camera.yaml", 0.01),
+        axes=axes,
+    )
+
+
+def test_an_unknown_offset_is_found_in_the_clip(shaken, tmp_path):
+    report = deblur_video(shaken.source, tmp_path / "out.mp4", threshold=30.0)
+
+    assert report.time_offset == pytest.approx(0.3, abs=0.001)  # s
+    assert report.confidence > 0.9
+
+
+def test_the_gyro_of_another_clip_is_not_used(shaken, tmp_path):
+    from deepgyro.synthesis import hand_shake
+
+    other = hand_shake(np.random.default_rng(8), duration=4.0, strength=0.5)
+    rows = "".join(f"{t:.6f},{x},{y},{z}\n" for t, (x, y, z) in zip(other.t - 0.7, other.omega, strict=True))
+    (tmp_path / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")
+    source = replace(shaken.source, gyro=tmp_path / "imu.csv")
+
+    report = deblur_video(source, tmp_path / "out.mp4")
+
+    assert report.deblurred == 0
+    assert "the gyro of another clip: passed through" in report.note
+
+
+def test_sync_prints_lines_for_the_camera_file_and_draws_two_curves(shaken, tmp_path, capsys):
+    source = shaken.source
+    arguments = [
+        "sync", str(source.clip), "--gyro", str(source.gyro), "--camera", str(source.camera),
+        "--exposure", "0.01",
+    ]  # fmt: skip
+
+    code = main([*arguments, "--picture", str(tmp_path / "curves.png")])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert float(lines[0].removeprefix("time_offset: ")) == pytest.approx(0.3, abs=0.001)  # s
+    assert lines[1] == f"cam_from_imu: {shaken.axes.tolist()}"
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_sync_of_a_real_clip_agrees_between_its_halves(shared, capsys):
+    camera = Path(__file__).parents[2] / "examples" / "karma.yaml"
+
+    code = main(["sync", str(shared / "video" / "karma.mp4"), "--camera", str(camera), "--json"])
+
+    result = json.loads(capsys.readouterr().out)
+    first, second = result["halves"]
+    assert code == 0
+    assert result["time_offset"] == pytest.approx(-0.03, abs=0.02)  # s
+    assert abs(first - second) < 0.002  # s
+    assert result["cam_from_imu"] == [[0, -1, 0], [-1, 0, 0], [0, 0, -1]]

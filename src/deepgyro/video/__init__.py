@@ -2,5 +2,14 @@
 
 from .job import THRESHOLD, ClipReport, FrameReport, deblur_video
 from .recording import ClipSource
+from .syncing import SyncReport, sync_clip
 
-__all__ = ["THRESHOLD", "ClipReport", "ClipSource", "FrameReport", "deblur_video"]
+__all__ = [
+    "THRESHOLD",
+    "ClipReport",
+    "ClipSource",
+    "FrameReport",
+    "SyncReport",
+    "deblur_video",
+    "sync_clip",
+]

@@ -10,18 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from ..blurfield import Field, field_extent
 from ..deblurring import Method, deblur_picture
 from ..errors import DeepGyroError
 from ..frames import QUALITY, ClipFrame, ClipReader, ClipWriter, check_writable, write_whole
 from ..telemetry import read_clip_facts
+from ..timesync import SURE, Sync
 from .pipeline import behind, prefetched
 from .recording import ClipRecording, ClipSource, check_coverage, read_clip_recording
+from .syncing import contradiction, synced, with_sync
 
 if TYPE_CHECKING:
     from av import Packet
+
+SyncWhen = Literal["auto", "always", "never"]
 
 THRESHOLD = 0.7
 """Frames whose longest path is shorter are passed through, px. On validation photos with little noise the
@@ -55,6 +59,10 @@ class ClipReport:
     deblurred: int
     blur_max_px: float
     """Of all frames."""
+    time_offset: float | None
+    """Between gyro and clip, s; None: the gyro was not used."""
+    confidence: float | None
+    """Of an offset that was found in the clip, 0 to 1; None: it was given."""
     seconds: float
     note: str
     """What a reader should know; else empty."""
@@ -65,6 +73,7 @@ def deblur_video(
     out: Path,
     *,
     method: Method = "deepgyro",
+    sync: SyncWhen = "auto",
     threshold: float = THRESHOLD,
     quality: int = QUALITY,
     report: Path | None = None,
@@ -84,6 +93,8 @@ def deblur_video(
         The file that is written: whole under this name, or the part that is done under another.
     method
         As in `deblur`.
+    sync
+        Whether offset and axes are found in the clip: "auto": if the camera file does not say them.
     threshold
         Frames whose longest path is shorter are passed through, px.
     quality
@@ -112,16 +123,16 @@ def deblur_video(
     with ClipReader(source.clip, copied=True) as reader:
         clip = reader.clip
         recording: ClipRecording | None = None
-        as_it_came = ""
+        as_it_came, found = "", None
         if facts.stabilised:
             as_it_came = (
                 f"stabilised in the camera ({facts.stabilised}), so that the gyro does not tell its blur"
             )
         else:
             recording = read_clip_recording(source, facts, clip)
-            _check_complete(recording)
+            recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
             check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
-        job = _Job(recording, as_it_came, method, threshold)
+        job = _Job(None if as_it_came else recording, as_it_came, method, threshold)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
         rows = _Rows(report, overwrite)
         try:
@@ -143,15 +154,42 @@ def deblur_video(
         frames=rows.count,
         deblurred=rows.deblurred,
         blur_max_px=rows.blur_max_px,
+        time_offset=None if recording is None or as_it_came else round(recording.camera.time_offset, 6),
+        confidence=None if found is None else round(found.confidence, 3),
         seconds=round(time.perf_counter() - started, 2),
         note="; ".join(filter(None, notes)),
     )
 
 
-def _check_complete(recording: ClipRecording) -> None:
+def _in_sync(
+    recording: ClipRecording,
+    clip: Path,
+    sync: SyncWhen,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[ClipRecording, Sync | None, str]:
+    """Return a recording that knows offset and axes, how they were found, and why it must not be used."""
     camera = recording.camera
-    if camera.cam_from_imu is None:
-        raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it (see docs/camera.md)")
+    unknown = [
+        name
+        for name, known in (
+            ("cam_from_imu", camera.cam_from_imu is not None),
+            ("time_offset", camera.time_offset_known),
+        )
+        if not known
+    ]
+    if sync == "never" or (sync == "auto" and not unknown):
+        if "cam_from_imu" in unknown:
+            raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
+        return recording, None, ""
+    found = synced(clip, recording, progress)
+    if why := contradiction(found):
+        return recording, found, why
+    if found.confidence < SURE:
+        raise DeepGyroError(
+            f"{clip}: the gyro's offset is not sure (confidence {found.confidence:.2f}, {SURE} is needed): "
+            f"give {' and '.join(unknown) or 'another log'} in the camera file"
+        )
+    return with_sync(recording, found), found, ""
 
 
 def _run(

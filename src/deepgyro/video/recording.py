@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import Field, exposed, motion_field, with_fewest_instants
+from ..blurfield import Field, motion_field, with_fewest_instants
 from ..camera import Camera, read_camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter
 from ..frames import LONGEST_EXPOSURE, Clip
@@ -81,8 +82,10 @@ class ClipRecording:
             return None, "the picture moves as fast as the shutter reads it"
 
 
-def read_clip_recording(source: ClipSource, facts: ClipFacts, clip: Clip) -> ClipRecording:
-    """Read the gyro and the camera of a clip.
+def read_clip_recording(
+    source: ClipSource, facts: ClipFacts, clip: Clip, *, exposed: bool = True
+) -> ClipRecording:
+    """Read the gyro and the camera of a clip; where exposures are not `exposed`, unknown ones count as 0.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def read_clip_recording(source: ClipSource, facts: ClipFacts, clip: Clip) -> Cli
     if source.time_offset is not None:
         camera = replace(camera, time_offset=source.time_offset, time_offset_known=True)
     log = read_gyro(source.gyro or source.clip, columns=source.gyro_columns)
-    return ClipRecording(log, camera, _exposures(source, facts))
+    return ClipRecording(log, camera, _exposures(source, facts, needed=exposed))
 
 
 def check_coverage(recording: ClipRecording, first: float, last: float) -> None:
@@ -123,7 +126,7 @@ def check_coverage(recording: ClipRecording, first: float, last: float) -> None:
         When the first and the last frame are shown, on the clip's clock, s.
     """
     log, camera = recording.log, recording.camera
-    start, end = exposed(camera, first, recording.exposure(0))[0], exposed(camera, last, 0.0)[1]
+    start, end = first + camera.time_offset, last + camera.time_offset
     if end < log.t[0] or start > log.t[-1]:
         raise DeepGyroError(
             f"{log.source}: runs from {log.t[0]:.3f} to {log.t[-1]:.3f} s, but the clip from {start:.3f} to "
@@ -131,11 +134,11 @@ def check_coverage(recording: ClipRecording, first: float, last: float) -> None:
         )
 
 
-def _exposures(source: ClipSource, facts: ClipFacts) -> Float64[ndarray, " m"]:
-    import numpy as np
-
+def _exposures(source: ClipSource, facts: ClipFacts, *, needed: bool) -> Float64[ndarray, " m"]:
     if source.exposure is not None:
         return np.array([source.exposure])
+    if facts.exposures is None and not needed:
+        return np.zeros(1)
     if facts.exposures is None:
         raise DeepGyroError(
             f"{source.clip}: does not say how long its frames were exposed: give --exposure (s)"
