@@ -783,6 +783,36 @@ def sharp(
     return 0
 
 
+@bench.command(name="sync")
+def bench_sync(
+    *, data: Path = Path("../shared/data"), count: Whole = 40, seed: Whole = 1, json: Flag = False
+) -> int:
+    """Find offset and axes of clips made of photos and logs, with their own gyro and with another's.
+
+    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are called sure.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    count
+        Clips.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object: a row for each clip.
+    """
+    from .benchmark import sync as run_sync
+    from .benchmark import sync_shown
+
+    with _Bar(1, "bench") as bar:
+        report = run_sync(data, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, sync_shown(report.rows))
+    return 0
+
+
 @bench.command
 def features(
     *,

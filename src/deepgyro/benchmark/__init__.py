@@ -8,6 +8,7 @@ from .report import BenchReport, Row, table
 from .results import make_results, results_shown
 from .sharp import sharp
 from .speed import speed
+from .sync import sync, sync_shown
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
 
@@ -23,6 +24,8 @@ __all__ = [
     "results_shown",
     "sharp",
     "speed",
+    "sync",
+    "sync_shown",
     "synthesis",
     "table",
     "table1",
