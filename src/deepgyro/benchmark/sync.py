@@ -157,7 +157,8 @@ def _clip(
     frames = turning_clip(
         photo, own, camera, times=times, exposure=exposure, rng=rng, noise=float(rng.uniform(0.002, 0.03))
     )
-    tracks = track((t, cv2.cvtColor(f, cv2.COLOR_RGB2GRAY)) for t, f in zip(times, frames, strict=True))
+    gray = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
+    tracks = track((t, np.asarray(picture)) for t, picture in zip(times, gray, strict=True))
     errors = rng.normal(0, 0.01, 3) + rng.normal(0, 0.003, own.omega.shape)
     told = GyroLog(own.t, own.omega * rng.normal(1, 0.01) + errors)
     asked = replace(camera, cam_from_imu=None, time_offset=0.0)
@@ -167,7 +168,7 @@ def _clip(
 
 
 def _stretch(rng: np.random.Generator, log: GyroLog, length: float, around: float, offset: float) -> GyroLog:
-    """Return a stretch of a log, of a clip's length (s) and more on both sides; the clip begins at `offset`."""
+    """Return a stretch of a log, as long as a clip (s) and more; the clip begins at `offset`."""
     begin = float(rng.uniform(log.t[0] + around, log.t[-1] - length - around))
     kept = (log.t > begin - around) & (log.t < begin + length + around)
     return GyroLog(log.t[kept] - begin + offset, log.omega[kept])

@@ -16,7 +16,8 @@ _PICTURE, _GYRO, _INK, _FAINT = (30, 90, 200), (220, 90, 20), (60, 60, 60), (225
 def draw_curves(sync: Sync) -> UInt8[ndarray, "h w 3"]:
     """Draw the camera's rates about its three axes over the clip: from the picture, and from the gyro.
 
-    The gyro's curve is drawn at the offset that was found, so that the two should lie on each other.
+    Each axis has its own scale. The gyro's curve is drawn at the offset that was found, so that the two
+    should lie on each other.
     """
     import cv2
 
@@ -30,12 +31,12 @@ def draw_curves(sync: Sync) -> UInt8[ndarray, "h w 3"]:
     _write(page, "gyro", WIDTH - 120, 32, _GYRO)
     t = sync.turns.t
     both = np.concatenate([sync.turns.omega, sync.gyro[np.isfinite(sync.gyro).all(axis=1)]])
-    most = max(float(np.abs(both).max()), 1e-3)
     panel = (HEIGHT - 50 - MARGIN) // 3
     for axis, name in enumerate(_NAMES):
+        most = max(float(np.abs(both[:, axis]).max()), 1e-3)
         middle = 50 + panel * axis + panel // 2
         cv2.line(page, (MARGIN, middle), (WIDTH - 20, middle), _FAINT, 1)
-        _write(page, f"{name}, +-{np.degrees(most):.0f} deg/s", MARGIN + 6, middle - panel // 2 + 18, _INK)
+        _write(page, f"{name}, +-{np.degrees(most):.1f} deg/s", MARGIN + 6, middle - panel // 2 + 18, _INK)
         for rates, colour, thick in ((sync.gyro, _GYRO, 3), (sync.turns.omega, _PICTURE, 1)):
             x = MARGIN + (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) * (WIDTH - 20 - MARGIN)
             y = middle - rates[:, axis] / most * (panel / 2 - 6)
