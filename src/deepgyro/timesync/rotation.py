@@ -136,7 +136,7 @@ def _rate(
 
     # Two rays give a rate; of some drawn pairs the one that leaves the smallest median is kept.
     drawn = rng.integers(len(before), size=(_DRAWS, 2))
-    tries = np.stack([_solved(before[i], after[i], steps[i], np.ones(2)) for i in drawn])
+    tries = _solved(before[drawn], after[drawn], steps[drawn], np.ones(drawn.shape))
     omega = tries[np.argmin(np.median(off(tries), axis=1))]
     for _ in range(_ROUNDS):
         turn = so3_exp(omega * steps[:, None])
@@ -155,20 +155,23 @@ def _rate(
 
 
 def _solved(
-    before: Float64[ndarray, "k 3"],
-    after: Float64[ndarray, "k 3"],
-    steps: Float64[ndarray, " k"],
-    weights: Float64[ndarray, " k"],
-) -> Float64[ndarray, " 3"]:
+    before: Float64[ndarray, "*batch k 3"],
+    after: Float64[ndarray, "*batch k 3"],
+    steps: Float64[ndarray, "*batch k"],
+    weights: Float64[ndarray, "*batch k"],
+) -> Float64[ndarray, "*batch 3"]:
     """Return the small rate that carries rays back: least squares of ``after + omega s x after = before``."""
     # omega x a = -[a] omega; the sum of [a]^T [a] s^2 = (1 - a a^T) s^2 over all rays
     normal = _normal(after, weights * steps**2)
-    moment = np.einsum("k,ki->i", weights * steps, np.cross(after, before - after))
-    return np.linalg.solve(normal + 1e-12 * np.eye(3), moment)
+    moment = np.einsum("...k,...ki->...i", weights * steps, np.cross(after, before))
+    return np.asarray(np.linalg.solve(normal + 1e-12 * np.eye(3), moment[..., None])[..., 0])
 
 
-def _normal(after: Float64[ndarray, "k 3"], weights: Float64[ndarray, " k"]) -> Float64[ndarray, "3 3"]:
-    return np.asarray(weights.sum() * np.eye(3) - np.einsum("k,ki,kj->ij", weights, after, after))
+def _normal(
+    after: Float64[ndarray, "*batch k 3"], weights: Float64[ndarray, "*batch k"]
+) -> Float64[ndarray, "*batch 3 3"]:
+    total = weights.sum(axis=-1)[..., None, None]
+    return np.asarray(total * np.eye(3) - np.swapaxes(weights[..., None] * after, -1, -2) @ after)
 
 
 def _unit(rays: ndarray) -> ndarray:
