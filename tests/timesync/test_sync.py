@@ -111,6 +111,14 @@ def test_the_gyro_of_another_clip_gets_no_confidence(clip):
     assert result.explained < 0.8
 
 
+def test_a_picture_that_turns_half_as_far_as_the_gyro_is_not_believed(clip):
+    tracks, log = clip
+
+    result = found(tracks, GyroLog(log.t, 2 * log.omega))
+
+    assert result.confidence < SURE
+
+
 def test_a_log_that_ends_early_still_gives_the_offset(clip):
     tracks, log = clip
     kept = log.t < OFFSET + 1.9  # s: the last frames are not covered

@@ -123,7 +123,11 @@ def _misfits(
         # With g = row + e: the residual without e, and how far e lowers it
         alone = energy[axis] - 2 * rows @ with_seen[:, axis] + np.einsum("ai,ij,aj->a", rows, gram, rows)
         pull = with_seen[:, axis] - rows @ gram
-        lowered = np.einsum("ai,ij,aj->a", pull, np.linalg.inv(gram + np.diag(trust)), pull)
+        found = pull @ np.linalg.inv(gram + np.diag(trust))
+        lowered = (found * pull).sum(axis=1)
+        # What no tilt can be, such as half the scale, the gyro does not explain
+        beyond = np.maximum(np.abs(found[:, :3]) - 2 * TILT, 0) * np.sign(found[:, :3])
+        left += np.einsum("ai,ij,aj->a", beyond, gram[:3, :3], beyond) / len(seen)
         rest = np.maximum(alone - lowered, 0) / len(seen) + noise[axis] ** 2
         cost += 0.5 * count * np.log(rest)
         left += rest - noise[axis] ** 2
