@@ -814,6 +814,45 @@ def bench_sync(
 
 
 @bench.command
+def refine(
+    *,
+    data: Path = Path("../shared/data"),
+    case: Annotated[
+        tuple[Literal["bias", "table1", "raw", "none", "sharp"], ...],
+        Parameter(consume_multiple=True, negative=()),
+    ] = (),
+    count: Whole = 40,
+    seed: Whole = 1,
+    json: Flag = False,
+) -> int:
+    """Measure how well pictures correct their blur field, find it without gyro, and refuse one that lies.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg, the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz, and for table1 eval/oxford_affine/graf/img1.png and so on.
+    case
+        Only these; several may follow. bias: Table 1's blur on validation photos, (5, 3) px off; table1: the
+        table's own pictures; raw: a gyro's errors; none: no gyro; sharp: a sharp picture and a lie.
+    count
+        Pictures a case.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object: a row a picture. Otherwise they are summed up.
+    """
+    from .benchmark import refine as run_refine
+    from .benchmark import refine_shown
+
+    with _Bar(1, "bench") as bar:
+        report = run_refine(data, only=case, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, refine_shown(report.rows))
+    return 0
+
+
+@bench.command
 def features(
     *,
     data: Path = Path("../shared/data"),

@@ -75,7 +75,7 @@ def test_the_corrections_are_made_where_they_are_asked_for():
         n=5,
         reference="picture",
     )
-    theta = np.array([0.1, 2.0, -1.0, 0.5, 0.4, 0.3, 0.2, 0.1])
+    theta = np.array([0.1, 2.0, -1.0, 0.5, 0.4, 0.3, 0.2, 0.1, 0.6, -0.3])
 
     field = CorrectedField(told, theta)
 
@@ -84,6 +84,84 @@ def test_the_corrections_are_made_where_they_are_asked_for():
     middle = ends(field)[32, 48] - 1.1 * ends(told)[32, 48]
     np.testing.assert_allclose(middle, [2.0, -1.0], atol=0.02)  # px
     np.testing.assert_allclose(whole.mean(2), 1.1 * told[:, :].mean(2), atol=1e-4)
+
+
+def rolled(turn_x, turn_y, roll, lens=0.4, height=270, width=480):
+    """The blur vectors of a camera that turns and rolls, px; roll: at half the diagonal."""
+    half = np.hypot(height, width) / 2
+    y, x = np.mgrid[:height, :width]
+    u, v = (x - (width - 1) / 2) / half, (y - (height - 1) / 2) / half
+    far = lens * (turn_x * u + turn_y * v)
+    return np.stack([turn_x - roll * v + far * u, turn_y + roll * u + far * v], -1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("turn_x", "turn_y", "roll"), [(24, 0, 0), (-15, 12, 0), (20, 14, 15), (8, -30, -12), (-45, 10, 20)]
+)
+def test_without_gyro_the_blur_is_found_in_the_picture(photo, turn_x, turn_y, roll):  # noqa: F811
+    true = rolled(turn_x, turn_y, roll)
+
+    fit = refine_field(blurred(photo, true), None)
+
+    length = np.linalg.norm(true, axis=-1).mean()
+    assert min(distance(fit.field, true), distance(fit.field, -true)) < 0.1 * length
+    assert fit.confidence > 0.7
+    assert "found in the picture" in fit.note
+    assert fit.field.shape == (270, 480, 2, 2)
+
+
+def test_a_picture_on_its_side_has_its_blur_on_its_side(photo):  # noqa: F811
+    true = rolled(30, 8, 6)
+
+    fit = refine_field(np.ascontiguousarray(blurred(photo, true).transpose(1, 0, 2)), None)
+
+    found = ends(fit.field).transpose(1, 0, 2)[..., ::-1]
+    assert min(np.linalg.norm(found - s * true, axis=-1).mean() for s in (-1, 1)) < 3  # px
+    assert fit.confidence > 0.7
+
+
+def test_a_larger_picture_has_a_longer_blur(photo):  # noqa: F811
+    import cv2
+
+    true = rolled(25, 10, 8)
+    image = cv2.resize(blurred(photo, true), (1920, 1080), interpolation=cv2.INTER_CUBIC)
+
+    fit = refine_field(image, None)
+
+    found = ends(fit.field)[2::4, 2::4] / 4
+    assert min(np.linalg.norm(found - s * true, axis=-1).mean() for s in (-1, 1)) < 3  # px
+    assert fit.confidence > 0.7
+
+
+def test_no_blur_is_found_in_a_sharp_picture(photo):  # noqa: F811
+    fit = refine_field(photo, None)
+
+    assert fit.confidence < 0.7
+    assert fit.note == "no blur is certain in the picture"
+
+
+def test_a_picture_that_is_too_small_has_no_blur_to_be_found(photo):  # noqa: F811
+    fit = refine_field(np.ascontiguousarray(photo[:40, :60]), None)
+
+    assert (fit.field, fit.confidence) == (None, 0.0)
+    assert "too small" in fit.note
+
+
+def test_a_gyro_that_lies_about_a_blurred_picture_is_replaced(photo):  # noqa: F811
+    true = rolled(28, 4, 5)
+
+    fit = refine_field(blurred(photo, true), everywhere(-10, 40))
+
+    assert min(distance(fit.field, true), distance(fit.field, -true)) < 3  # px
+    assert fit.note.startswith("gyro and picture disagree")
+
+
+@pytest.mark.parametrize(("u", "v"), [(25, 10), (-14, 30), (3, 12)])
+def test_a_gyro_that_lies_about_a_sharp_picture_is_ignored(photo, u, v):  # noqa: F811
+    fit = refine_field(photo, everywhere(u, v))
+
+    assert fit.field is None
+    assert fit.note == "gyro and picture disagree: the gyro is ignored"
 
 
 def test_a_field_of_another_size_is_refused(photo):  # noqa: F811

@@ -4,7 +4,8 @@ import pytest
 from deepgyro.blur import Blur
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from deepgyro.refine.model import Model
+from deepgyro.refine.fit import blurred_along
+from deepgyro.refine.model import TERMS, Model, told_at
 from deepgyro.refine.statistic import Pyramid, Scale, region_dips
 
 FULL = Scale(0, 1.2)
@@ -39,7 +40,7 @@ def where_it_dips(image, told, reach=8):
     dips = region_dips(Pyramid(image), model.told, FULL, reach=reach)
     terms = model.terms(dips.places)
     shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
-    thetas = np.zeros((len(shifts), 8))
+    thetas = np.zeros((len(shifts), TERMS))
     thetas[:, 1:3] = shifts
     z = dips.z(terms, thetas)
     return shifts[z.argmin()].tolist(), float(z.min())
@@ -75,10 +76,19 @@ def test_a_picture_without_anything_in_it_says_nothing():
 def test_streaks_run_along_the_path(photo):
     told = Model.of(paths_from_vectors(everywhere(25, 8)), 270, 480)
     dips = region_dips(Pyramid(blurred(photo, everywhere(25, 8))), told.told, FULL, reach=4)
-    along = told.told_at(dips.places)
+    along = told_at(told.told, dips.places)
 
     assert dips.streaks(along) < -1
     assert dips.streaks(along[:, ::-1] * [-1, 1]) > 1
+
+
+def test_detail_along_the_path_tells_a_blurred_picture_from_a_sharp_one(photo):
+    for vector in [(12, 0), (3, 20), (-30, 25)]:
+        told = Model.of(paths_from_vectors(everywhere(*vector)), 270, 480).told
+
+        assert blurred_along(Pyramid(blurred(photo, everywhere(*vector))), told) > 2
+        assert blurred_along(Pyramid(photo), told) < -2
+        assert blurred_along(Pyramid(blurred(photo, everywhere(-vector[1], vector[0]))), told) < -2
 
 
 def test_16_bits_and_floats_say_the_same(photo):

@@ -4,6 +4,7 @@ from .contenders import with_missing
 from .errors import errors, errors_shown
 from .features import features
 from .natural import natural
+from .refine import refine, refine_shown
 from .report import BenchReport, Row, table
 from .results import make_results, results_shown
 from .sharp import sharp
@@ -21,6 +22,8 @@ __all__ = [
     "features",
     "make_results",
     "natural",
+    "refine",
+    "refine_shown",
     "results_shown",
     "sharp",
     "speed",

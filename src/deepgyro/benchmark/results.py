@@ -23,6 +23,8 @@ from .natural import COUNT as NATURAL_COUNT
 from .natural import natural_sections
 from .page import Panel, Section, markdown_table, write_page
 from .plots import errors_png
+from .refine import COUNT as FIELD_COUNT
+from .refine import refine, refine_shown
 from .report import BenchReport, Row, report
 from .scores import need_extra
 from .sharp import COUNT as SHARP_COUNT
@@ -126,6 +128,7 @@ def all_benches() -> Iterator[Bench]:
     """Yield every bench, in the order of the page."""
     yield Bench("table1", _table1)
     yield Bench("errors", _errors)
+    yield Bench("refine", _refine)
     yield Bench("sharp", _sharp)
     yield Bench("features", _features)
     yield Bench("natural", _natural)
@@ -154,6 +157,12 @@ def _errors(data: Path, quick: bool, tick: Progress) -> Chapter:
     return Chapter(
         made.rows, [Section("Wrong fields", "PSNR in dB after deblurring with them.", shown, [plot])]
     )
+
+
+def _refine(data: Path, quick: bool, tick: Progress) -> Chapter:
+    made = refine(data, count=2 if quick else FIELD_COUNT, progress=tick)
+    text = "Errors of the blur field in px, as told and as the picture corrects it."
+    return Chapter(made.rows, [Section("Fields that the picture corrects", text, refine_shown(made.rows))])
 
 
 def _sharp(data: Path, quick: bool, tick: Progress) -> Chapter:

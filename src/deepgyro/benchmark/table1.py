@@ -39,9 +39,10 @@ COLUMNS: tuple[tuple[str, Given, bool], ...] = (
     ("deepgyro", "exact", False),
     ("deepgyro", "biased", False),
     ("deepgyro", "biased", True),
+    ("deepgyro", "none", True),
 )
 """What the table holds: a method of `deblur`, or "blurred" for its input, the field it is given, and whether
-the picture corrects that first."""
+the picture corrects that first, or finds one."""
 
 
 @dataclass(frozen=True)

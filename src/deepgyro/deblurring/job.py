@@ -170,7 +170,7 @@ class _Job:
             )
         except ValueError as error:  # a field that is computed tile by tile finds some faults only then
             raise DeepGyroError(f"{photo}: {error}") from error
-        as_it_came = f"{missing or result.note}: written as it came"
+        note = ", and ".join(part for part in (missing, result.note) if part)
         report = PhotoReport(
             file=str(photo),
             out=str(out),
@@ -178,7 +178,7 @@ class _Job:
             blur_median_px=round(result.blur_median_px, 2),
             blur_max_px=round(result.blur_max_px, 2),
             seconds=round(time.perf_counter() - started, 2),
-            note=as_it_came if result.method == "none" else result.note,
+            note=f"{note}: written as it came" if result.method == "none" else note,
         )
         if result.method != "none" or photo.suffix.lower() != out.suffix.lower():
             sharp = replace(picture, pixels=result.image)

@@ -15,7 +15,7 @@ from ..blur.operator import MAX_REACH
 from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from ..refine import refine_field
+from ..refine import SURE, refine_field
 from ..runtime import NETWORKS, network, restore
 from ..threads import for_bands
 from ..tiles import Window
@@ -44,7 +44,7 @@ class Deblurred:
     blur_median_px: float
     blur_max_px: float
     note: str
-    """Why the picture is as it came, or how its field was corrected; else empty."""
+    """Why the picture is as it came, or how its field was corrected or found; else empty."""
 
 
 def deblur(
@@ -62,8 +62,8 @@ def deblur(
     image
         (h, w, 3), uint8 | uint16 | float32 in 0 to 1.
     field
-        Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None (no gyro) returns the
-        picture as it is: finding the path in the picture is not built yet.
+        Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None: there is no gyro, and
+        the path is looked for in the picture (`refine_field`).
     method
         ``"deepgyro"`` (our network), ``"richardson-lucy"`` (no weights), or ``"fastgyro"`` (Wiener; the
         paper's baseline).
@@ -71,8 +71,8 @@ def deblur(
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
     refine
-        Let the picture correct the field (`refine_field`); where it contradicts the field, the picture comes
-        back as it is.
+        Let the picture correct the field (`refine_field`), or find one; where it contradicts the field and
+        shows none of its own, or none is certain, the picture comes back as it is.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def deblur(
     """
     result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
     if result.method == "none":
-        logger.warning("the picture is returned as it came: %s", result.note)
+        logger.warning("the picture is returned as it came: %s", result.note or "no gyro for it")
     return result.image
 
 
@@ -106,9 +106,14 @@ def deblur_picture(
     Pixels whose paths are shorter than ``shortest`` stay as they came; the result fades in over 1 px more.
     """
     _check_image(image, method, encoding)
-    if field is None:
-        return Deblurred(image.copy(), "none", 0.0, 0.0, "no gyro for it")
     height, width = image.shape[:2]
+    told, said = field is not None, ""
+    if field is None:
+        found = refine_field(image, None) if refine else None
+        said = found.note if found else ""
+        if found is None or found.field is None or found.confidence < SURE:
+            return Deblurred(image.copy(), "none", 0.0, 0.0, said)
+        field = found.field
     field = _checked_field(field, height, width)
     median, longest, reach = field_extent(field)
     if longest < LEAST_BLUR:
@@ -119,8 +124,7 @@ def deblur_picture(
         return Deblurred(image.copy(), "none", median, longest, note)
     if isinstance(field, MotionField):
         field = field.tabulated()
-    said = ""
-    if refine:
+    if refine and told:
         refined = refine_field(image, field)
         if refined.field is None:
             return Deblurred(image.copy(), "none", median, longest, refined.note)

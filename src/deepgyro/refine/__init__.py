@@ -1,6 +1,6 @@
-"""The picture corrects the gyro: how a blur field may be wrong, and which one the picture shows."""
+"""The picture corrects the gyro, or replaces it: which blur field a picture shows."""
 
 from .model import CorrectedField
-from .refinement import Refined, refine_field
+from .refinement import SURE, Refined, refine_field
 
-__all__ = ["CorrectedField", "Refined", "refine_field"]
+__all__ = ["SURE", "CorrectedField", "Refined", "refine_field"]

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from .model import TERMS, Model
+from .lags import region_lags
+from .model import TERMS, Model, told_at
 from .statistic import Dips, Pyramid, Scale, region_dips
 
 TRUST = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
 CANDIDATES = 5
+"""Of a told field."""
+SEEDS = ((1, 3), (2, 2))
+"""Where nothing is told: how often the picture is halved, and how many candidates are taken there."""
+RADIUS = 50
+"""Paths that are looked for where nothing is told, px of the level."""
+SIZE = 480
+"""A picture is halved until its longer side is about so long, px, ..."""
 SHORT = 16.0
-"""Paths shorter than this are looked for at the full size, px."""
+"""... but not so often that its paths get shorter than this, px; ..."""
+LONG = 100.0
+"""... and further until they are shorter than this, px."""
 NOISY = 0.006
 """Of white; a noisier picture is smoothed more."""
 DRAWS, ROUNDS = 200, 4
 """Of what may have been, around a candidate."""
-LONG = 100.0
-"""A picture is halved until its paths are shorter, px."""
+
+_UNTOLD = np.array([0.0, 1, 1, 2, 2, 2, 2, 2, 2, 2])
+_TOLD = np.array([0.0, 1, 1, 1, 1, 1, 0, 0, 0, 0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +52,41 @@ class Candidate:
     @property
     def cost(self) -> float:
         """Minus the logarithm of prior times likelihood."""
-        return self.prior - TRUST * (self.coarse**2 + self.fine**2) / 4
+        dips = TRUST * (self.coarse**2 + self.fine**2) / 4
+        return self.prior - dips + float(np.clip(self.streaks, -2, 1))
 
 
-def candidates(pyramid: Pyramid, model: Model) -> tuple[list[Candidate], float]:
-    """Return the likeliest corrections of a told field, the best first, and the streaks along the told one.
+def candidates(pyramid: Pyramid, model: Model) -> list[Candidate]:
+    """Return the likeliest fields, the best first.
 
-    The coarse scale's dips are looked up for shifts of the whole field, scales and rolls; the likeliest few
-    are followed downhill, and again at the fine scale.
+    About a told field, the coarse scale's dips are looked up for turns of the camera, scales and rolls.
+    Where nothing is told, all straight paths are (`region_lags`). The likeliest few are followed downhill, at
+    the coarse scale and at the fine one.
     """
-    coarse, fine, reach = _scales(model.length, pyramid.noise)
+    found = list(_about_told(pyramid, model) if model.gyro else _of_any(pyramid, model))
+    return sorted(found, key=lambda candidate: candidate.cost)
+
+
+def blurred_along(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> float:
+    """Return the logarithm of the odds that a picture is blurred along vectors (px) of 8 px and more.
+
+    Blur leaves little detail along the path: less than across, and less than a picture a quarter of the
+    size has. Weights: logistic regression on training photos, sharp and blurred (docs/experiments.md).
+    """
+    first = _halvings(*pyramid.size)
+    dips = [region_dips(pyramid, vectors, Scale(first + k, 1.2), reach=1) for k in (0, 2)]
+    at = [told_at(vectors, part.places) for part in dips]
+    fine, coarse = (part.energy_along(v) for part, v in zip(dips, at, strict=True))
+    return float(-6.9 - 3.5 * np.log(fine / coarse) - 4.8 * dips[0].streaks(at[0]))
+
+
+def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
+    coarse, fine, reach = _scales(model.length, pyramid)
     dips = region_dips(pyramid, model.told, coarse, reach=reach)
     terms, unit = model.terms(dips.places), float(coarse.pixel)
     shift = np.arange(2.0 - reach, reach - 1) * unit
     axes = np.meshgrid(
-        [-0.3, -0.15, 0.0, 0.15, 0.3], shift, shift, np.array([-1.5, 0, 1.5]) * model.spread[3], indexing="ij"
+        [-0.3, -0.15, 0.0, 0.15, 0.3], shift, shift, np.array([-3, 0, 3]) * model.px, indexing="ij"
     )
     thetas = np.zeros((axes[0].size, TERMS))
     thetas[:, :4] = np.stack(axes, -1).reshape(-1, 4)
@@ -63,34 +95,71 @@ def candidates(pyramid: Pyramid, model: Model) -> tuple[list[Candidate], float]:
     found = []
     for _ in range(CANDIDATES):
         best = int(cost.argmin())
-        steps = np.array([0.05, unit / 2, unit / 2, unit / 2, unit / 2, unit / 2, 0, 0])
+        steps = _TOLD * unit / 2
+        steps[0] = 0.05
         theta = _downhill(dips, terms, model, thetas[best], steps, rounds=10)
         z = float(dips.z(terms, theta[None])[0])
-        theta, finer = _sharpened(pyramid, model, fine, theta)
-        streaks = dips.streaks(model.told_at(dips.places) + terms @ theta)
-        found.append(Candidate(theta, z, finer, float(model.cost(theta[None])[0]), streaks))
+        streaks = dips.streaks(told_at(model.told, dips.places) + terms @ theta)
+        steps = _TOLD * fine.pixel / 2
+        steps[0] = 0.03
+        theta, finer, _ = _followed(pyramid, model, fine, theta, steps, reach=4)
+        found.append(_candidate(model, theta, z, finer, streaks))
         cost[np.linalg.norm(middle - middle[best], axis=-1) < 3 * unit] = np.inf
-    return sorted(found, key=lambda candidate: candidate.cost), dips.streaks(model.told_at(dips.places))
+    return found
 
 
-def _scales(length: float, noise: float) -> tuple[Scale, Scale, int]:
+def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
+    found = []
+    for halvings, count in SEEDS:
+        scale = Scale(_halvings(model.height, model.width) + halvings, 1.2)
+        for seed in region_lags(pyramid, scale, radius=RADIUS).likeliest(count, apart=4.0):
+            theta = np.zeros(TERMS)
+            theta[1:6] = seed
+            coarse, fine, _ = _scales(_length(model, theta), pyramid)
+            theta, z, streaks = _followed(pyramid, model, coarse, theta, _UNTOLD * coarse.pixel / 2, reach=7)
+            theta, finer, _ = _followed(pyramid, model, fine, theta, _UNTOLD * fine.pixel / 2, reach=5)
+            found.append(_candidate(model, theta, z, finer, streaks))
+    return found
+
+
+def _candidate(model: Model, theta: ndarray, coarse: float, fine: float, streaks: float) -> Candidate:
+    return Candidate(theta, coarse, fine, float(model.cost(theta[None])[0]), streaks)
+
+
+def _length(model: Model, theta: Float64[ndarray, " k"]) -> float:
+    return float(np.linalg.norm(model.vectors(theta), axis=-1).mean())
+
+
+def _halvings(height: int, width: int) -> int:
+    return max(0, round(math.log2(max(height, width) / SIZE)))
+
+
+def _scales(length: float, pyramid: Pyramid) -> tuple[Scale, Scale, int]:
     """Return the coarse and the fine scale for paths of a length, px, and how far to look there, px of it."""
     if length < SHORT:
         return Scale(0, 1.2), Scale(0, 1.2), 14
-    level = max(0, int(np.ceil(np.log2(length / LONG))))
-    return Scale(level + 1, 1.2), Scale(level, 1.8 if noise > NOISY else 1.2), 18
+    level = min(_halvings(*pyramid.size), int(np.log2(length / SHORT)))
+    level = max(level, int(np.ceil(np.log2(length / LONG))))
+    return Scale(level + 1, 1.2), Scale(level, 1.8 if pyramid.noise > NOISY * 2**level else 1.2), 18
 
 
-def _sharpened(
-    pyramid: Pyramid, model: Model, fine: Scale, theta: Float64[ndarray, " k"]
-) -> tuple[ndarray, float]:
-    """Follow a candidate downhill at the fine scale; return where it ends, and how deep the dip is there."""
-    dips = region_dips(pyramid, model.vectors(theta), fine, reach=4)
-    terms, unit = model.terms(dips.places), fine.pixel / 2
-    steps = np.array([0.03, unit, unit, unit, unit, unit, 0, 0])
-    more = _downhill(dips, terms, model, np.zeros(TERMS), steps, rounds=10, start=theta)
+def _followed(
+    pyramid: Pyramid,
+    model: Model,
+    scale: Scale,
+    theta: Float64[ndarray, " k"],
+    steps: Float64[ndarray, " k"],
+    *,
+    reach: int,
+) -> tuple[ndarray, float, float]:
+    """Follow a candidate downhill; return where it ends, how deep the dip is there, and the streaks."""
+    vectors = model.vectors(theta)
+    dips = region_dips(pyramid, vectors, scale, reach=reach)
+    terms = model.terms(dips.places)
+    more = _downhill(dips, terms, model, np.zeros(TERMS), steps, rounds=12, start=theta)
     more = _mean(dips, terms, model, more, 2 * steps, start=theta)
-    return theta + more, float(dips.z(terms, more[None])[0])
+    streaks = dips.streaks(told_at(vectors, dips.places) + terms @ more)
+    return theta + more, float(dips.z(terms, more[None])[0]), streaks
 
 
 def _mean(

@@ -123,3 +123,92 @@ def _cubic(t, weights):
     weights[1] = (1.5 * t - 2.5) * t * t + 1.0
     weights[2] = ((-1.5 * t + 2.0) * t + 0.5) * t
     weights[3] = (0.5 * t - 0.5) * t * t
+
+
+@njit(**_FAST)
+def correlate_lags(bent, direction, y, x, down, across, top, bottom, products, counts):
+    """Sum the products of second derivatives one path apart, for all paths, region by region.
+
+    bent (directions, h, w); direction, y, x (m,): of each path, the number of its direction and its ends'
+    distances, px; paths `top` to `bottom`. Regions lie between the rows `down` and columns `across`; the
+    places in the middle of the path count, of every other row. Fills in products and counts (regions, m).
+    """
+    height, width = bent.shape[1:]
+    columns = len(across) - 1
+    line = np.empty(width, np.float32)
+    for n in range(top, bottom):
+        plane = bent[direction[n]]
+        up, left = y[n] // 2, x[n] // 2
+        below, right = y[n] - up, x[n] - left
+        start, end = max(0, left, -right), width + min(0, left, -right)
+        for r in range(len(down) - 1):
+            first, last = max(down[r], up), min(down[r + 1], height - below)
+            line[:] = 0
+            rows = 0
+            for i in range(first + (first & 1), last, 2):
+                a, b = plane[i - up, start - left :], plane[i + below, start + right :]
+                for k in range(end - start):
+                    line[start + k] += a[k] * b[k]
+                rows += 1
+            for c in range(columns):
+                total = f32(0)
+                for k in range(across[c], across[c + 1]):
+                    total += line[k]
+                products[r * columns + c, n] = total
+                counts[r * columns + c, n] = rows * max(min(across[c + 1], end) - max(across[c], start), 0)
+
+
+@njit(**_FAST)
+def search_lags(
+    dips, energy, along, support, places, middle, tried, step, lens, lengths, spread, top, bottom, cost, more
+):
+    """Fill cost (m,) and more (m, 3) with the likeliest roll and changes down the picture of each path.
+
+    middle (m, 2): the path at the centre, px of the level; tried: how many changes each way; see `lags.Lags`
+    for the others. cost is minus the logarithm of prior times likelihood, up to a constant.
+    """
+    regions, high, side = dips.shape
+    radius = high - 1
+    for n in range(top, bottom):
+        x0, y0 = middle[n]
+        length = np.sqrt(x0 * x0 + y0 * y0)
+        rolls = i64(np.ceil(max(length, 6 * step) / step))
+        change = 0.12 * length
+        changes = tried if change > 3 else 0
+        best = np.inf
+        for k in range(-rolls, rolls + 1):
+            roll = k * step
+            usual = max(np.sqrt(x0 * x0 + y0 * y0 + 0.12 * roll * roll), 4.0)
+            for i in range(-changes, changes + 1):
+                for j in range(-changes, changes + 1):
+                    total, weight, long = 0.0, 1e-9, 0.0
+                    inside, streaks, across = 0.0, 1e-9, 1e-9
+                    for r in range(regions):
+                        u, v = places[r]
+                        far = lens * (x0 * u + y0 * v)
+                        x = x0 + (i * change - roll) * v + far * u
+                        y = y0 + roll * u + j * change * v + far * v
+                        if y < 0:
+                            x, y = -x, -y
+                        row, column = i64(y + 0.5), i64(np.floor(x + 0.5)) + radius
+                        if row > radius or column < 0 or column >= side:
+                            continue
+                        w = energy[r, row, column]
+                        total += dips[r, row, column]
+                        weight += w
+                        long += w * np.sqrt(x * x + y * y)
+                        inside += support[r, row, column]
+                        streaks += along[0, r, row, column]
+                        across += along[1, r, row, column]
+                    z = total / weight / np.interp(long / weight, lengths, spread)
+                    z = min(z * np.sqrt(inside / regions), 0.0)
+                    streaky = min(max(np.log(streaks / across), -2.0), 1.0)
+                    unlikely = 2 * np.log1p((roll / usual) ** 2)
+                    if changes > 0:
+                        unlikely += np.log1p((i * change / usual / 0.045) ** 2 / 4)
+                        unlikely += np.log1p((j * change / usual / 0.035) ** 2 / 4)
+                    c = unlikely + 0.5 * streaky - z * z / 4
+                    if c < best:
+                        best = c
+                        more[n, 0], more[n, 1], more[n, 2] = roll, i * change, j * change
+        cost[n] = best

@@ -14,12 +14,21 @@ from ..tiles import Window
 ROWS, COLUMNS = 45, 80
 """Where the blur vectors are looked at; they are smooth."""
 
-TERMS = 8
-"""Scale; shift along x and y; roll; how much the shift along x and y changes down, and across."""
+TERMS = 10
+"""Scale; turn along x and y; roll; how much the shift along x and y changes down, and across; and how the
+turn grows towards the corners."""
+
+LENS = 0.4
+"""Half the diagonal over the focal length, squared, of a usual camera: a turn shifts the corners so much
+more than the centre."""
 
 GYRO = np.array([0.2, 4.0, 4.0, 2.0, 2.0, 2.0, 0.5, 0.5])
-"""Standard deviations of the terms where a gyro told the field: what sensors, clocks and moving hands do. The
-first has no unit, the others px at a picture 480 px wide."""
+"""Standard deviations of the first terms where a gyro told the field: what sensors, clocks and hands do.
+The first has no unit, the others px at a picture 480 px wide."""
+
+FREE = np.array([0.5, 0.045, 0.035, 0.035, 0.03])
+"""Of the terms from the roll on where nothing is told, over the length of the blur: photos of `synth` have
+these medians, and long tails."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +39,27 @@ class Model:
     """From the start to the end of the path, px, at places that share the picture evenly."""
     height: int
     width: int
-    spread: Float64[ndarray, " k"]
-    """Standard deviations of the terms: the first has no unit, the others are px."""
+    gyro: bool = True
+    """Whether a gyro told the vectors; else nothing is known, and they are 0."""
+    lens: float = LENS
+    """As `LENS`."""
 
     @classmethod
     def of(cls, field: Field, height: int, width: int) -> Model:
         """Return the model of a field that a gyro told."""
-        px = np.r_[1.0, np.full(TERMS - 1, max(height, width) / 480)]
         paths = sparse_paths(field, ROWS, COLUMNS)
-        return cls(paths[:, :, -1] - paths[:, :, 0], height, width, GYRO * px)
+        told = paths[:, :, -1] - paths[:, :, 0]
+        return cls(told, height, width, lens=_lens_of(told, height, width))
+
+    @classmethod
+    def unknown(cls, height: int, width: int) -> Model:
+        """Return the model of a camera's shake that nothing is known of."""
+        return cls(np.zeros((ROWS, COLUMNS, 2), np.float32), height, width, gyro=False)
+
+    @property
+    def px(self) -> float:
+        """A 480th of the picture's longer side, px."""
+        return max(self.height, self.width) / 480
 
     @property
     def length(self) -> float:
@@ -52,30 +73,71 @@ class Model:
             (np.arange(count) + 0.5) * (side / count) - 0.5
             for count, side in ((rows, self.height), (columns, self.width))
         )
-        added = added_vectors(theta, y, x, self.height, self.width)
+        added = added_vectors(theta, y, x, self.height, self.width, self.lens)
         return np.asarray((1 + theta[0]) * self.told + added, np.float32)
 
     def terms(self, places: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2 k"]:
         """Return what each term adds to the vectors at places, whose x and y are shares of the picture."""
-        told = self.told_at(places)
         half = np.hypot(self.height, self.width) / 2
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
-        one, no = np.ones(len(x)), np.zeros(len(x))
-        along_x = np.stack([told[:, 0], one, no, -y, y, no, x, no], -1)
-        along_y = np.stack([told[:, 1], no, one, x, no, y, no, x], -1)
-        return np.stack([along_x, along_y], 1)
-
-    def told_at(self, places: Float64[ndarray, "n 2"]) -> Float32[ndarray, "n 2"]:
-        """Return the told vectors, px, at places, whose x and y are shares of the picture."""
-        rows, columns = self.told.shape[:2]
-        y, x = ((places[:, k] * count).astype(int) for k, count in ((1, rows), (0, columns)))
-        return np.asarray(self.told[np.minimum(y, rows - 1), np.minimum(x, columns - 1)])
+        return np.concatenate([told_at(self.told, places)[:, :, None], _terms(x, y, self.lens)], -1)
 
     def cost(self, thetas: Float64[ndarray, "m k"]) -> Float64[ndarray, " m"]:
-        """Return minus the logarithm of the prior; the shift has long tails, as translation has."""
-        squares = (thetas / self.spread) ** 2
-        shift = squares[:, 1:3].sum(1)
-        return np.asarray(0.5 * (squares.sum(1) - shift) + 2 * np.log1p(shift / 4))
+        """Return minus the logarithm of the prior.
+
+        A turn has long tails where a gyro told the field, as translation has; without, all but the turn has.
+        """
+        turn = np.hypot(thetas[:, 1], thetas[:, 2])
+        unsure = 0.03 if self.gyro else 0.13
+        lens = (thetas[:, 8:] / (unsure * turn + 0.5 * self.px)[:, None]) ** 2
+        if self.gyro:
+            spread = GYRO * np.r_[1.0, np.full(7, self.px)]
+            squares = (thetas[:, :8] / spread) ** 2
+            shift = squares[:, 1:3].sum(1)
+            return np.asarray(0.5 * (squares.sum(1) - shift + lens.sum(1)) + _tailed(shift))
+        length = np.maximum(np.hypot(turn, 0.35 * thetas[:, 3]), 8 * self.px)
+        squares = (thetas[:, 3:8] / (FREE * length[:, None] + 0.2 * self.px)) ** 2
+        return np.asarray(0.5 * lens.sum(1) + _tailed(squares).sum(1))
+
+
+def told_at(
+    vectors: Float32[ndarray, "rows columns 2"], places: Float64[ndarray, "n 2"]
+) -> Float32[ndarray, "n 2"]:
+    """Return vectors that share a picture evenly at places, whose x and y are shares of the picture."""
+    rows, columns = vectors.shape[:2]
+    y, x = ((places[:, k] * count).astype(int) for k, count in ((1, rows), (0, columns)))
+    return np.asarray(vectors[np.minimum(y, rows - 1), np.minimum(x, columns - 1)])
+
+
+def _tailed(squares: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+    """Return half the squares where they are small; less of larger ones (Student's t, three degrees)."""
+    return np.asarray(2 * np.log1p(squares / 4))
+
+
+def _terms(x: Float64[ndarray, " n"], y: Float64[ndarray, " n"], lens: float) -> Float64[ndarray, "n 2 k_1"]:
+    """Return what all terms but the first add at x and y from the centre, over half the diagonal."""
+    one, no = np.ones(len(x)), np.zeros(len(x))
+    along_x = [one + lens * x * x, lens * x * y, -y, y, no, x, no, x * x, x * y]
+    along_y = [lens * x * y, one + lens * y * y, x, no, y, no, x, x * y, y * y]
+    return np.stack([np.stack(along_x, -1), np.stack(along_y, -1)], 1)
+
+
+def _lens_of(told: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
+    """Return the lens that told vectors show, if a turn is in them that is long enough."""
+    rows, columns = told.shape[:2]
+    half = np.hypot(height, width) / 2
+    y, x = np.meshgrid(
+        ((np.arange(rows) + 0.5) / rows - 0.5) * (height / half),
+        ((np.arange(columns) + 0.5) / columns - 0.5) * (width / half),
+        indexing="ij",
+    )
+    # Roll, the change of y down and the change across look alike but for three of them.
+    terms = np.delete(_terms(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
+    fitted = np.linalg.lstsq(terms.reshape(-1, terms.shape[-1]), told.reshape(-1).astype(np.float64))[0]
+    turn, grows = fitted[:2], fitted[-2:]
+    if np.hypot(*turn) < 4 * max(height, width) / 480:
+        return LENS
+    return float(np.clip(turn @ grows / (turn @ turn), 0, 1.5))
 
 
 def added_vectors(
@@ -84,13 +146,19 @@ def added_vectors(
     x: Shaped[ndarray, " w"],
     height: int,
     width: int,
+    lens: float = LENS,
 ) -> Float64[ndarray, "h w 2"]:
     """Return what the terms but the first add to the blur vectors (px) of rows y and columns x, px."""
     half = np.hypot(height, width) / 2
     v, u = (y[:, None] - (height - 1) / 2) / half, (x[None, :] - (width - 1) / 2) / half
-    _, along_x, along_y, roll, down_x, down_y, across_x, across_y = theta
+    _, along_x, along_y, roll, down_x, down_y, across_x, across_y, lens_x, lens_y = theta
+    far = (lens * along_x + lens_x) * u + (lens * along_y + lens_y) * v
     return np.stack(
-        [along_x + (down_x - roll) * v + across_x * u, along_y + down_y * v + (across_y + roll) * u], -1
+        [
+            along_x + (down_x - roll) * v + (across_x + far) * u,
+            along_y + (across_y + roll) * u + (down_y + far) * v,
+        ],
+        -1,
     )
 
 
@@ -100,6 +168,7 @@ class CorrectedField:
 
     field: Field
     theta: Float64[ndarray, " k"]
+    lens: float = LENS
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -110,6 +179,6 @@ class CorrectedField:
         """Return the part of the field in a window of rows and columns, px."""
         height, width, n, _ = self.shape
         y, x = (np.arange(*part.indices(side)) for part, side in zip(window, (height, width), strict=True))
-        added: Float[ndarray, "h w 2"] = added_vectors(self.theta, y, x, height, width).astype(np.float32)
+        added = added_vectors(self.theta, y, x, height, width, self.lens).astype(np.float32)
         shares = np.linspace(-0.5, 0.5, n, dtype=np.float32)
         return np.float32(1 + self.theta[0]) * self.field[window] + added[:, :, None] * shares[:, None]

@@ -1,16 +1,17 @@
-"""The picture corrects the gyro."""
+"""The picture corrects the gyro, or finds its blur without one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels
-from .fit import Candidate, candidates
+from .fit import Candidate, blurred_along, candidates
 from .model import CorrectedField, Model
 from .statistic import Pyramid
 
@@ -18,8 +19,8 @@ SURE = 0.7
 """Confidence from which on the picture's word is taken."""
 SHORTEST = 6.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
-STREAKS = -0.6
-"""`Dips.streaks` over which a picture has none along the told paths."""
+TELLING = 8.0
+"""Paths longer than this leave less detail along them than a sharp picture has, px."""
 SMALLEST = 64
 """A picture with a shorter side has too little in it, px."""
 APART = 4.0
@@ -28,6 +29,7 @@ APART = 4.0
 # Logistic regression on training pairs (docs/experiments.md): that the blur vectors of the best candidate are
 # right to 12 % or 1.5 px, from the root of its lead over the next one and its streaks.
 _WEIGHTS = np.array([-6.1, 2.0, -2.0])
+_WEIGHTS_UNTOLD = np.array([-4.1, 1.7, -1.1])  # where nothing is told: to 12 % or 1.5 px as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,8 @@ class Refined:
     """A field as the picture corrects it."""
 
     field: Field | None
-    """Paths, px; as they were told where the picture says nothing, None where it contradicts them."""
+    """Paths, px; as they were told where the picture says nothing, None where it contradicts them, or is too
+    small to find any."""
     confidence: float
     """Probability that the field is right, to 12 % of its length or 1.5 px; of paths that are too short to
     tell, 0."""
@@ -45,12 +48,12 @@ class Refined:
     """What was found, in words; empty if nothing is worth saying."""
 
 
-def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"]) -> Refined:
-    """Correct a blur field by the picture that it is the blur of.
+def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None) -> Refined:
+    """Correct a blur field by the picture that it is the blur of, or find one.
 
     Where a picture is blurred along a path, its own second derivative is negatively correlated with itself
-    one path apart (docs/theory/refinement.md). The factor and the few smooth terms that fit best, and are
-    likely for a gyro, are looked for.
+    one path apart (docs/theory/refinement.md). The few smooth terms that fit best, and are likely for a gyro
+    or for a camera's shake, are looked for.
 
     Parameters
     ----------
@@ -58,42 +61,68 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"]) -> Ref
         (h, w, 3), uint8 | uint16 | float32 in 0 to 1.
     field
         Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px, or what slices like one.
+        None: there is no gyro.
 
     Returns
     -------
     refined
-        The corrected field, how sure that is, and what was found.
+        The corrected field, how sure that is, and what was found. Without gyro it is the likeliest field of
+        straight paths: whether to use it is for the confidence to say (from `SURE` on).
     """
     if isinstance(field, ndarray) and field.ndim == 3:
         field = paths_from_vectors(field)
     height, width = image.shape[:2]
+    if field is None:
+        return _found(Pyramid(image), Model.unknown(height, width))
     if tuple(field.shape[:2]) != (height, width):
         raise ValueError(f"the field is {field.shape[1]} x {field.shape[0]}, the picture {width} x {height}")
     model = Model.of(field, height, width)
     if model.length < SHORTEST or min(height, width) < SMALLEST:
         return Refined(field, 0.0, 0.0, "")
-    found, streaks = candidates(Pyramid(image), model)
-    best = found[0]
-    vectors = [model.vectors(candidate.theta) for candidate in found]
-    others = [c.cost for c, v in zip(found, vectors, strict=True) if _distance(v, vectors[0]) > APART]
-    confidence = _confidence(best, min(others, default=0.0))
+    pyramid = Pyramid(image)
+    best, confidence = _best(candidates(pyramid, model), model, _WEIGHTS)
+    vectors = model.vectors(best.theta)
     if confidence >= SURE:
-        moved = _distance(vectors[0], model.told)
-        return Refined(CorrectedField(field, best.theta), confidence, moved, _said(vectors[0], model))
-    if streaks > STREAKS and model.length > 3 * SHORTEST:
+        moved = _distance(vectors, model.told)
+        return Refined(
+            CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model)
+        )
+    found = _found(pyramid, Model.unknown(height, width))
+    if found.confidence >= SURE:
+        return replace(found, note=f"gyro and picture disagree: {found.note}")
+    if model.length > TELLING and blurred_along(pyramid, model.told) < 0:
         return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored")
     return Refined(field, confidence, 0.0, "the picture does not confirm the gyro")
 
 
-def _confidence(best: Candidate, second: float) -> float:
+def _found(pyramid: Pyramid, model: Model) -> Refined:
+    """Find the field that is in the picture."""
+    if min(model.height, model.width) < SMALLEST:
+        return Refined(None, 0.0, 0.0, "too small to find its blur in it")
+    best, confidence = _best(candidates(pyramid, model), model, _WEIGHTS_UNTOLD)
+    nothing = np.broadcast_to(np.float32(0), (model.height, model.width, 2, 2))
+    length = float(np.linalg.norm(model.vectors(best.theta), axis=-1).mean())
+    found = f"{length:.1f} px of blur, found in the picture"
+    note = found if confidence >= SURE else "no blur is certain in the picture"
+    return Refined(CorrectedField(nothing, best.theta), confidence, length, note)
+
+
+def _best(found: Sequence[Candidate], model: Model, weights: ndarray) -> tuple[Candidate, float]:
+    """Return the best candidate, the first, and the probability that it is right."""
+    vectors = [model.vectors(candidate.theta) for candidate in found]
+    others = [c.cost for c, v in zip(found, vectors, strict=True) if _distance(v, vectors[0]) > APART]
+    return found[0], _confidence(found[0], min(others, default=0.0), weights)
+
+
+def _confidence(best: Candidate, second: float, weights: Float64[ndarray, " 3"]) -> float:
     """Return the probability that the best candidate is right; `second`: the cost of the next other one."""
     lead = np.clip(second - best.cost, 0, 10) ** 0.5
-    return float(1 / (1 + np.exp(-_WEIGHTS @ [1.0, lead, np.clip(best.streaks, -2, 1)])))
+    return float(1 / (1 + np.exp(-weights @ [1.0, lead, np.clip(best.streaks, -2, 1)])))
 
 
 def _distance(a: ndarray, b: ndarray) -> float:
-    """Return the mean distance of two fields' blur vectors, px."""
-    return float(np.linalg.norm(a - b, axis=-1).mean())
+    """Return the mean distance of two fields' blur vectors, px, either of which may be reversed."""
+    return float(min(np.linalg.norm(a - sign * b, axis=-1).mean() for sign in (1, -1)))
 
 
 def _said(vectors: ndarray, model: Model) -> str:

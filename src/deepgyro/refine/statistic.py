@@ -41,8 +41,8 @@ CAP = 1.5
 # shift over the smoothing; and how much it differs from picture to picture and shift to shift.
 _LAGS = np.array([0, 0.83, 1.67, 2.5, 3.33, 4.17, 5, 6, 99])
 _EXPECTED = np.array([1, 0.49, -0.24, -0.46, -0.32, -0.11, -0.03, 0, 0])
-_LENGTHS = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
-_SPREAD = {  # by the level (1: and above) and the smoothing
+LENGTHS = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
+SPREAD = {  # at LENGTHS, by the level (1: and above) and the smoothing
     (0, 1.2): np.array([0.15, 0.12, 0.09, 0.065, 0.06, 0.045, 0.03, 0.026, 0.022]),
     (0, 1.8): np.array([0.2, 0.17, 0.14, 0.12, 0.1, 0.065, 0.042, 0.037, 0.034]),
     (1, 1.2): np.array([0.15, 0.12, 0.09, 0.07, 0.058, 0.055, 0.052, 0.052, 0.052]),
@@ -65,6 +65,8 @@ class Dips:
     """x and y of the regions' centres, as shares of the picture's width and height."""
     squares: Float32[ndarray, "regions 5"]
     """What the energy in any direction is made of."""
+    points: int
+    """Places that took part."""
     spread: float
     """How much wider than those of the reference the correlations of so small a picture spread by chance."""
     scale: Scale
@@ -79,20 +81,21 @@ class Dips:
         from .kernels import add_up
 
         out = np.empty(len(thetas))
-        usual = _SPREAD[min(self.scale.level, 1), self.scale.smoothing]
+        usual = SPREAD[min(self.scale.level, 1), self.scale.smoothing]
         add_up(
             self.dips, self.energy, self.vectors, basis / self.scale.pixel, np.ascontiguousarray(thetas),
-            _LENGTHS, usual * self.spread, out,
+            LENGTHS, usual * self.spread, out,
         )  # fmt: skip
         return np.minimum(out, 0.0)
 
+    def energy_along(self, vectors: Float[ndarray, "regions 2"]) -> float:
+        """Return the mean energy of the second derivative along vectors."""
+        return float(max((self.squares * _powers(vectors)).sum() / max(self.points, 1), 1e-9))
+
     def streaks(self, vectors: Float[ndarray, "regions 2"]) -> float:
         """Return the logarithm of the energy along vectors over that across: low where streaks run along."""
-        along, across = (
-            (self.squares * _powers(directions)).sum()
-            for directions in (vectors, vectors[:, ::-1] * np.array([-1.0, 1.0]))
-        )
-        return float(np.log(max(along, 1e-9) / max(across, 1e-9)))
+        across = vectors[:, ::-1] * np.array([-1.0, 1.0])
+        return float(np.log(self.energy_along(vectors) / self.energy_along(across)))
 
 
 class Pyramid:
@@ -188,9 +191,14 @@ def region_dips(
     return _dips(*sums, means[:, :2], (means[:, 2:] + 0.5) / (width, height), scale, stride)
 
 
+def grid(height: int, width: int) -> tuple[int, int]:
+    """Return how many regions a picture has down and across."""
+    return (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
+
+
 def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
     """Return x and y of places in a picture, region by region, and where each region's begin, and the end."""
-    down, across = (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
+    down, across = grid(height, width)
     y, x = (a.ravel() for a in np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride])
     region = (y * down // height) * across + x * across // width
     order = np.argsort(region, kind="stable")
@@ -236,14 +244,25 @@ def _dips(
     energy = np.maximum(np.einsum("rk,rkji->rji", squares, powers), 1e-6)
     correlation = np.einsum("rkji,rkji->rji", products, powers) / energy
     leak, beside = _leaks(squares, energy, ends)
-    nearest = 4.5 * scale.smoothing + 0.5
-    expected = leak * _expected(beside, scale) + (1 - leak) * _expected(length, scale)
-    over = (correlation - expected).clip(-0.6, 0.6) * (length - nearest).clip(0, 1)
-    over *= 1 - leak * (nearest + 1 - beside).clip(0, 1)
+    over = over_any(correlation, length, beside, leak, scale)
     middle = energy[:, reach, reach]
     energy = energy * np.minimum(1, CAP * middle.mean() / middle)[:, None, None]
     fewer = max(1.0, np.sqrt(_AREA[min(scale.level, 1)] / max(points * stride**2, 1)))
-    return Dips(over * energy, energy, vectors, places, squares, float(fewer), scale)
+    return Dips(over * energy, energy, vectors, places, squares, points, float(fewer), scale)
+
+
+def over_any(
+    correlation: Float[ndarray, "*n"],
+    length: Float[ndarray, "*#n"],
+    beside: Float[ndarray, "*#n"],
+    leak: Float[ndarray, "*#n"],
+    scale: Scale,
+) -> Float[ndarray, "*n"]:
+    """Return correlations over what any picture has one length away, px of the level; see `_leaks`."""
+    nearest = 4.5 * scale.smoothing + 0.5
+    usual = leak * _expected(beside, scale) + (1 - leak) * _expected(length, scale)
+    over = (correlation - usual).clip(-0.6, 0.6) * (length - nearest).clip(0, 1)
+    return np.asarray(over * (1 - leak * (nearest + 1 - beside).clip(0, 1)))
 
 
 def _expected(lags: Float[ndarray, "*n"], scale: Scale) -> Float[ndarray, "*n"]:

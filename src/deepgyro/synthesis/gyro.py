@@ -128,20 +128,30 @@ def _raw(
 ) -> tuple[ndarray, dict[str, object]]:
     """Return the field that a phone's gyro gives, as it is."""
     errors = draw_raw_errors(rng, draws)
+    facts: dict[str, object] = asdict(errors)
+    nodes = raw_nodes(rng, taken, errors)
+    if nodes is None:  # the scale alone
+        facts = {"scale": errors.scale, "bias_px": errors.bias_px}
+        nodes = np.asarray(turned * np.float32(errors.scale), np.float32)
+        nodes = nodes + linear_path(np.array(errors.bias_px), nodes.shape[2])
+    return nodes, {name: list(v) if isinstance(v, tuple) else v for name, v in facts.items()}
+
+
+def raw_nodes(
+    rng: np.random.Generator, taken: Exposure, errors: RawErrors
+) -> Float32[ndarray, "rows columns n 2"] | None:
+    """Return the nodes of the field that a wrong gyro tells, px; None where its errors cannot all be."""
     told = replace(
         taken,
         log=sensed(rng, taken.log, errors),
         camera=calibrated(taken.camera, errors),
         t=taken.t + errors.offset,
     )
-    facts: dict[str, object] = asdict(errors)
     try:
         nodes = told.field().on_grid(STEP).nodes
-    except (NotCovered, ImpossibleMotion):  # the errors add up to what cannot be: the scale alone
-        facts = {"scale": errors.scale, "bias_px": errors.bias_px}
-        nodes = np.asarray(turned * np.float32(errors.scale), np.float32)
-    facts = {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}
-    return nodes + linear_path(np.array(errors.bias_px), nodes.shape[2]), facts
+    except (NotCovered, ImpossibleMotion):
+        return None
+    return np.asarray(nodes + linear_path(np.array(errors.bias_px), nodes.shape[2]), np.float32)
 
 
 def sensed(rng: np.random.Generator, log: GyroLog, errors: RawErrors) -> GyroLog:
