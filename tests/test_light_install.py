@@ -10,7 +10,7 @@ import pytest
 import deepgyro
 
 PACKAGE = Path(deepgyro.__file__).parent
-HEAVY = {"numpy", "numba", "cv2", "PIL", "torch", "telemetry_parser", "pi_heif", "yaml", "tqdm"}
+HEAVY = {"av", "numpy", "numba", "cv2", "PIL", "torch", "telemetry_parser", "pi_heif", "yaml", "tqdm"}
 
 
 def imported_by(*arguments: str) -> set[str]:

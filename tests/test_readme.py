@@ -13,8 +13,27 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 
+def write_shaken_clip(folder, write_clip):
+    """Write clip.mp4 of a shaking camera, and its log clip.csv."""
+    from deepgyro.camera import Camera
+    from deepgyro.synthesis import hand_shake
+    from deepgyro.synthesis.panorama import turning_clip
+
+    rng = np.random.default_rng(0)
+    log = hand_shake(rng, duration=3.0)
+    K = np.array([[110.0, 0, 63.5], [0, 110, 47.5], [0, 0, 1]])
+    camera = Camera(128, 96, K, readout_time=0.01, cam_from_imu=np.eye(3), time_offset=0.5)
+    photo = np.kron(rng.integers(0, 256, (60, 90, 3), np.uint8), np.ones((5, 5, 1), np.uint8))
+    times = [k / 30 for k in range(45)]
+    pictures = list(turning_clip(photo, log, camera, times=times, exposure=0.01, rng=rng, samples=2))
+    write_clip(folder / "clip.mp4", pictures=pictures, frames=45, width=128, height=96)
+    rows = np.column_stack([log.t, log.omega])
+    header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
+    np.savetxt(folder / "clip.csv", rows, "%.7f", ",", header=header, comments="")
+
+
 @pytest.fixture
-def recording(tmp_path, monkeypatch):
+def recording(tmp_path, monkeypatch, write_clip):
     """The files that the README speaks of: two photos of a panning camera, and what belongs to them."""
     from PIL import Image
 
@@ -41,6 +60,7 @@ def recording(tmp_path, monkeypatch):
     (tmp_path / "images/images.txt").write_text("12317552000 20000000\n12417552000 20000000\n")
     rows = "".join(f"2 {s * 1e9:.0f} 1 2 3\n4 {s * 1e9:.0f} 1.5 0.2 0.1\n" for s in t)
     (tmp_path / "imu/imu.txt").write_text(rows)
+    write_shaken_clip(tmp_path, write_clip)
     field = np.zeros((48, 64, 2, 2), np.float32)
     field[..., 1, 0] = 5
     with open(tmp_path / "field.npz", "wb") as file:

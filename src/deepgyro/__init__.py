@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .blurfield import blur_field as blur_field
     from .camera import Camera as Camera
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
     from .refine import refine_field as refine_field
     from .telemetry import GyroLog as GyroLog
     from .telemetry import read_gyro as read_gyro
-
-__version__ = "0.1.0"
+    from .video import Deblurrer as Deblurrer
 
 _HOME = {
     "Camera": "camera",
+    "Deblurrer": "video",
     "DeepGyroError": "errors",
     "GyroLog": "telemetry",
     "Refined": "refine",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -121,6 +122,144 @@ def deblur(
     elif failures and len(found) > 1:
         _say(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
     return 1 if failures else 0
+
+
+@app.command
+def video(
+    clip: Path,
+    /,
+    *,
+    out: Path,
+    gyro: Path | None = None,
+    camera: Path | None = None,
+    exposure: float | None = None,
+    readout_time: float | None = None,
+    time_offset: float | None = None,
+    gyro_columns: str | None = None,
+    sync: Literal["auto", "always", "never"] = "auto",
+    method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
+    threshold: float = 0.7,
+    quality: Whole = 17,
+    report: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur the frames of a clip that need it; keep the others, sound and time stamps (extra: video).
+
+    Parameters
+    ----------
+    clip
+        A video: whatever FFmpeg reads.
+    out
+        The file that is written (.mp4, .mov, .mkv, ...), with the clip's codec where it can be encoded. A
+        clip that is not finished is left as NAME.unfinished.mp4.
+    gyro
+        Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
+    camera
+        Camera file: see docs/camera.md.
+    exposure
+        How long a line of a frame collects light (s); by default as the clip says.
+    readout_time
+        From the first line's start to the line past the last (s); by default as camera file or clip say.
+    time_offset
+        The gyro's clock minus the frames' (s); by default as the camera file says.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    sync
+        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them.
+    method
+        As in deblur.
+    threshold
+        Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
+    quality
+        Constant rate factor of the encoder: less is better and larger.
+    report
+        CSV file with a line for each frame: blur (px), method, time.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .video import ClipSource, deblur_video
+
+    source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
+    with _stopped_by_signal(), _Bar(1, "frame") as bar:
+        done = deblur_video(
+            source, out, method=method, sync=sync, threshold=threshold, quality=quality, report=report,
+            overwrite=overwrite, progress=bar.counted,
+        )  # fmt: skip
+    if json:
+        _print_json(asdict(done))
+    else:
+        found = ""
+        if done.confidence is not None and done.time_offset is not None:
+            found = f"  offset {done.time_offset * 1000:+.1f} ms (confidence {done.confidence:.2f})"
+        note = f"  [{done.note}]" if done.note else ""
+        shares = f"{done.deblurred} of {done.frames} frames deblurred"
+        print(
+            f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px{found}  {done.seconds:.1f} s{note}"
+        )
+    return 0
+
+
+@app.command
+def sync(
+    clip: Path,
+    /,
+    *,
+    camera: Path,
+    gyro: Path | None = None,
+    exposure: float | None = None,
+    readout_time: float | None = None,
+    gyro_columns: str | None = None,
+    picture: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Find the offset between a clip and its gyro, and the gyro's axes (extra: video).
+
+    Compares how the picture turns with what the gyro says. Prints lines for the camera file. Ends with 1 if
+    the offset is not sure.
+
+    Parameters
+    ----------
+    clip
+        A video: whatever FFmpeg reads.
+    camera
+        Camera file: see docs/camera.md. If it has cam_from_imu, other axes are not tried.
+    gyro
+        Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
+    exposure
+        How long a line of a frame collects light (s); by default as the clip says.
+    readout_time
+        From the first line's start to the line past the last (s); by default as camera file or clip say.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    picture
+        Picture of the two curves: how the picture turns, and what the gyro says (PNG, JPEG, ...).
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from .video import ClipSource, sync_clip
+
+    source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
+    with _Bar(1, "frame") as bar:
+        found = sync_clip(source, picture=picture, overwrite=overwrite, progress=bar.counted)
+    if json:
+        _print_json(asdict(found))
+    else:
+        first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in found.halves)
+        print(f"time_offset: {found.time_offset:.5f}")
+        print(f"cam_from_imu: {found.cam_from_imu}")
+        print(
+            f"# confidence {found.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
+            f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"
+        )
+        if found.note:
+            _say(found.note)
+    return 0 if found.sure else 1
 
 
 @app.command
@@ -707,6 +846,36 @@ def sharp(
     return 0
 
 
+@bench.command(name="sync")
+def bench_sync(
+    *, data: Path = Path("../shared/data"), count: Whole = 40, seed: Whole = 1, json: Flag = False
+) -> int:
+    """Find offset and axes of clips made of photos and logs, with their own gyro and with another's.
+
+    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are called sure.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    count
+        Clips.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object: a row for each clip.
+    """
+    from .benchmark import sync as run_sync
+    from .benchmark import sync_shown
+
+    with _Bar(1, "bench") as bar:
+        report = run_sync(data, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, sync_shown(report.rows))
+    return 0
+
+
 @bench.command
 def refine(
     *,
@@ -900,8 +1069,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         _say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
         return 1
-    except KeyboardInterrupt:
-        _say("stopped: what was finished is kept; the same command goes on from there")
+    except KeyboardInterrupt as stopped:
+        said = "stopped: what was finished is kept; the same command goes on from there"
+        _say(str(stopped) or said)
         return 130
 
 
@@ -954,6 +1124,25 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+@contextmanager
+def _stopped_by_signal() -> Iterator[None]:
+    """Let a polite kill end the work inside as Ctrl-C does."""
+    import signal
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class _Bar:
     """A progress bar with the time left, on stderr; none where that is no terminal."""
 
@@ -985,6 +1174,11 @@ class _Bar:
         """Show that so many are done."""
         self.done = done
         self.bar.update(done - self.bar.n)
+
+    def counted(self, done: int, total: int) -> None:
+        """Show that so many of so many are done."""
+        self.bar.total = total
+        self.reached(done)
 
     def left(self, done: float, left: float) -> None:
         """Show how much is done, and what is left by now."""

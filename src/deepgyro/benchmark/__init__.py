@@ -9,6 +9,7 @@ from .report import BenchReport, Row, table
 from .results import make_results, results_shown
 from .sharp import sharp
 from .speed import speed, speed_shown
+from .sync import sync, sync_shown
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
 
@@ -27,6 +28,8 @@ __all__ = [
     "sharp",
     "speed",
     "speed_shown",
+    "sync",
+    "sync_shown",
     "synthesis",
     "table",
     "table1",

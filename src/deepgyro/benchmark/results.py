@@ -30,6 +30,8 @@ from .scores import need_extra
 from .sharp import COUNT as SHARP_COUNT
 from .sharp import sharp
 from .speed import REPEATS, speed, speed_shown
+from .sync import COUNT as CLIP_COUNT
+from .sync import sync, sync_shown
 from .synthesis import COUNT as SYNTHESIS_COUNT
 from .synthesis import synthesis
 from .table1 import LENGTHS, beside_paper, table1
@@ -130,6 +132,7 @@ def all_benches() -> Iterator[Bench]:
     yield Bench("sharp", _sharp)
     yield Bench("features", _features)
     yield Bench("natural", _natural)
+    yield Bench("sync", _sync)
     yield Bench("speed", _speed)
     yield Bench("synthesis", _synthesis)
 
@@ -178,6 +181,14 @@ def _natural(data: Path, quick: bool, tick: Progress) -> Chapter:
     made, sections = natural_sections(data, count=1 if quick else NATURAL_COUNT, progress=tick)
     text = "Nothing is chosen by these figures; the pictures are to be looked at."
     return Chapter(made.rows, [Section("Natural blur", text, with_missing(made.rows)), *sections])
+
+
+def _sync(data: Path, quick: bool, tick: Progress) -> Chapter:
+    made = sync(data, count=2 if quick else CLIP_COUNT, progress=tick)
+    text = (
+        "Clips whose motion is known: the gyro's offset and axes, found in the picture; and another's gyro."
+    )
+    return Chapter(made.rows, [Section("Offsets of clips", text, sync_shown(made.rows))])
 
 
 def _speed(data: Path, quick: bool, tick: Progress) -> Chapter:

@@ -41,6 +41,8 @@ class Camera:
         ``t_gyro = t_frame + time_offset``, s; t_frame is when the first-read line starts to collect light.
     source
         Where this camera was read, for messages.
+    time_offset_known
+        Whether somebody has said `time_offset`; False: it is 0 for want of anything better.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Camera:
     cam_from_imu: Float64[ndarray, "3 3"] | None = None
     time_offset: float = 0.0
     source: str = "<memory>"
+    time_offset_known: bool = True
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -187,6 +190,17 @@ class Camera:
         focal, centre = self.K[[0, 1], [0, 1]], self.K[:2, 2]
         xy = self.distortion.undistort((uv - centre) / focal)
         return np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
+
+    def delay(self, uv: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid"]:
+        """Return how much later than the first-read line each pixel's line begins to collect light, s.
+
+        Between two lines it grows evenly. An unknown readout time counts as 0.
+        """
+        along, side = (uv[..., 1], self.height) if self.readout_direction in ("down", "up") else (
+            uv[..., 0], self.width
+        )  # fmt: skip
+        lines = along if self.readout_direction in ("down", "right") else side - 1 - along
+        return np.asarray(lines * ((self.readout_time or 0.0) / side))
 
     def project(self, rays: Float64[ndarray, "*grid 3"]) -> Float64[ndarray, "*grid 2"]:
         """Return the pixel that each ray falls on.

@@ -71,8 +71,9 @@ def write_camera(path: str | PathLike[str], camera: Camera) -> None:
             "coefficients": list(camera.distortion.coefficients),
         },
         "readout_direction": camera.readout_direction,
-        "time_offset": camera.time_offset,
     }
+    if camera.time_offset_known:
+        settings["time_offset"] = camera.time_offset
     if camera.readout_time is not None:
         settings["readout_time"] = camera.readout_time
     if camera.cam_from_imu is not None:

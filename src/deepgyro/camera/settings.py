@@ -52,6 +52,7 @@ def camera_from_settings(settings: Mapping[str, Any], source: str) -> Camera:
         readout_direction=checked_direction(settings.get("readout_direction", "down")),
         cam_from_imu=None if mounting is None else numbers(mounting, "cam_from_imu", (3, 3)),
         time_offset=number(settings.get("time_offset", 0.0), "time_offset", "seconds"),
+        time_offset_known="time_offset" in settings,
         source=source,
     )
 

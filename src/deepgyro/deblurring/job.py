@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import __version__
 from ..blurfield import Field, read_field, read_field_pair
 from ..errors import DeepGyroError
 from ..frames import (
@@ -23,6 +22,7 @@ from ..frames import (
     write_photo,
 )
 from ..runtime import NETWORKS, weights_path
+from ..version import __version__
 from .picture import Method, deblur_picture
 from .recording import Recording, Source, read_recording
 

@@ -26,6 +26,8 @@ Method = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Encoding = Literal["srgb", "linear"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
+SHORTEST = 0.3
+"""Paths shorter than this leave their pixel as it came; up to 1 px more the result fades in."""
 LEAST_BLUR = 0.7
 """A longest path shorter than this leaves a picture as sharp as its pixels, px."""
 MOST_BLUR = 0.5
@@ -104,11 +106,14 @@ def deblur_picture(
     encoding: Encoding = "srgb",
     refine: bool = True,
     session: Session | None = None,
+    shortest: float = SHORTEST,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
     """Do what `deblur` does, and say what was done.
 
     ``session`` is the method's network, where it is opened otherwise than on its own (precision, threads);
+    pixels whose paths are shorter than ``shortest`` stay as they came, and the result fades in over 1 px
+    more;
     ``progress`` is called with the share that is done.
     """
     _check_image(image, method, encoding)
@@ -153,7 +158,7 @@ def deblur_picture(
         )
         decoded = encoding == "srgb"
     for window, sharp in windows:
-        _write(out, window, sharp, values, field[window], decoded)
+        _write(out, window, sharp, values, field[window], shortest, decoded)
     return Deblurred(out, method, median, longest, said)
 
 
@@ -163,9 +168,10 @@ def _write(
     sharp: Float32[ndarray, "a b 3"],
     values: _Values,
     paths: Float32[ndarray, "a b n 2"],
+    shortest: float,
     decoded: bool,
 ) -> None:
-    """Write a window of the sharp picture; where paths get shorter than a pixel, the picture as it came."""
+    """Write a window of the sharp picture; where paths get short, the picture as it came."""
     from .kernels import mixed
 
     rows, columns = window
@@ -174,7 +180,7 @@ def _write(
         part = slice(rows.start + top, rows.start + bottom), columns
         before = values[part]
         after = np.empty_like(before)
-        mixed(before, sharp[top:bottom], paths[top:bottom], after)
+        mixed(before, sharp[top:bottom], paths[top:bottom], np.float32(shortest), after)
         out[part] = from_unit(linear_to_srgb(after) if decoded else after, out.dtype)
 
     for_bands(len(sharp), 32, band)

@@ -1,5 +1,7 @@
-"""Photos as they lie in their files, and the tables that say when each one was exposed."""
+"""Photos and clips as they lie in their files, and the tables that say when each photo was exposed."""
 
+from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, read_clip
+from deepgyro.frames.clipwriting import QUALITY, ClipWriter
 from deepgyro.frames.decoding import content_hash, read_photo, read_record
 from deepgyro.frames.encoding import (
     check_writable,
@@ -17,6 +19,11 @@ from deepgyro.frames.table import LONGEST_EXPOSURE, Frame, match_frames, natural
 __all__ = [
     "LONGEST_EXPOSURE",
     "MAX_PIXELS",
+    "QUALITY",
+    "Clip",
+    "ClipFrame",
+    "ClipReader",
+    "ClipWriter",
     "Frame",
     "Photo",
     "check_writable",
@@ -29,6 +36,7 @@ __all__ = [
     "make_folder",
     "match_frames",
     "natural_order",
+    "read_clip",
     "read_frames",
     "read_photo",
     "read_record",

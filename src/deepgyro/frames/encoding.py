@@ -163,12 +163,7 @@ def write_whole(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: 
     try:
         with open(part, "xb") as fp:
             encode(fp)
-        if overwrite:
-            os.replace(part, path)
-        else:
-            _rename_to_new(part, path)
-    except FileExistsError as error:
-        raise DeepGyroError(exists) from error
+        rename(part, path, overwrite=overwrite)
     except FileNotFoundError as error:
         raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first") from error
     except OSError as error:
@@ -181,16 +176,29 @@ def write_whole(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: 
         part.unlink(missing_ok=True)
 
 
-def _rename_to_new(part: Path, path: Path) -> None:
+def rename(part: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a file that is whole its name.
+
+    Raises
+    ------
+    DeepGyroError
+        If there is one of that name, unless `overwrite`.
+    """
+    if overwrite:
+        os.replace(part, path)
+        return
+    exists = f"{path} exists: give --overwrite or another --out"
     try:
         os.link(part, path)  # fails where the name is taken, also by one who came while we were encoding
-    except FileExistsError:
-        raise
+    except FileExistsError as error:
+        raise DeepGyroError(exists) from error
     except OSError:
         # No hard links on this file system (FAT, some network drives).
         if os.path.lexists(path):
-            raise FileExistsError(path) from None
+            raise DeepGyroError(exists) from None
         os.replace(part, path)
+    else:
+        part.unlink()
 
 
 def _channels(photo: Photo, pixels: ndarray, alpha: ndarray | None) -> tuple[ndarray, bytes | None]:

@@ -1,5 +1,7 @@
 """Gyro data inside videos and in the logs that the library telemetry-parser knows."""
 
+from typing import Any
+
 import numpy as np
 
 from deepgyro.errors import DeepGyroError
@@ -18,18 +20,11 @@ def read_embedded(path: str) -> GyroLog:
     DeepGyroError
         If the library does not know the file, or finds no gyro samples in it.
     """
-    import telemetry_parser
-
+    parser = open_parser(path)
     try:
-        parser = telemetry_parser.Parser(path)
         samples = parser.normalized_imu()
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, str(error)) from None
     except BaseException as error:
-        # A panic of the library's Rust code on a broken file is no Exception and has no importable name.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise _unreadable(path, f"the file is broken: {error}") from None
+        raise _unreadable(path, error) from None
     with_gyro = np.array([sample["gyro"] is not None for sample in samples], dtype=bool)
     held = np.flatnonzero(with_gyro)
     camera = " ".join(filter(None, (parser.camera, parser.model)))
@@ -47,7 +42,31 @@ def read_embedded(path: str) -> GyroLog:
     return checked_log(t, omega, path)
 
 
-def _unreadable(path: str, reason: str) -> DeepGyroError:
+def open_parser(path: str) -> Any:
+    """Return telemetry-parser's view of a file.
+
+    Raises
+    ------
+    DeepGyroError
+        If the library does not know the file.
+    """
+    import telemetry_parser
+
+    try:
+        return telemetry_parser.Parser(path)
+    except BaseException as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: BaseException) -> BaseException:
+    """Return the error that says why a file cannot be read; one that is not the library's, as it is."""
+    # A panic of the library's Rust code on a broken file is no Exception and has no importable name.
+    if type(error).__name__ == "PanicException":
+        reason = f"the file is broken: {error}"
+    elif isinstance(error, (OSError, ValueError)):
+        reason = str(error)
+    else:
+        return error
     words = " ".join(reason.split()).rstrip(".")
     return DeepGyroError(
         f"{path}: no gyro data that telemetry-parser can read ({words}); give the gyro log of the recording"

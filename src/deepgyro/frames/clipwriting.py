@@ -1,0 +1,311 @@
+"""From frames to a clip: the input's codec, time stamps, colours and sound; whole or under another name."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepgyro.errors import DeepGyroError
+from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, need_av
+from deepgyro.frames.encoding import check_writable, rename
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame, VideoStream
+    from av.stream import Stream
+
+QUALITY = 17
+"""Constant rate factor of H.264; what it loses is hard to see."""
+
+_ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "libdav1d": "libsvtav1",
+    "mjpeg": "mjpeg",
+}
+_EVEN = ("libx264", "libx265", "libsvtav1")
+"""These need sides that whole chroma samples fill."""
+_PRORES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5"}
+
+
+class ClipWriter:
+    """A clip that is written frame by frame; it gets its name when it is whole.
+
+    Time stamps, size, colour tags, rotation and metadata are those of the reader's clip; so is the codec, if
+    FFmpeg can encode it and the file's format holds it.
+    """
+
+    def __init__(
+        self, path: Path, reader: ClipReader, *, quality: int = QUALITY, overwrite: bool = False
+    ) -> None:
+        """Begin a file beside `path`.
+
+        Parameters
+        ----------
+        path
+            Its suffix names the format: .mp4, .mov, .mkv, ...
+        reader
+            The clip that frames and packets come from.
+        quality
+            Constant rate factor of H.264, HEVC, VP9 and AV1: less is better and larger.
+        overwrite
+            Replace a file of that name.
+
+        Raises
+        ------
+        DeepGyroError
+            If the file exists, or its format does not hold what the clip has.
+        """
+        av = need_av()
+        check_writable(path, overwrite=overwrite)
+        self.path, self.overwrite = path, overwrite
+        self.part = _free_name(path)
+        self.count = 0
+        self.note = ""
+        """What could not be kept as it was; else empty."""
+        try:
+            self._container = av.open(
+                str(self.part), "w", options={"movflags": "use_metadata_tags"} if _is_mov(path) else {}
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise self._not_written(error) from error
+        try:
+            self._add_streams(reader, quality)
+        except BaseException:
+            self._container.close()
+            self.part.unlink(missing_ok=True)
+            raise
+
+    def copy(self, packet: Packet[Any]) -> None:
+        """Write a packet of a stream that is copied."""
+        stream = self._copies.get(packet.stream.index)
+        if stream is not None:
+            packet.stream = stream
+            self._mux(packet)
+
+    def write(self, frame: ClipFrame) -> None:
+        """Encode and write a frame."""
+        picture = frame.picture
+        if picture.format.name != self._format:
+            picture = _changed(picture, self._format)
+        picture.pict_type = 0  # else it would stay what it was, a key frame for instance
+        for packet in self._encoded(picture):
+            self._mux(packet)
+        self.count += 1
+
+    def finish(self) -> None:
+        """Write what is left, and give the file its name.
+
+        Raises
+        ------
+        DeepGyroError
+            If that could not be done; what was written is removed, unless it can be played.
+        """
+        self._close()
+        try:
+            rename(self.part, self.path, overwrite=self.overwrite)
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    def give_up(self) -> Path | None:
+        """Close the file; return where the part that can be played lies, None where there is none."""
+        with suppress(DeepGyroError):
+            self._close()
+            if self.count and self.part.exists():
+                return self.part
+        self.part.unlink(missing_ok=True)
+        return None
+
+    def _close(self) -> None:
+        av = need_av()
+        try:
+            for packet in self._encoded(None):
+                self._mux(packet)
+        finally:
+            try:
+                self._container.close()
+            except (av.FFmpegError, OSError) as error:
+                self.part.unlink(missing_ok=True)
+                raise self._not_written(error) from error
+
+    def _encoded(self, picture: VideoFrame | None) -> list[Packet[Any]]:
+        av = need_av()
+        try:
+            return list(self._stream.encode(picture))
+        except av.FFmpegError as error:
+            if picture is None and isinstance(error, EOFError):
+                return []
+            raise self._not_written(error) from error
+
+    def _mux(self, packet: Packet[Any]) -> None:
+        av = need_av()
+        try:
+            self._container.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            raise self._not_written(error) from error
+
+    def _not_written(self, error: Exception) -> DeepGyroError:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            reason = "the disk is full; make room or give another --out"
+        elif number in (None, errno.EINVAL) or isinstance(error, ValueError):
+            reason = f"{' '.join(str(error).split())}; name the output .mkv"
+        else:
+            reason = f"{getattr(error, 'strerror', None) or error}; give another --out"
+        return DeepGyroError(f"{self.path}: not written, {reason}")
+
+    def _add_streams(self, reader: ClipReader, quality: int) -> None:
+        av = need_av()
+        container, clip = self._container, reader.clip
+        container.metadata.update(reader.container.metadata)
+        codec, encoder = _encoder(clip, container)
+        self._format = _pixel_format(clip, encoder)
+        self._stream = container.add_stream(
+            encoder, rate=clip.rate, options=_options(encoder, quality, reader.stream.profile)
+        )
+        self._set_up(self._stream, reader)
+        if codec != clip.codec and not clip.codec.startswith("lib"):
+            self.note = f"{clip.codec} is not written to {self.path.suffix}: {codec} instead"
+        elif self._format != clip.pixel_format:
+            self.note = f"colours as {self._format} instead of {clip.pixel_format}"
+        self._copies: dict[int, Stream] = {}
+        for stream in reader.copied:
+            if stream.type == "data" and not (_is_mov(self.path) and _is_mov(clip.path)):
+                continue
+            try:
+                copy = container.add_stream_from_template(stream)
+            except (ValueError, av.FFmpegError) as error:
+                raise DeepGyroError(
+                    f"{self.path}: {self.path.suffix} holds no {stream.type} of the kind in {clip.path} "
+                    f"({error}); name the output .mkv or .mov"
+                ) from error
+            copy.metadata.update(stream.metadata)
+            copy.disposition = stream.disposition
+            self._copies[stream.index] = copy
+        try:
+            container.start_encoding()
+        except (av.FFmpegError, OSError) as error:
+            raise self._not_written(error) from error
+
+    def _set_up(self, stream: VideoStream, reader: ClipReader) -> None:
+        before, clip, context = reader.stream, reader.clip, stream.codec_context
+        context.width, context.height, context.pix_fmt = clip.width, clip.height, self._format
+        if before.time_base is not None:
+            context.time_base = stream.time_base = before.time_base
+        for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
+            setattr(context, name, getattr(before.codec_context, name))
+        if before.sample_aspect_ratio:
+            context.sample_aspect_ratio = before.sample_aspect_ratio
+        stream.metadata.update(before.metadata)
+        stream.disposition = before.disposition
+        if matrix := _display_matrix(reader.first.picture):
+            stream.set_display_matrix(matrix)
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name beside a clip's own for what is not whole yet."""
+    for number in ("", *(f"-{k}" for k in range(2, 1000))):
+        part = path.with_name(f"{path.stem}.unfinished{number}{path.suffix}")
+        if not part.exists():
+            return part
+    raise DeepGyroError(f"{path.parent}: is full of unfinished clips; remove them")
+
+
+def _is_mov(path: Path) -> bool:
+    return path.suffix.lower() in (".mp4", ".mov", ".m4v")
+
+
+def _encoder(clip: Clip, container: Any) -> tuple[str, str]:
+    """Return codec and encoder: the clip's, or what the format of the output is most used with."""
+    import av
+
+    for codec in (clip.codec, container.default_video_codec, "h264"):
+        name = {"libdav1d": "av1"}.get(codec, codec)
+        encoder = _ENCODERS.get(name)
+        if encoder and encoder in av.codecs_available and _holds(container, name):
+            return name, encoder
+    raise DeepGyroError(
+        f"{clip.path}: no encoder for {clip.codec} that the output's format holds; name the output .mkv"
+    )
+
+
+def _holds(container: Any, codec: str) -> bool:
+    supported = container.supported_codecs
+    return codec in supported or _ENCODERS[codec] in supported
+
+
+def _pixel_format(clip: Clip, encoder: str) -> str:
+    """Return the clip's pixel format, or the nearest that its encoder takes at this size."""
+    import av
+
+    formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or ()}
+    own = av.VideoFormat(clip.pixel_format)
+    depth, sampling = clip.bits, _sampling(own)
+
+    def fits(name: str) -> bool:
+        across, down = _sampling(formats[name])
+        return encoder not in _EVEN or (clip.width % across == 0 and clip.height % down == 0)
+
+    if clip.pixel_format in formats and fits(clip.pixel_format):
+        return clip.pixel_format
+    plain = [n for n, f in formats.items() if fits(n) and len(f.components) == 3 and n.startswith("yuv")]
+    if clip.pixel_format.startswith("yuvj"):
+        plain = [n for n in plain if n.startswith("yuvj")] or plain
+    elif any(not n.startswith("yuvj") for n in plain):
+        plain = [n for n in plain if not n.startswith("yuvj")]
+    if not plain:
+        raise DeepGyroError(
+            f"{clip.path}: {encoder} takes no {clip.width} x {clip.height} px; name the output .mkv, or make "
+            "the sides even"
+        )
+
+    def loss(name: str) -> tuple[int, ...]:
+        across, down = _sampling(formats[name])
+        bits = max(component.bits for component in formats[name].components)
+        coarser = max(across - sampling[0], 0) + max(down - sampling[1], 0)
+        finer = max(sampling[0] - across, 0) + max(sampling[1] - down, 0)
+        return max(depth - bits, 0), coarser, max(bits - depth, 0), finer
+
+    return min(plain, key=loss)
+
+
+def _sampling(format: Any) -> tuple[int, int]:
+    """Return how many pixels share a chroma sample, across and down."""
+    return 64 // format.chroma_width(64), 64 // format.chroma_height(64)
+
+
+def _options(encoder: str, quality: int, profile: str | None) -> dict[str, str]:
+    if encoder == "libx264":
+        return {"crf": str(quality), "preset": "medium"}
+    if encoder == "libx265":
+        return {"crf": str(quality), "preset": "medium", "x265-params": "log-level=none"}
+    if encoder == "libvpx-vp9":
+        return {"crf": str(quality), "b": "0", "row-mt": "1", "cpu-used": "4"}
+    if encoder == "libsvtav1":
+        return {"crf": str(quality), "preset": "6"}
+    if encoder == "ffv1":
+        return {"level": "3", "slicecrc": "1"}
+    if encoder == "prores_ks":
+        return {
+            "profile": _PRORES.get((profile or "").lower().removeprefix("apple prores ").split(" ")[-1], "3")
+        }
+    return {"qmin": "2", "qmax": "2"}  # mjpeg
+
+
+def _changed(picture: VideoFrame, format: str) -> VideoFrame:
+    changed = picture.reformat(format=format)
+    changed.pts, changed.time_base = picture.pts, picture.time_base
+    return changed
+
+
+def _display_matrix(picture: VideoFrame) -> list[int] | None:
+    """Return how the file asks to turn the picture when it is shown; None: not at all."""
+    import struct
+
+    data: Any = picture.side_data.get("DISPLAYMATRIX")
+    return None if data is None else list(struct.unpack("<9i", bytes(data)[:36]))

@@ -1,0 +1,351 @@
+"""A clip in a file: which frames need it, what is done to each, where the result goes."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from ..blurfield import Field, field_extent
+from ..deblurring import Method, deblur_picture
+from ..errors import DeepGyroError
+from ..frames import QUALITY, ClipFrame, ClipReader, ClipWriter, check_writable, write_whole
+from ..telemetry import read_clip_facts
+from ..timesync import SURE, Sync
+from .pipeline import behind, prefetched
+from .recording import ClipRecording, ClipSource, check_coverage, read_clip_recording
+from .syncing import contradiction, synced, with_sync
+
+if TYPE_CHECKING:
+    from av import Packet
+
+SyncWhen = Literal["auto", "always", "never"]
+
+THRESHOLD = 0.7
+"""Frames whose longest path is shorter are passed through, px. On validation photos with little noise the
+network's gain turns positive at 0.6 px in the mean (docs/experiments.md)."""
+_ROOM = 3
+"""Frames that wait before and behind the network, at most."""
+
+
+@dataclass(frozen=True)
+class FrameReport:
+    """What was done to one frame."""
+
+    frame: int
+    t: float
+    """s"""
+    blur_median_px: float
+    blur_max_px: float
+    method: str
+    """The method, or "none" where the frame is as it came."""
+    seconds: float
+    note: str
+
+
+@dataclass(frozen=True)
+class ClipReport:
+    """What was done to a clip."""
+
+    file: str
+    out: str
+    frames: int
+    deblurred: int
+    blur_max_px: float
+    """Of all frames."""
+    time_offset: float | None
+    """Between gyro and clip, s; None: the gyro was not used."""
+    confidence: float | None
+    """Of an offset that was found in the clip, 0 to 1; None: it was given."""
+    seconds: float
+    note: str
+    """What a reader should know; else empty."""
+
+
+def deblur_video(
+    source: ClipSource,
+    out: Path,
+    *,
+    method: Method = "deepgyro",
+    sync: SyncWhen = "auto",
+    threshold: float = THRESHOLD,
+    quality: int = QUALITY,
+    report: Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> ClipReport:
+    """Deblur the frames of a clip that need it; the others, and the sound, stay as they are.
+
+    A pixel whose path is shorter than `threshold` stays as it came, and the result fades in over 1 px more:
+    what is done to a place follows its blur from frame to frame, so that nothing flickers.
+
+    Parameters
+    ----------
+    source
+        The clip, and what is told of it.
+    out
+        The file that is written: whole under this name, or the part that is done under another.
+    method
+        As in `deblur`.
+    sync
+        Whether offset and axes are found in the clip: "auto": if the camera file does not say them.
+    threshold
+        Frames whose longest path is shorter are passed through, px.
+    quality
+        As in `ClipWriter`.
+    report
+        CSV file with a line for each frame: `FrameReport`.
+    overwrite
+        Replace files that exist.
+    progress
+        Called with how many frames are done, and how many there are, as far as the file says.
+
+    Raises
+    ------
+    DeepGyroError
+        If the clip, its gyro or its camera cannot be used, or the output cannot be written.
+    """
+    if not threshold > 0:
+        raise ValueError(f"--threshold is {threshold:g} px: a length over 0 is needed")
+    for path in (out, report):
+        if path is not None:
+            check_writable(path, overwrite=overwrite)
+    if out.exists() and source.clip.exists() and out.samefile(source.clip):
+        raise ValueError(f"--out would replace the clip {source.clip}: give another name")
+    started = time.perf_counter()
+    facts = read_clip_facts(source.clip)
+    with ClipReader(source.clip, copied=True) as reader:
+        clip = reader.clip
+        recording: ClipRecording | None = None
+        as_it_came, found = "", None
+        if facts.stabilised:
+            as_it_came = (
+                f"stabilised in the camera ({facts.stabilised}), so that the gyro does not tell its blur"
+            )
+        else:
+            recording = read_clip_recording(source, facts, clip)
+            recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
+            check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
+        job = _Job(None if as_it_came else recording, as_it_came, method, threshold)
+        total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
+        rows = _Rows(report, overwrite)
+        try:
+            if as_it_came and out.suffix.lower() == source.clip.suffix.lower():
+                _copy(source.clip, out, overwrite)
+                for frame in reader.frames():
+                    rows.add(job.passed(frame, as_it_came))
+                note = ""
+            else:
+                note = _run(job, reader, out, rows, quality, overwrite, progress, total)
+            rows.finish()
+        except BaseException:
+            rows.give_up()
+            raise
+        notes = [f"{as_it_came}: passed through" if as_it_came else rows.said(), note, reader.ended_early]
+    return ClipReport(
+        file=str(source.clip),
+        out=str(out),
+        frames=rows.count,
+        deblurred=rows.deblurred,
+        blur_max_px=rows.blur_max_px,
+        time_offset=None if recording is None or as_it_came else round(recording.camera.time_offset, 6),
+        confidence=None if found is None else round(found.confidence, 3),
+        seconds=round(time.perf_counter() - started, 2),
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def _in_sync(
+    recording: ClipRecording,
+    clip: Path,
+    sync: SyncWhen,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[ClipRecording, Sync | None, str]:
+    """Return a recording that knows offset and axes, how they were found, and why it must not be used."""
+    camera = recording.camera
+    unknown = [
+        name
+        for name, known in (
+            ("cam_from_imu", camera.cam_from_imu is not None),
+            ("time_offset", camera.time_offset_known),
+        )
+        if not known
+    ]
+    if sync == "never" or (sync == "auto" and not unknown):
+        if "cam_from_imu" in unknown:
+            raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
+        return recording, None, ""
+    found = synced(clip, recording, progress)
+    if why := contradiction(found):
+        return recording, found, why
+    if found.confidence < SURE:
+        raise DeepGyroError(
+            f"{clip}: the gyro's offset is not sure (confidence {found.confidence:.2f}, {SURE} is needed): "
+            f"give {' and '.join(unknown) or 'another log'} in the camera file"
+        )
+    return with_sync(recording, found), found, ""
+
+
+def _run(
+    job: _Job,
+    reader: ClipReader,
+    out: Path,
+    rows: _Rows,
+    quality: int,
+    overwrite: bool,
+    progress: Callable[[int, int], None] | None,
+    total: int,
+) -> str:
+    """Write the clip; decoding and fields are ahead of the network, encoding is behind it."""
+    writer = ClipWriter(out, reader, quality=quality, overwrite=overwrite)
+
+    def write(part: ClipFrame | Packet[Any]) -> None:
+        if isinstance(part, ClipFrame):
+            writer.write(part)
+        else:
+            writer.copy(part)
+
+    planned = prefetched(map(job.plan, reader.parts()), _ROOM)
+    with _kept(writer), closing(planned), behind(write, _ROOM) as hand_over:
+        for part in planned:
+            if not isinstance(part, _Planned):
+                hand_over(part)
+                continue
+            frame, row = job.done(part)
+            hand_over(frame)
+            rows.add(row)
+            if progress:
+                progress(rows.count, max(total, rows.count))
+    writer.finish()
+    return writer.note
+
+
+@contextmanager
+def _kept(writer: ClipWriter) -> Iterator[None]:
+    """Leave what can be played of a clip that is not finished, and say where."""
+    try:
+        yield
+    except BaseException as error:
+        part = writer.give_up()
+        if part is None:
+            raise
+        said = f"the first {writer.count} frames are in {part}"
+        if isinstance(error, DeepGyroError):
+            raise DeepGyroError(f"{error}; {said}") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"stopped: {said}") from error
+        raise
+
+
+@dataclass(frozen=True, eq=False)
+class _Planned:
+    """A frame, and what is to be done to it."""
+
+    frame: ClipFrame
+    field: Field | None
+    """px; None: nothing."""
+    median: float
+    longest: float
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What the frames of a clip share."""
+
+    recording: ClipRecording | None
+    as_it_came: str
+    method: Method
+    threshold: float
+
+    def plan(self, part: ClipFrame | Packet[Any]) -> _Planned | Packet[Any]:
+        """Compute a frame's field, and judge whether it needs deblurring."""
+        if not isinstance(part, ClipFrame):
+            return part
+        if self.recording is None:
+            return _Planned(part, None, 0.0, 0.0, self.as_it_came)
+        picture = part.picture
+        try:
+            field, missing = self.recording.field(part.index, part.t, picture.height, picture.width)
+            if field is None:
+                return _Planned(part, None, 0.0, 0.0, missing)
+            median, longest, _ = field_extent(field)
+        except ValueError as error:
+            raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
+        return _Planned(part, field if longest > self.threshold else None, median, longest, "")
+
+    def done(self, planned: _Planned) -> tuple[ClipFrame, FrameReport]:
+        """Deblur a frame that needs it."""
+        frame = planned.frame
+        if planned.field is None:
+            return frame, self.passed(frame, planned.note, planned.median, planned.longest)
+        started = time.perf_counter()
+        before = frame.rgb()
+        result = deblur_picture(
+            before, planned.field, method=self.method, refine=False, shortest=self.threshold
+        )
+        seconds = round(time.perf_counter() - started, 3)
+        row = replace(
+            self.passed(frame, result.note, planned.median, planned.longest),
+            method=result.method,
+            seconds=seconds,
+        )
+        return (frame if result.method == "none" else frame.changed(before, result.image)), row
+
+    def passed(self, frame: ClipFrame, note: str, median: float = 0.0, longest: float = 0.0) -> FrameReport:
+        """Return the report of a frame that stays as it came."""
+        return FrameReport(
+            frame.index, round(frame.t, 6), round(median, 2), round(longest, 2), "none", 0.0, note
+        )
+
+
+class _Rows:
+    """The report's lines, written as they come, and their sums."""
+
+    def __init__(self, path: Path | None, overwrite: bool) -> None:
+        self.path, self.overwrite = path, overwrite
+        self.count = self.deblurred = 0
+        self.notes: Counter[str] = Counter()
+        self.blur_max_px = 0.0
+        self.part: Path | None = None
+        self.file: TextIO | None = None
+        if path is not None:
+            self.part = path.with_name(f"{path.stem}.unfinished{path.suffix}")
+            self.file = self.part.open("w", newline="", encoding="utf-8")
+            self.table = csv.DictWriter(self.file, [field.name for field in fields(FrameReport)])
+            self.table.writeheader()
+
+    def add(self, row: FrameReport) -> None:
+        self.count += 1
+        self.deblurred += row.method != "none"
+        self.blur_max_px = max(self.blur_max_px, row.blur_max_px)
+        if row.note and row.method == "none":
+            self.notes[row.note] += 1
+        if self.file is not None:
+            self.table.writerow(asdict(row))
+
+    def said(self) -> str:
+        """Return which frames stayed as they came though they may be blurred."""
+        return "; ".join(f"frames left as they came: {count} ({note})" for note, count in self.notes.items())
+
+    def finish(self) -> None:
+        if self.file is not None and self.path is not None and self.part is not None:
+            from ..frames.encoding import rename
+
+            self.file.close()
+            rename(self.part, self.path, overwrite=self.overwrite)
+
+    def give_up(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+
+def _copy(clip: Path, out: Path, overwrite: bool) -> None:
+    with open(clip, "rb") as file:
+        write_whole(out, lambda written: shutil.copyfileobj(file, written), overwrite=overwrite)

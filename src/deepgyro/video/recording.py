@@ -1,0 +1,146 @@
+"""What is known of how a clip was taken: its gyro, its camera, the exposure of each frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ..blurfield import Field, motion_field, with_fewest_instants
+from ..camera import Camera, read_camera
+from ..errors import DeepGyroError, NotCovered, RunsWithShutter
+from ..frames import LONGEST_EXPOSURE, Clip
+from ..telemetry import ClipFacts, GyroLog, read_gyro
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A clip, and what is told of it beside what it says itself."""
+
+    clip: Path
+    gyro: Path | None = None
+    """The log; None: the one in the clip."""
+    camera: Path | None = None
+    exposure: float | None = None
+    """Of every frame, s; None: as the clip says."""
+    readout_time: float | None = None
+    """s; None: as the camera file says, or else the clip."""
+    time_offset: float | None = None
+    """s; None: as the camera file says."""
+    gyro_columns: str | None = None
+    """Columns and units of a log that does not say them."""
+
+    def __post_init__(self) -> None:
+        if self.exposure is not None and not 0 < self.exposure <= LONGEST_EXPOSURE:
+            raise ValueError(
+                f"--exposure is {self.exposure:g} s: over 0 and at most {LONGEST_EXPOSURE:g} s is needed"
+            )
+        if self.time_offset is not None and not math.isfinite(self.time_offset):
+            raise ValueError(f"--time-offset is {self.time_offset:g}: a time in s is needed")
+        if self.gyro_columns is not None and self.gyro is None:
+            raise ValueError("--gyro-columns is for a log beside the clip: give --gyro too")
+
+
+@dataclass(frozen=True, eq=False)
+class ClipRecording:
+    """A clip's gyro, its camera, and how long each frame was exposed."""
+
+    log: GyroLog
+    camera: Camera
+    exposures: Float64[ndarray, " m"]
+    """s; the last one holds for all frames after it."""
+
+    def exposure(self, index: int) -> float:
+        """Return how long a line of a frame collected light, s."""
+        return float(self.exposures[min(index, len(self.exposures) - 1)])
+
+    def field(self, index: int, t: float, height: int, width: int) -> tuple[Field | None, str]:
+        """Return a frame's field in the sharp picture, or why there is none.
+
+        Parameters
+        ----------
+        index
+            Of the frame, from 0 on.
+        t
+            Start of the exposure of the line that is read first, on the clip's clock, s.
+        height, width
+            px
+        """
+        try:
+            field = motion_field(
+                self.log, self.camera, t=t, exposure=self.exposure(index),
+                height=height, width=width, n=17, reference="picture",
+            )  # fmt: skip
+            return with_fewest_instants(field), ""
+        except NotCovered:
+            return None, "the gyro log does not cover it"
+        except RunsWithShutter:
+            return None, "the picture moves as fast as the shutter reads it"
+
+
+def read_clip_recording(
+    source: ClipSource, facts: ClipFacts, clip: Clip, *, exposed: bool = True
+) -> ClipRecording:
+    """Read the gyro and the camera of a clip; where exposures are not `exposed`, unknown ones count as 0.
+
+    Raises
+    ------
+    DeepGyroError
+        If one cannot be used, or something that is needed is not known.
+    """
+    if source.camera is None:
+        raise DeepGyroError(
+            f"{source.clip}: the camera that took it is not known (focal length, lens): give --camera FILE"
+        )
+    camera = read_camera(source.camera)
+    try:
+        camera = camera.scaled(height=clip.height, width=clip.width)
+    except ValueError as error:
+        raise DeepGyroError(f"{source.camera}: {error}") from error
+    readout_time = source.readout_time
+    if readout_time is None:
+        readout_time = facts.readout_time if camera.readout_time is None else camera.readout_time
+    if readout_time is None:
+        raise DeepGyroError(
+            f"{source.camera}: has no readout_time, nor has the clip: add it, or give --readout-time"
+        )
+    camera = replace(camera, readout_time=readout_time)
+    if source.time_offset is not None:
+        camera = replace(camera, time_offset=source.time_offset, time_offset_known=True)
+    log = read_gyro(source.gyro or source.clip, columns=source.gyro_columns)
+    return ClipRecording(log, camera, _exposures(source, facts, needed=exposed))
+
+
+def check_coverage(recording: ClipRecording, first: float, last: float) -> None:
+    """Refuse a log that does not meet the clip at all: it belongs to another one.
+
+    Parameters
+    ----------
+    recording
+        The log, and when the clip begins on its clock.
+    first, last
+        When the first and the last frame are shown, on the clip's clock, s.
+    """
+    log, camera = recording.log, recording.camera
+    start, end = first + camera.time_offset, last + camera.time_offset
+    if end < log.t[0] or start > log.t[-1]:
+        raise DeepGyroError(
+            f"{log.source}: runs from {log.t[0]:.3f} to {log.t[-1]:.3f} s, but the clip from {start:.3f} to "
+            f"{end:.3f} s on its clock: check the log and time_offset"
+        )
+
+
+def _exposures(source: ClipSource, facts: ClipFacts, *, needed: bool) -> Float64[ndarray, " m"]:
+    if source.exposure is not None:
+        return np.array([source.exposure])
+    if facts.exposures is None and not needed:
+        return np.zeros(1)
+    if facts.exposures is None:
+        raise DeepGyroError(
+            f"{source.clip}: does not say how long its frames were exposed: give --exposure (s)"
+        )
+    return facts.exposures

@@ -1,0 +1,138 @@
+"""Frames and gyro samples as they come: for robots, and for anything else that is live."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from ..blurfield import exposed, field_extent, motion_field, with_fewest_instants
+from ..camera import Camera
+from ..deblurring import Method, deblur_picture
+from ..errors import NotCovered, RunsWithShutter
+from ..light import Pixels
+from ..telemetry import GyroLog
+from .job import THRESHOLD
+
+KEPT = 2.0
+"""Samples older than the frames that wait, by more than this, are forgotten, s."""
+
+
+@dataclass(frozen=True, eq=False)
+class StreamFrame:
+    """A frame that comes back from a `Deblurrer`."""
+
+    t: float
+    """As it was given, s."""
+    image: Pixels
+    """Sharper; the very array that was given, where there is nothing to do."""
+    method: str
+    """The method, or "none" where the frame is as it came."""
+    blur_max_px: float
+    note: str
+
+
+class Deblurrer:
+    """Deblurs the frames of a stream as soon as the gyro's samples cover them.
+
+    Frames come back in their order, from the call that makes them ready: in a robot the samples of an
+    exposure arrive a few milliseconds after the frame. Memory stays flat.
+
+    Parameters
+    ----------
+    camera
+        With readout time, mounting and clock: `read_camera`, or `Camera`.
+    method
+        As in `deblur`.
+    threshold
+        Paths shorter than this are left as they are, px; the result fades in over 1 px more.
+    """
+
+    def __init__(self, camera: Camera, *, method: Method = "deepgyro", threshold: float = THRESHOLD) -> None:
+        for name in ("readout_time", "cam_from_imu"):
+            if getattr(camera, name) is None:
+                raise ValueError(f"the camera ({camera.source}) has no {name}: give it one")
+        self.camera, self.method, self.threshold = camera, method, threshold
+        self._t: Float64[ndarray, " n"] = np.empty(0)
+        self._omega: Float64[ndarray, "n 3"] = np.empty((0, 3))
+        self._waiting: deque[tuple[Pixels, float, float]] = deque()
+
+    def add_gyro(self, t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> Iterator[StreamFrame]:
+        """Take samples; return the frames that they make ready, each deblurred when it is asked for.
+
+        Parameters
+        ----------
+        t
+            On the gyro's clock, rising, after all that came before, s.
+        omega
+            rad/s, in the gyro's own axes.
+
+        Raises
+        ------
+        ValueError
+            If the times do not go on from those before.
+        """
+        if len(t) and len(self._t) and t[0] <= self._t[-1]:
+            raise ValueError(f"samples from {t[0]:.6f} s come after one of {self._t[-1]:.6f} s")
+        self._t, self._omega = np.concatenate([self._t, t]), np.concatenate([self._omega, omega])
+        return self._ready()
+
+    def add_frame(self, image: Pixels, *, t: float, exposure: float) -> Iterator[StreamFrame]:
+        """Take a frame; return the frames that are ready, each deblurred when it is asked for.
+
+        Parameters
+        ----------
+        image
+            (h, w, 3), as in `deblur`; it must not be changed until it comes back.
+        t
+            Start of the exposure of the line that is read first, on the frames' clock, s.
+        exposure
+            How long a line collects light, s.
+        """
+        self._waiting.append((image, t, exposure))
+        return self._ready()
+
+    def flush(self) -> Iterator[StreamFrame]:
+        """Return the frames that still wait, as they came where the gyro never covered them."""
+        while self._waiting:
+            yield self._deblurred(*self._waiting.popleft())
+
+    def _ready(self) -> Iterator[StreamFrame]:
+        while self._waiting and len(self._t) > 1:
+            _, t, exposure = self._waiting[0]
+            first, last = exposed(self.camera, t, exposure)
+            if last > self._t[-1]:
+                return
+            old = int(np.searchsorted(self._t, first - KEPT))
+            self._t, self._omega = self._t[old:], self._omega[old:]
+            yield self._deblurred(*self._waiting.popleft())
+        if not self._waiting and len(self._t):
+            old = int(np.searchsorted(self._t, self._t[-1] - KEPT))
+            self._t, self._omega = self._t[old:], self._omega[old:]
+
+    def _deblurred(self, image: Pixels, t: float, exposure: float) -> StreamFrame:
+        height, width = image.shape[:2]
+        if len(self._t) < 2:
+            return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
+        try:
+            field = motion_field(
+                GyroLog(self._t, self._omega, "<stream>"), self.camera, t=t, exposure=exposure,
+                height=height, width=width, n=17, reference="picture",
+            )  # fmt: skip
+        except NotCovered:
+            return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
+        try:
+            longest = field_extent(few := with_fewest_instants(field))[1]
+        except RunsWithShutter:
+            note = "the picture moves as fast as the shutter reads it"
+            return StreamFrame(t, image, "none", 0.0, note)
+        if longest <= self.threshold:
+            return StreamFrame(t, image, "none", longest, "")
+        result = deblur_picture(image, few, method=self.method, refine=False, shortest=self.threshold)
+        if result.method == "none":
+            return StreamFrame(t, image, "none", longest, result.note)
+        return StreamFrame(t, result.image, result.method, longest, "")

@@ -1,0 +1,159 @@
+"""Offsets and axes that are found in clips whose motion is known."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from deepgyro.camera import Camera
+from deepgyro.errors import DeepGyroError
+from deepgyro.rotations import so3_exp
+from deepgyro.synthesis import hand_shake
+from deepgyro.synthesis.panorama import turning_clip
+from deepgyro.telemetry import GyroLog
+from deepgyro.timesync import SURE, draw_curves, orientations, synchronise, track
+from deepgyro.timesync.rotation import rays_of, turns_of
+from deepgyro.timesync.search import Rates
+
+HEIGHT, WIDTH, FOCAL, RATE = 120, 160, 150.0, 30  # px, px, px, 1/s
+OFFSET, EXPOSURE = 0.4321, 0.008  # s
+AXES = np.array([[0.0, -1, 0], [-1, 0, 0], [0, 0, -1]])
+CAMERA = Camera(
+    WIDTH,
+    HEIGHT,
+    np.array([[FOCAL, 0, (WIDTH - 1) / 2], [0, FOCAL, (HEIGHT - 1) / 2], [0, 0, 1]]),
+    readout_time=0.02,
+    cam_from_imu=AXES,
+    time_offset=OFFSET,
+)
+ASKED = replace(CAMERA, cam_from_imu=None, time_offset=0.0)
+
+
+def shaken(strength=0.5, seconds=2.0, seed=0):
+    """Return the tracks of a clip that begins at 0 s, and the log of its shake."""
+    rng = np.random.default_rng(seed)
+    hand = hand_shake(rng, duration=seconds + 3, strength=strength)
+    log = GyroLog(hand.t - 1.0 + OFFSET, hand.omega)
+    small = rng.integers(0, 256, (40, 60, 3), np.uint8)
+    photo = cv2.resize(small, (480, 320), interpolation=cv2.INTER_CUBIC)
+    times = [k / RATE for k in range(int(seconds * RATE))]
+    frames = turning_clip(photo, log, CAMERA, times=times, exposure=EXPOSURE, rng=rng, samples=3)
+    grays = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
+    return track(zip(times, grays, strict=True)), log
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return shaken()
+
+
+def found(tracks, log, camera=ASKED):
+    return synchronise(tracks, log, camera, exposures=np.array([EXPOSURE]))
+
+
+def test_the_24_orientations_are_rotations_and_all_different():
+    axes = orientations()
+
+    np.testing.assert_allclose(np.linalg.det(axes), 1.0, atol=1e-12)
+    assert len({tuple(matrix.ravel()) for matrix in axes}) == 24
+
+
+def test_turns_of_a_rolling_shutter_clip_are_those_of_the_log(clip):
+    tracks, log = clip
+
+    turns = turns_of(rays_of(tracks, CAMERA, np.array([EXPOSURE])))
+
+    told, _ = Rates(log).mean(turns.t + OFFSET, turns.span)
+    off = np.abs(turns.omega - told @ AXES.T)
+    assert len(turns.t) == 59
+    assert np.median(off) < 0.03  # rad/s, of 0.5
+
+
+def test_offset_and_axes_are_found(clip):
+    result = found(*clip)
+
+    assert result.time_offset == pytest.approx(OFFSET, abs=0.001)  # s
+    np.testing.assert_array_equal(result.cam_from_imu, AXES)
+    assert result.confidence > 0.9
+    assert result.explained > 0.9
+    assert result.halves == pytest.approx((OFFSET, OFFSET), abs=0.002)  # s
+
+
+def test_axes_that_are_known_are_kept(clip):
+    tilted = so3_exp(np.array([0.02, -0.01, 0.03])) @ AXES  # rad
+
+    result = found(*clip, replace(ASKED, cam_from_imu=tilted))
+
+    np.testing.assert_allclose(result.cam_from_imu, tilted, atol=1e-12)
+    assert result.time_offset == pytest.approx(OFFSET, abs=0.001)  # s
+
+
+def test_bias_noise_and_a_wrong_focal_length_are_borne(clip):
+    tracks, log = clip
+    rng = np.random.default_rng(1)
+    noisy = log.omega + np.array([0.02, -0.01, 0.015]) + rng.normal(0, 0.02, log.omega.shape)  # rad/s
+    wider = replace(ASKED, K=ASKED.K * [[1.03, 1, 1], [1, 1.03, 1], [1, 1, 1]])
+
+    result = found(tracks, GyroLog(log.t, noisy), wider)
+
+    assert result.time_offset == pytest.approx(OFFSET, abs=0.0015)  # s
+    np.testing.assert_array_equal(result.cam_from_imu, AXES)
+
+
+def test_the_gyro_of_another_clip_gets_no_confidence(clip):
+    tracks, _ = clip
+    other = hand_shake(np.random.default_rng(7), duration=6.0, strength=0.5)
+
+    result = found(tracks, GyroLog(other.t - 1.0, other.omega))
+
+    assert result.confidence < 0.2 < SURE
+    assert result.explained < 0.8
+
+
+def test_a_picture_that_turns_half_as_far_as_the_gyro_is_not_believed(clip):
+    tracks, log = clip
+
+    result = found(tracks, GyroLog(log.t, 2 * log.omega))
+
+    assert result.confidence < SURE
+
+
+def test_a_log_that_ends_early_still_gives_the_offset(clip):
+    tracks, log = clip
+    kept = log.t < OFFSET + 1.9  # s: the last frames are not covered
+
+    result = found(tracks, GyroLog(log.t[kept], log.omega[kept]))
+
+    assert result.time_offset == pytest.approx(OFFSET, abs=0.002)  # s
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.002])
+def test_a_clip_that_hardly_turns_is_refused(strength):
+    tracks, log = shaken(strength=max(strength, 1e-9), seconds=1.0)
+
+    with pytest.raises(DeepGyroError, match=r"turns too little or too evenly.*give time_offset"):
+        found(tracks, log)
+
+
+def test_a_log_that_does_not_meet_the_clip_is_refused(clip):
+    tracks, log = clip
+
+    with pytest.raises(DeepGyroError, match="meets the clip at no offset within 2 s"):
+        found(tracks, GyroLog(log.t + 50, log.omega))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_few_frames_are_refused(clip, count):
+    frames = [(k / RATE, np.random.default_rng(k).integers(0, 256, (60, 80), np.uint8)) for k in range(count)]
+
+    with pytest.raises(DeepGyroError, match="pairs of frames show how the camera turned"):
+        synchronise(track(frames), clip[1], ASKED, exposures=np.zeros(1))
+
+
+def test_the_curves_of_picture_and_gyro_lie_on_each_other(clip):
+    page = draw_curves(found(*clip))
+
+    blue = (page.astype(int) @ [-1, -1, 2] > 120).sum()
+    assert page.dtype == np.uint8
+    assert blue > 1000
