@@ -25,8 +25,8 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-TOLERANCE = 2 / 255
-"""How far bf16 may be off fp32 anywhere in the picture of the check."""
+TOLERANCE = 1 / 255
+"""How far bf16 may be off fp32 in the root mean square, for inputs that are noise: harder than any picture."""
 
 
 @runtime_checkable
@@ -236,9 +236,8 @@ def _agree(fast: OpenVinoSession, exact: OpenVinoSession) -> bool:
             for name, shape in shapes.items()
             if _stage(name) == stage
         }
-        off = np.abs(
-            fast.run(stage, inputs)[f"change{stage}"] - exact.run(stage, inputs)[f"change{stage}"]
-        ).max()
+        changes = [session.run(stage, inputs)[f"change{stage}"] for session in (fast, exact)]
+        off = float(np.sqrt(np.mean((changes[0] - changes[1]) ** 2)))
         if not off <= TOLERANCE:
             logger.warning(
                 "bf16 is off by %.4f on this processor (at most %.4f is allowed): fp32", off, TOLERANCE
