@@ -26,7 +26,7 @@ Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 TOLERANCE = 1 / 255
-"""How far bf16 may be off fp32 in the root mean square, for inputs that are noise: harder than any picture."""
+"""How far bf16 may be off fp32 in the root mean square, for noise as input: harder than any picture."""
 
 
 @runtime_checkable
