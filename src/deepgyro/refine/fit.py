@@ -17,10 +17,9 @@ TRUST = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
 CANDIDATES = 5
 """Of a told field."""
-SEEDS = ((1, 3), (2, 2))
-"""Where nothing is told: how often the picture is halved, and how many candidates are taken there."""
-RADIUS = 50
-"""Paths that are looked for where nothing is told, px of the level."""
+SEEDS = ((-1, 1, 24), (0, 2, 24), (1, 3, 50), (2, 2, 50))
+"""Where nothing is told: how often the picture is halved beyond `SIZE`, how many candidates are taken there,
+and how long the paths are that are looked for, px of the level."""
 SIZE = 480
 """A picture is halved until its longer side is about so long, px, ..."""
 SHORT = 16.0
@@ -110,9 +109,11 @@ def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
 
 def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
     found = []
-    for halvings, count in SEEDS:
-        scale = Scale(_halvings(model.height, model.width) + halvings, 1.2)
-        for seed in region_lags(pyramid, scale, radius=RADIUS).likeliest(count, apart=4.0):
+    for halvings, count, radius in SEEDS:
+        level = _halvings(model.height, model.width) + halvings
+        if level < 0:
+            continue
+        for seed in region_lags(pyramid, Scale(level, 1.2), radius=radius).likeliest(count, apart=4.0):
             theta = np.zeros(TERMS)
             theta[1:6] = seed
             coarse, fine, _ = _scales(_length(model, theta), pyramid)

@@ -53,7 +53,7 @@ class Lags:
         y, x = (a.ravel() for a in np.mgrid[0 : radius + 1, -radius : radius + 1])
         inside = (x * x + y * y <= radius * radius) & ((y > 0) | (x >= 0))
         middle = np.stack([x[inside], y[inside]], -1).astype(np.float64)
-        usual = SPREAD[1, self.scale.smoothing]
+        usual = SPREAD[min(self.scale.level, 1), self.scale.smoothing]
 
         def search(paths: ndarray, tried: int) -> tuple[ndarray, ndarray]:
             cost, more = np.empty(len(paths)), np.empty((len(paths), 3))
