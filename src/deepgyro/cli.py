@@ -881,11 +881,12 @@ def refine(
     *,
     data: Path = Path("../shared/data"),
     case: Annotated[
-        tuple[Literal["bias", "table1", "raw", "none", "sharp"], ...],
+        tuple[Literal["bias", "table1", "raw", "none", "sharp", "other"], ...],
         Parameter(consume_multiple=True, negative=()),
     ] = (),
     count: Whole = 40,
     seed: Whole = 1,
+    gain: Flag = False,
     json: Flag = False,
 ) -> int:
     """Measure how well pictures correct their blur field, find it without gyro, and refuse one that lies.
@@ -897,11 +898,14 @@ def refine(
         gyro/inertialscale/D13/gyroscope.txt.gz, and for table1 eval/oxford_affine/graf/img1.png and so on.
     case
         Only these; several may follow. bias: Table 1's blur on validation photos, (5, 3) px off; table1: the
-        table's own pictures; raw: a gyro's errors; none: no gyro; sharp: a sharp picture and a lie.
+        table's own pictures; raw: a gyro's errors; none: no gyro; sharp: a sharp picture and a lie; other:
+        another log's gyro.
     count
         Pictures a case.
     seed
         Of all that is drawn.
+    gain
+        Deblur the pictures, too: with the exact field, as told, and as deblur does; dB (extra: bench).
     json
         Print one JSON object: a row a picture. Otherwise they are summed up.
     """
@@ -909,7 +913,7 @@ def refine(
     from .benchmark import refine_shown
 
     with _Bar(1, "bench") as bar:
-        report = run_refine(data, only=case, count=count, seed=seed, progress=bar.share)
+        report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.share)
         bar.one_done()
     _print_bench(report, json, refine_shown(report.rows))
     return 0

@@ -6,7 +6,7 @@ from deepgyro.benchmark import refine, refine_shown
 from deepgyro.cli import main
 
 KEYS = ["case", "blur_px", "error_before_px", "error_after_px", "confidence", "answer", "ms"]
-SMALL = {"count": 2, "height": 96, "width": 128, "only": ("bias", "raw", "none", "sharp")}
+SMALL = {"count": 2, "height": 96, "width": 128, "only": ("bias", "raw", "none", "sharp", "other")}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,16 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, repor
     assert without_time(other) != without_time(report.rows)
 
 
+def test_what_deblurring_gains_is_measured_too(held):
+    kind = {"count": 1, "height": 96, "width": 128, "only": ("raw", "sharp"), "gain": True}
+
+    blurred, sharp = refine(held, **kind).rows
+
+    assert list(blurred) == [*KEYS, "gain_exact", "gain_told", "gain"]
+    assert blurred["gain_exact"] > 0.5  # dB
+    assert (sharp["gain_exact"], sharp["gain"] > -30) == (None, True)
+
+
 def row(blur_px, before, after, confidence, answer="corrected"):
     return dict(zip(KEYS, ["raw", blur_px, before, after, confidence, answer, 5.0], strict=True))
 
@@ -65,7 +75,7 @@ def test_the_command_prints_one_json_object_or_a_table(capsys, monkeypatch, repo
     monkeypatch.setattr("deepgyro.benchmark.refine", lambda *_, **__: report)
 
     assert main(["bench", "refine", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["rows"]) == 8
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 10
     assert main(["bench", "refine"]) == 0
     assert "within 10 %" in capsys.readouterr().out
 

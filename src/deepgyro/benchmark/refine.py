@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -14,6 +14,8 @@ from numpy import ndarray
 
 from ..blur import Blur
 from ..blurfield import paths_from_vectors
+from ..deblurring import deblur_picture
+from ..deblurring.picture import Encoding
 from ..errors import DeepGyroError
 from ..frames import eight_bits, read_photo
 from ..light import from_unit, to_unit
@@ -25,11 +27,12 @@ from ..synthesis.motion import STEP
 from ..telemetry import GyroLog
 from .datafolder import PLANAR, held_logs, held_photos, planar_picture
 from .report import BenchReport, Row, report
+from .scores import need_extra, psnr
 from .shots import Place, drawn, shake
 from .table1 import BIAS, LENGTHS, NOISE, cases
 
-Case = Literal["bias", "table1", "raw", "none", "sharp"]
-CASES: tuple[Case, ...] = ("bias", "table1", "raw", "none", "sharp")
+Case = Literal["bias", "table1", "raw", "none", "sharp", "other"]
+CASES: tuple[Case, ...] = get_args(Case)
 
 COUNT = 40
 HEIGHT, WIDTH = 270, 480
@@ -38,6 +41,7 @@ DIRECTIONS = 8
 SHAKES, LIES = (8.0, 80.0), (10.0, 40.0)  # px
 IMAGE = replace(PHYSICAL.image, shot=(0.01, 0.01), read=(0.002, 0.002))
 """As the preset "physical" draws light; noise of a hundredth of white, in the dark a fifth of that."""
+_BIAS = np.array(BIAS, np.float32)
 SHARP = replace(IMAGE, scale=0.0, highlights=0.0)
 
 
@@ -50,6 +54,11 @@ class Trial:
     """Blur vectors, px; None: the picture is sharp."""
     told: Float32[ndarray, "h w n 2"] | None
     """Paths, px; None: no gyro."""
+    sharp: UInt8[ndarray, "h w 3"] | Float32[ndarray, "h w 3"]
+    """The picture without blur and noise."""
+    exact: Float32[ndarray, "h w n 2"] | None
+    """The true paths, px; None: the picture is sharp."""
+    encoding: Encoding = "srgb"
 
 
 def refine(
@@ -60,6 +69,7 @@ def refine(
     height: int = HEIGHT,
     width: int = WIDTH,
     seed: int = SEED,
+    gain: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
     """Let pictures correct fields that are wrong, find fields that nobody tells, and refuse those that lie.
@@ -67,12 +77,14 @@ def refine(
     "bias": a validation photo with Table 1's blur and noise, in eight directions, its field biased by
     (5, 3) px; "table1": the twenty cases of the table itself; "raw": a shot of a validation photo and log
     (preset "physical"), its field told by a gyro with errors; "none": no gyro; "sharp": a sharp picture, and
-    the field of a motion that was not made. 270 x 480 px but for "table1"; the blur is log-uniform.
+    the field of a motion that was not made; "other": a shot, and another log's gyro. 270 x 480 px but for
+    "table1"; the blur is log-uniform.
 
     A row is a picture: ``error_before_px`` and ``error_after_px`` are the mean distance of the blur vectors
     from the true ones, px, the sign of the whole field left free, as the fit is answered: corrected,
     kept, ignored (then no blur at all is what is left), found. Of no gyro, the likeliest field counts,
-    whatever its confidence.
+    whatever its confidence. With `gain`, the picture is deblurred as well: ``gain_exact``, ``gain_told`` (as
+    told) and ``gain`` (as `deblur` does) are what is gained over the blurred picture, PSNR in dB.
 
     Parameters
     ----------
@@ -86,25 +98,29 @@ def refine(
         Of the pictures but those of "table1", px.
     seed
         Of all that is drawn.
+    gain
+        Deblur the pictures, too; needs scikit-image.
     progress
         Called with the share that is done.
 
     Raises
     ------
     DeepGyroError
-        If a photo or log is missing, or no photo is large enough.
+        If a photo or log is missing, or scikit-image is, or no photo is large enough.
     ValueError
         If there is no such case.
     """
     if unknown := set(only) - set(CASES):
         raise ValueError(f"--case {sorted(unknown)[0]}: one of {', '.join(CASES)} is needed")
+    if gain:
+        need_extra("skimage")
     wanted = [case for case in CASES if not only or case in only]
     rows: list[Row] = []
     jobs = sum(20 if case == "table1" else count for case in wanted)
     refine_field(np.zeros((height, width, 3), np.uint8), None)  # compiles
     for case in wanted:
         for trial in _trials(data, case, count, seed, height, width):
-            rows.append(_row(case, trial))
+            rows.append({**_row(case, trial), **(_gains(trial) if gain else {})})
             if progress:
                 progress(len(rows) / jobs)
     return report("refine", rows)
@@ -128,6 +144,11 @@ def _summary(case: str, lengths: str, part: Sequence[Row]) -> Row:
     )
     right = after < 0.1 * blur
     answers = [row["answer"] for row in part]
+    gains = {
+        f"{name}, dB": _mean([row[name] for row in part])
+        for name in ("gain_exact", "gain_told", "gain")
+        if name in part[0]
+    }
     return {
         "case": case,
         "blur, px": lengths,
@@ -141,6 +162,7 @@ def _summary(case: str, lengths: str, part: Sequence[Row]) -> Row:
         "of those within 10 %": _percent(right[sure > 0.9]) if (sure > 0.9).any() else "",
         "answers": ", ".join(f"{answers.count(a)} {a}" for a in dict.fromkeys(answers)),
         "ms": float(np.median(ms)),
+        **gains,
     }
 
 
@@ -148,7 +170,8 @@ def _trials(data: Path, case: Case, count: int, seed: int, height: int, width: i
     if case == "table1":
         for _, table in cases([planar_picture(data, scene) for scene in PLANAR]):
             vectors = np.broadcast_to(table.vector, (*table.sharp.shape[:2], 2))
-            yield Trial(table.blurred, vectors, paths_from_vectors(vectors + np.array(BIAS, np.float32)))
+            biased, exact = (paths_from_vectors(vectors + np.float32(k) * _BIAS) for k in (1, 0))
+            yield Trial(table.blurred, vectors, biased, table.sharp, exact, "linear")
         return
     logs = [] if case == "bias" else held_logs(data)
     for k, photo in enumerate(_photos(held_photos(data), count, seed, height, width)):
@@ -182,11 +205,8 @@ def _biased(place: Place, k: int, rng: np.random.Generator) -> Trial:
     blurred = Blur(paths_from_vectors(vectors))(sharp)
     noise = NOISE * np.sqrt(np.mean(np.square(blurred, dtype=np.float64)))
     noisy = (blurred + noise * rng.standard_normal(blurred.shape)).clip(0, 1).astype(np.float32)
-    return Trial(
-        from_unit(noisy, np.dtype(np.uint8)),
-        vectors,
-        paths_from_vectors(vectors + np.array(BIAS, np.float32)),
-    )
+    biased, exact = (paths_from_vectors(vectors + np.float32(k) * _BIAS) for k in (1, 0))
+    return Trial(from_unit(noisy, np.dtype(np.uint8)), vectors, biased, sharp, exact, "linear")
 
 
 def _shaken(case: Case, place: Place, logs: Sequence[GyroLog], rng: np.random.Generator) -> Trial:
@@ -195,14 +215,16 @@ def _shaken(case: Case, place: Place, logs: Sequence[GyroLog], rng: np.random.Ge
     image = SHARP if case == "sharp" else IMAGE
     shot = shake(place, logs, length, rng, image=image, still=case == "sharp")
     if case == "sharp":
-        return Trial(shot.blurred, None, shot.taken.field().on_grid(STEP)[:, :])
-    true = _ends(shot.field[:, :])
-    if case == "none":
-        return Trial(shot.blurred, true, None)
-    nodes = None
-    while nodes is None:  # errors that add up to what cannot be are drawn again
-        nodes = raw_nodes(rng, shot.taken, draw_raw_errors(rng, PHYSICAL.gyro))
-    return Trial(shot.blurred, true, replace(shot.taken.field().on_grid(STEP), nodes=nodes)[:, :])
+        return Trial(shot.blurred, None, shot.taken.field().on_grid(STEP)[:, :], shot.sharp, None)
+    exact, told = shot.field[:, :], None
+    if case == "other":
+        told = shot.other.field().on_grid(STEP)[:, :]
+    if case == "raw":
+        nodes = None
+        while nodes is None:  # errors that add up to what cannot be are drawn again
+            nodes = raw_nodes(rng, shot.taken, draw_raw_errors(rng, PHYSICAL.gyro))
+        told = replace(shot.taken.field().on_grid(STEP), nodes=nodes)[:, :]
+    return Trial(shot.blurred, _ends(exact), told, shot.sharp, exact)
 
 
 def _ends(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "h w 2"]:
@@ -226,6 +248,26 @@ def _row(case: Case, trial: Trial) -> Row:
         "answer": _answer(trial, fit.field),
         "ms": round(1000 * seconds, 2),
     }
+
+
+def _gains(trial: Trial) -> Row:
+    """Return what deblurring gains over the picture with the exact field, with the told one, and refined."""
+    before = psnr(trial.sharp, trial.picture)
+
+    def gained(field: Float32[ndarray, "h w n 2"] | None, refine: bool) -> float:
+        result = deblur_picture(trial.picture, field, encoding=trial.encoding, refine=refine)
+        return round(psnr(trial.sharp, result.image) - before, 3)
+
+    return {
+        "gain_exact": None if trial.exact is None else gained(trial.exact, False),
+        "gain_told": None if trial.told is None else gained(trial.told, False),
+        "gain": gained(trial.told, True),
+    }
+
+
+def _mean(values: Sequence[object]) -> float | None:
+    numbers = [_number(value) for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None
 
 
 def _answer(trial: Trial, field: object) -> str:
