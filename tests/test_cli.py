@@ -531,10 +531,6 @@ UNUSABLE = {
     "no folder for a field": (["field", *GYRO, *WHEN, "--out", "none/f.npz"], "folder none does not exist"),
     "field of a missing photo": (["field", "c.png", *GYRO, *WHEN], "c.png: no such file"),
     "field not covered": (["field", *GYRO, "--time", "10.48", "--exposure", "0.04"], "10.480 to 10.530"),
-    "missing weights": (
-        ["deblur", "a.png", "--method", "deepgyro-fast", "--out", "o"],
-        "not in this package",
-    ),
     "demo in a file": (["demo", "--out", "imu.csv"], "imu.csv"),
 }
 
