@@ -41,6 +41,7 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
         raise ValueError(f"{token.value!r} is no whole number") from None
 
 
+MethodName = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Whole = Annotated[int, Parameter(converter=_whole)]
 Methods = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 _BASELINES = (
@@ -62,7 +63,7 @@ def deblur(
     exposure: float | None = None,
     gyro_columns: str | None = None,
     field: str | None = None,
-    method: Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"] = "deepgyro",
+    method: MethodName = "deepgyro",
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
     json: Flag = False,
@@ -137,7 +138,7 @@ def video(
     time_offset: float | None = None,
     gyro_columns: str | None = None,
     sync: Literal["auto", "always", "never"] = "auto",
-    method: Literal["deepgyro", "richardson-lucy", "fastgyro"] = "deepgyro",
+    method: MethodName = "deepgyro",
     threshold: float = 0.7,
     quality: Whole = 17,
     report: Path | None = None,

@@ -18,7 +18,7 @@ from ..deblurring import deblur_picture
 from ..deblurring.picture import Encoding
 from ..errors import DeepGyroError
 from ..frames import eight_bits, read_photo
-from ..light import from_unit, to_unit
+from ..light import Pixels, from_unit, to_unit
 from ..refine import refine_field
 from ..synthesis import PHYSICAL
 from ..synthesis.gyro import draw_raw_errors, raw_nodes
@@ -41,7 +41,6 @@ DIRECTIONS = 8
 SHAKES, LIES = (8.0, 80.0), (10.0, 40.0)  # px
 IMAGE = replace(PHYSICAL.image, shot=(0.01, 0.01), read=(0.002, 0.002))
 """As the preset "physical" draws light; noise of a hundredth of white, in the dark a fifth of that."""
-_BIAS = np.array(BIAS, np.float32)
 SHARP = replace(IMAGE, scale=0.0, highlights=0.0)
 
 
@@ -49,12 +48,12 @@ SHARP = replace(IMAGE, scale=0.0, highlights=0.0)
 class Trial:
     """A picture, what its field is, and what is told of it."""
 
-    picture: UInt8[ndarray, "h w 3"] | Float32[ndarray, "h w 3"]
+    picture: Pixels
     true: Float32[ndarray, "h w 2"] | None
     """Blur vectors, px; None: the picture is sharp."""
     told: Float32[ndarray, "h w n 2"] | None
     """Paths, px; None: no gyro."""
-    sharp: UInt8[ndarray, "h w 3"] | Float32[ndarray, "h w 3"]
+    sharp: Pixels
     """The picture without blur and noise."""
     exact: Float32[ndarray, "h w n 2"] | None
     """The true paths, px; None: the picture is sharp."""
@@ -170,8 +169,7 @@ def _trials(data: Path, case: Case, count: int, seed: int, height: int, width: i
     if case == "table1":
         for _, table in cases([planar_picture(data, scene) for scene in PLANAR]):
             vectors = np.broadcast_to(table.vector, (*table.sharp.shape[:2], 2))
-            biased, exact = (paths_from_vectors(vectors + np.float32(k) * _BIAS) for k in (1, 0))
-            yield Trial(table.blurred, vectors, biased, table.sharp, exact, "linear")
+            yield _off_by_bias(table.blurred, vectors, table.sharp)
         return
     logs = [] if case == "bias" else held_logs(data)
     for k, photo in enumerate(_photos(held_photos(data), count, seed, height, width)):
@@ -205,8 +203,14 @@ def _biased(place: Place, k: int, rng: np.random.Generator) -> Trial:
     blurred = Blur(paths_from_vectors(vectors))(sharp)
     noise = NOISE * np.sqrt(np.mean(np.square(blurred, dtype=np.float64)))
     noisy = (blurred + noise * rng.standard_normal(blurred.shape)).clip(0, 1).astype(np.float32)
-    biased, exact = (paths_from_vectors(vectors + np.float32(k) * _BIAS) for k in (1, 0))
-    return Trial(from_unit(noisy, np.dtype(np.uint8)), vectors, biased, sharp, exact, "linear")
+    return _off_by_bias(from_unit(noisy, np.dtype(np.uint8)), vectors, sharp)
+
+
+def _off_by_bias(
+    picture: Pixels, vectors: Float32[ndarray, "h w 2"], sharp: Float32[ndarray, "h w 3"]
+) -> Trial:
+    biased = vectors + np.array(BIAS, np.float32)
+    return Trial(picture, vectors, paths_from_vectors(biased), sharp, paths_from_vectors(vectors), "linear")
 
 
 def _shaken(case: Case, place: Place, logs: Sequence[GyroLog], rng: np.random.Generator) -> Trial:

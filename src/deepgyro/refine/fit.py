@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from .lags import region_lags
-from .model import TERMS, Model, told_at
+from .model import TERMS, Model, mean_length, told_at
 from .statistic import Dips, Pyramid, Scale, region_dips
 
 TRUST = 0.5
@@ -116,7 +116,7 @@ def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
         for seed in region_lags(pyramid, Scale(level, 1.2), radius=radius).likeliest(count, apart=4.0):
             theta = np.zeros(TERMS)
             theta[1:6] = seed
-            coarse, fine, _ = _scales(_length(model, theta), pyramid)
+            coarse, fine, _ = _scales(mean_length(model.vectors(theta)), pyramid)
             theta, z, streaks = _followed(pyramid, model, coarse, theta, _UNTOLD * coarse.pixel / 2, reach=7)
             theta, finer, _ = _followed(pyramid, model, fine, theta, _UNTOLD * fine.pixel / 2, reach=5)
             found.append(_candidate(model, theta, z, finer, streaks))
@@ -125,10 +125,6 @@ def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
 
 def _candidate(model: Model, theta: ndarray, coarse: float, fine: float, streaks: float) -> Candidate:
     return Candidate(theta, coarse, fine, float(model.cost(theta[None])[0]), streaks)
-
-
-def _length(model: Model, theta: Float64[ndarray, " k"]) -> float:
-    return float(np.linalg.norm(model.vectors(theta), axis=-1).mean())
 
 
 def _halvings(height: int, width: int) -> int:

@@ -160,12 +160,14 @@ def correlate_lags(bent, direction, y, x, down, across, top, bottom, products, c
 
 @njit(**_FAST)
 def search_lags(
-    dips, energy, along, support, places, middle, tried, step, lens, lengths, spread, top, bottom, cost, more
-):
+    dips, energy, along, support, places, middle, tried, step, lens, free, lengths, spread, top, bottom,
+    cost, more,
+):  # fmt: skip
     """Fill cost (m,) and more (m, 3) with the likeliest roll and changes down the picture of each path.
 
-    middle (m, 2): the path at the centre, px of the level; tried: how many changes each way; see `lags.Lags`
-    for the others. cost is minus the logarithm of prior times likelihood, up to a constant.
+    middle (m, 2): the path at the centre, px of the level; tried: how many changes each way; free: as
+    `model.FREE`; see `lags.Lags` for the others. cost is minus the logarithm of prior times likelihood,
+    up to a constant.
     """
     regions, high, side = dips.shape
     radius = high - 1
@@ -203,10 +205,10 @@ def search_lags(
                     z = total / weight / np.interp(long / weight, lengths, spread)
                     z = min(z * np.sqrt(inside / regions), 0.0)
                     streaky = min(max(np.log(streaks / across), -2.0), 1.0)
-                    unlikely = 2 * np.log1p((roll / usual) ** 2)
+                    unlikely = 2 * np.log1p((roll / usual / free[0]) ** 2 / 4)
                     if changes > 0:
-                        unlikely += np.log1p((i * change / usual / 0.045) ** 2 / 4)
-                        unlikely += np.log1p((j * change / usual / 0.035) ** 2 / 4)
+                        unlikely += np.log1p((i * change / usual / free[1]) ** 2 / 4)
+                        unlikely += np.log1p((j * change / usual / free[2]) ** 2 / 4)
                     c = unlikely + 0.5 * streaky - z * z / 4
                     if c < best:
                         best = c

@@ -9,8 +9,8 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..threads import for_bands
-from .model import LENS
-from .statistic import LENGTHS, SPREAD, Pyramid, Scale, grid, over_any
+from .model import FREE, LENS, added_terms
+from .statistic import CAP, LENGTHS, SPREAD, Pyramid, Scale, grid, over_any
 
 DIRECTIONS = 64
 """Of half a turn, that second derivatives are taken in."""
@@ -61,7 +61,7 @@ class Lags:
             def band(top: int, bottom: int) -> None:
                 search_lags(
                     self.dips, self.energy, self.along, self.support, self.places, paths, tried, ROLL, LENS,
-                    LENGTHS, usual, top, bottom, cost, more,
+                    FREE, LENGTHS, usual, top, bottom, cost, more,
                 )  # fmt: skip
 
             for_bands(len(paths), 64, band)
@@ -82,9 +82,8 @@ class Lags:
 
     def _fields(self, thetas: Float64[ndarray, "m 5"]) -> Float64[ndarray, "m regions 2"]:
         u, v = self.places.T
-        x, y, roll, down_x, down_y = (a[:, None] for a in thetas.T)
-        far = LENS * (x * u + y * v)
-        return np.stack([x + (down_x - roll) * v + far * u, y + roll * u + down_y * v + far * v], -1)
+        terms = added_terms(u, v, LENS)[..., : thetas.shape[1]]
+        return np.asarray(np.einsum("rak,mk->mra", terms, thetas))
 
 
 def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
@@ -135,7 +134,7 @@ def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
     support = (counts / cells.reshape(-1, 1)).clip(0, 1)
     support = np.where(support < LEAST, 0, support)
     middle = everywhere.mean(1)
-    weight = energy * np.minimum(1, 1.5 * middle.mean() / middle)[:, None] * support
+    weight = energy * np.minimum(1, CAP * middle.mean() / middle)[:, None] * support
 
     def spread_out(values: ndarray) -> Float32[ndarray, "regions radius_1 side"]:
         out = np.zeros((len(values), radius + 1, 2 * radius + 1), np.float32)

@@ -64,7 +64,7 @@ class Model:
     @property
     def length(self) -> float:
         """Mean length of the told vectors, px."""
-        return float(np.linalg.norm(self.told, axis=-1).mean())
+        return mean_length(self.told)
 
     def vectors(self, theta: Float64[ndarray, " k"]) -> Float32[ndarray, "rows columns 2"]:
         """Return the blur vectors, px, where the told ones are."""
@@ -80,7 +80,7 @@ class Model:
         """Return what each term adds to the vectors at places, whose x and y are shares of the picture."""
         half = np.hypot(self.height, self.width) / 2
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
-        return np.concatenate([told_at(self.told, places)[:, :, None], _terms(x, y, self.lens)], -1)
+        return np.concatenate([told_at(self.told, places)[:, :, None], added_terms(x, y, self.lens)], -1)
 
     def cost(self, thetas: Float64[ndarray, "m k"]) -> Float64[ndarray, " m"]:
         """Return minus the logarithm of the prior.
@@ -100,6 +100,11 @@ class Model:
         return np.asarray(0.5 * lens.sum(1) + _tailed(squares).sum(1))
 
 
+def mean_length(vectors: Float[ndarray, "*n 2"]) -> float:
+    """Return the mean length of vectors."""
+    return float(np.linalg.norm(vectors, axis=-1).mean())
+
+
 def told_at(
     vectors: Float32[ndarray, "rows columns 2"], places: Float64[ndarray, "n 2"]
 ) -> Float32[ndarray, "n 2"]:
@@ -114,7 +119,9 @@ def _tailed(squares: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
     return np.asarray(2 * np.log1p(squares / 4))
 
 
-def _terms(x: Float64[ndarray, " n"], y: Float64[ndarray, " n"], lens: float) -> Float64[ndarray, "n 2 k_1"]:
+def added_terms(
+    x: Float64[ndarray, " n"], y: Float64[ndarray, " n"], lens: float
+) -> Float64[ndarray, "n 2 k_1"]:
     """Return what all terms but the first add at x and y from the centre, over half the diagonal."""
     one, no = np.ones(len(x)), np.zeros(len(x))
     along_x = [one + lens * x * x, lens * x * y, -y, y, no, x, no, x * x, x * y]
@@ -132,7 +139,7 @@ def _lens_of(told: Float32[ndarray, "rows columns 2"], height: int, width: int) 
         indexing="ij",
     )
     # Roll, the change of y down and the change across look alike but for three of them.
-    terms = np.delete(_terms(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
+    terms = np.delete(added_terms(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
     fitted = np.linalg.lstsq(terms.reshape(-1, terms.shape[-1]), told.reshape(-1).astype(np.float64))[0]
     turn, grows = fitted[:2], fitted[-2:]
     if np.hypot(*turn) < 4 * max(height, width) / 480:

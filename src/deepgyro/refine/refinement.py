@@ -12,7 +12,7 @@ from numpy import ndarray
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels
 from .fit import Candidate, blurred_along, candidates
-from .model import CorrectedField, Model
+from .model import CorrectedField, Model, mean_length
 from .statistic import Pyramid
 
 SURE = 0.7
@@ -101,7 +101,7 @@ def _found(pyramid: Pyramid, model: Model) -> Refined:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
     best, confidence = _best(candidates(pyramid, model), model, _WEIGHTS_UNTOLD)
     nothing = np.broadcast_to(np.float32(0), (model.height, model.width, 2, 2))
-    length = float(np.linalg.norm(model.vectors(best.theta), axis=-1).mean())
+    length = mean_length(model.vectors(best.theta))
     found = f"{length:.1f} px of blur, found in the picture"
     note = found if confidence >= SURE else "no blur is certain in the picture"
     return Refined(CorrectedField(nothing, best.theta), confidence, length, note)
@@ -122,10 +122,9 @@ def _confidence(best: Candidate, second: float, weights: Float64[ndarray, " 3"])
 
 def _distance(a: ndarray, b: ndarray) -> float:
     """Return the mean distance of two fields' blur vectors, px, either of which may be reversed."""
-    return float(min(np.linalg.norm(a - sign * b, axis=-1).mean() for sign in (1, -1)))
+    return min(mean_length(a - sign * b) for sign in (1, -1))
 
 
 def _said(vectors: ndarray, model: Model) -> str:
     """Return in words how a field was corrected."""
-    length = float(np.linalg.norm(vectors, axis=-1).mean())
-    return f"the picture says {length:.1f} px of blur, the gyro {model.length:.1f}"
+    return f"the picture says {mean_length(vectors):.1f} px of blur, the gyro {model.length:.1f}"
