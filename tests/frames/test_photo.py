@@ -2,6 +2,7 @@ import logging
 import struct
 import zlib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -43,7 +44,9 @@ def exif_block(orientation: int = 6) -> bytes:
     return exif.tobytes()
 
 
+@cache
 def icc_profile() -> bytes:
+    """One profile for all that ask: each new one carries the second in which it was made."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
