@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from importlib import import_module
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from PIL import Image
 
 import deepgyro
 from deepgyro import cli
-from deepgyro.blurfield import read_field
+from deepgyro.blur import Blur
+from deepgyro.blurfield import paths_from_vectors, read_field
 from deepgyro.cli import main
 from deepgyro.frames import read_photo
+from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
 
 HEIGHT, WIDTH = 48, 64
 GYRO = ["--gyro", "imu.csv", "--camera", "camera.yaml"]
@@ -252,10 +255,47 @@ def test_field_prints_one_json_object_and_looks_the_photo_up_in_a_table(run):
 
     report = json.loads(out)
     assert (code, err) == (0, [])
-    assert set(report) == {"width", "height", "t", "exposure", "blur_median_px", "blur_max_px", "files"}
+    about = {"width", "height", "t", "exposure", "blur_median_px", "blur_max_px", "files"}
+    assert set(report) == about | {"confidence", "correction_px", "note"}
     assert (report["width"], report["height"]) == (WIDTH, HEIGHT)
     assert (report["t"], report["exposure"]) == (10.1, 0.04)
     assert report["files"] == ["f.npz"]
+
+
+def pan_of(px: float) -> list[str]:
+    """Write a photo with 30 px of blur from left to right, and a gyro that tells so many px."""
+    photo = to_unit(read_photo(Path(str(files("deepgyro.data") / "coffee.jpg"))).pixels[:270, :480])
+    blurred = Blur(paths_from_vectors(np.full((270, 480, 2), (30, 0), np.float32)))(srgb_to_linear(photo))
+    Image.fromarray(from_unit(linear_to_srgb(blurred), np.dtype(np.uint8))).save("pan.png")
+    camera = CAMERA.replace("width: 64\nheight: 48", "width: 480\nheight: 270")
+    Path("long.yaml").write_text(camera.replace("[60, 60, 31.5, 23.5]", "[2000, 2000, 239.5, 134.5]"))
+    Path("pan.csv").write_text(HEADER + "".join(f"{10 + k / 100},0,{px / 80},0\n" for k in range(100)))
+    return ["field", "pan.png", "--gyro", "pan.csv", "--camera", "long.yaml", *WHEN]
+
+
+def test_the_photo_corrects_the_field_when_told_and_the_drawing_shows_both(run):
+    command = pan_of(36)
+
+    told = run(*command, "--json", "--picture", "told.png")
+    refined = run(*command, "--json", "--refine", "--picture", "both.png", "--out", "f.npz")
+
+    before, after = json.loads(told[1]), json.loads(refined[1])
+    black = [(read_photo(f"{name}.png").pixels.max(-1) < 30).sum() for name in ("told", "both")]
+    assert before["blur_median_px"] == pytest.approx(36, abs=0.5)
+    assert after["blur_median_px"] == pytest.approx(30, abs=0.7)
+    assert (before["confidence"], before["note"]) == (None, "")
+    assert after["confidence"] > 0.7
+    assert after["correction_px"] == pytest.approx(6, abs=0.7)
+    assert "the picture says" in after["note"]
+    assert black[1] > black[0] + 200  # what the gyro told
+    written = read_field("f.npz")[:, :]
+    assert np.linalg.norm(written[:, :, -1] - written[:, :, 0], axis=-1).mean() == pytest.approx(30, abs=0.7)
+
+
+@pytest.mark.parametrize("more", [["--reference", "row"], ["--out", "x.png,y.png"]])
+def test_a_field_that_the_photo_cannot_correct_ends_in_one_line(run, more):
+    assert_one_line(run("field", "a.png", *GYRO, *WHEN, "--refine", *more), "--refine needs", 2)
+    assert_one_line(run("field", *GYRO, *WHEN, "--refine"), "--refine needs the photo", 2)
 
 
 def test_field_overwrites_only_when_told(run):

@@ -278,6 +278,7 @@ def field(
     picture: Path | None = None,
     instants: Whole = 9,
     reference: Literal["row", "picture", "start"] = "picture",
+    refine: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -308,6 +309,8 @@ def field(
     reference
         "row": eq. 5 of the paper; "picture": the path in the sharp rolling-shutter picture; "start": the
         original program's. A pair of pictures always has two instants and "start".
+    refine
+        Let the photo correct the field; the drawing has what the gyro told in black over it.
     overwrite
         Replace files that exist.
     json
@@ -323,6 +326,7 @@ def field(
         picture=picture,
         n=instants,
         reference=reference,
+        refine=refine,
         overwrite=overwrite,
     )
     if json:
@@ -330,7 +334,8 @@ def field(
     else:
         made = f" -> {', '.join(report.files)}" if report.files else ""
         size = f"{report.width} x {report.height}"
-        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){made}")
+        said = f"  {report.note}" if report.note else ""
+        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){said}{made}")
     return 0
 
 
@@ -917,6 +922,42 @@ def refine(
         report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.share)
         bar.one_done()
     _print_bench(report, json, refine_shown(report.rows))
+    return 0
+
+
+@bench.command
+def corrections(
+    *,
+    data: Path = Path("../shared/data"),
+    recording: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    width: Whole = 960,
+    count: Whole = 20,
+    json: Flag = False,
+) -> int:
+    """List how the photos of real recordings correct their gyro, with the exact path and with eq. 5.
+
+    Parameters
+    ----------
+    data
+        Folder with real/shield_burst, iphone_office, iphone_billiards, mars and shield_crops.
+    recording
+        Only these; several may follow. The crops are always there.
+    width
+        To which the photos are made smaller, px.
+    count
+        Photos of each recording, at most.
+    json
+        Print one JSON object: a row a photo. Otherwise they are summed up.
+    """
+    from .benchmark import corrections as run_corrections
+    from .benchmark import corrections_shown
+    from .benchmark.recordings import RECORDINGS
+
+    with _Bar(1, "bench") as bar:
+        wanted = recording or tuple(RECORDINGS)
+        report = run_corrections(data, recordings=wanted, width=width, count=count, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, corrections_shown(report.rows))
     return 0
 
 

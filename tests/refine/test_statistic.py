@@ -42,7 +42,7 @@ def where_it_dips(image, told, reach=8):
     shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
     thetas = np.zeros((len(shifts), TERMS))
     thetas[:, 1:3] = shifts
-    z = dips.z(terms, thetas)
+    z = np.array([dips.z(terms, theta) for theta in thetas])
     return shifts[z.argmin()].tolist(), float(z.min())
 
 

@@ -1,6 +1,7 @@
 """Figures by command: what `deepgyro bench NAME` prints."""
 
 from .contenders import with_missing
+from .corrections import corrections, corrections_shown
 from .errors import errors, errors_shown
 from .features import features
 from .natural import natural
@@ -17,6 +18,8 @@ __all__ = [
     "BenchReport",
     "Row",
     "beside_paper",
+    "corrections",
+    "corrections_shown",
     "errors",
     "errors_shown",
     "features",

@@ -13,7 +13,11 @@ LONG_SIDE = 1600
 
 
 def draw_field(
-    field: Field, photo: UInt8[ndarray, "h w 3"] | None = None, *, spacing: float | None = None
+    field: Field,
+    photo: UInt8[ndarray, "h w 3"] | None = None,
+    *,
+    told: Field | None = None,
+    spacing: float | None = None,
 ) -> UInt8[ndarray, "a b 3"]:
     """Draw the paths of a field at their true length, coloured by direction.
 
@@ -26,6 +30,8 @@ def draw_field(
         Paths, px.
     photo
         The photo that lies under them, encoded; a white page if there is none.
+    told
+        Another field, of thin black paths over the first: what the gyro told, where the picture corrects it.
     spacing
         Distance between two paths in the drawing, px; by default so that they don't touch.
     """
@@ -43,6 +49,8 @@ def draw_field(
     if spacing is None:
         spacing = max(40.0, 1.2 * longest * scale)
     draw_paths(page, field, scale=scale, spacing=spacing)
+    if told is not None:
+        draw_paths(page, told, scale=scale, spacing=spacing, colour=(0, 0, 0))
     _draw_wheel(page, longest)
     return page
 

@@ -11,6 +11,7 @@ from ..blurfield import Field, Reference, field_extent, write_field, write_field
 from ..blurfield.picture import draw_field
 from ..errors import DeepGyroError
 from ..frames import Photo, check_writable, eight_bits, format_for, read_photo, write_photo, write_whole
+from ..refine import SURE, refine_field
 from .recording import Source, read_recording
 
 
@@ -25,6 +26,11 @@ class FieldReport:
     blur_median_px: float
     blur_max_px: float
     files: tuple[str, ...]
+    confidence: float | None = None
+    """That the corrected field is right; None where it was not to be corrected."""
+    correction_px: float | None = None
+    note: str = ""
+    """How the picture corrects the field."""
 
 
 def make_field(
@@ -35,6 +41,7 @@ def make_field(
     picture: Path | None = None,
     n: int = 9,
     reference: Reference = "picture",
+    refine: bool = False,
     overwrite: bool = False,
 ) -> FieldReport:
     """Compute the blur field of one exposure; write it, draw it; never hold more of it than a band of rows.
@@ -51,6 +58,8 @@ def make_field(
         A picture of the field.
     n, reference
         As in `blur_field`.
+    refine
+        Let the photo correct the field; where it is not sure, what the gyro told stays.
     overwrite
         Replace files that exist.
     """
@@ -58,6 +67,8 @@ def make_field(
         raise ValueError("--frames needs the photo that is to be looked up in it")
     if n < 2:
         raise ValueError(f"--instants is {n}: a path needs at least its start and its end")
+    if refine and (photo is None or len(out) == 2 or reference != "picture"):
+        raise ValueError("--refine needs the photo, --reference picture, and --out FIELD.npz")
     if len(out) == 1 and out[0].suffix.lower() != ".npz":
         raise ValueError(f"--out {out[0]}: FIELD.npz or FIELD_X.png,FIELD_Y.png is needed")
     for path in (*out, picture):  # all or none: found out before anything is written
@@ -77,12 +88,15 @@ def make_field(
     page = read_photo(photo) if photo else None
     height, width = page.pixels.shape[:2] if page else (recording.camera.height, recording.camera.width)
     try:
-        field = recording.motion(frame, height, width, n=n, reference=reference)
+        told = recording.motion(frame, height, width, n=n, reference=reference)
+        refined = refine_field(page.pixels, told.tabulated()) if refine and page else None
+        corrected = refined is not None and refined.confidence >= SURE and refined.field is not None
+        field: Field = refined.field if refined and refined.field and corrected else told
         median, longest, _ = field_extent(field)
         if len(out) == 1:
             write_whole(
                 out[0],
-                lambda file: write_field(file, field, t=field.t, exposure=field.exposure),
+                lambda file: write_field(file, field, t=told.t, exposure=told.exposure),
                 overwrite=overwrite,
             )
         elif out:
@@ -90,11 +104,14 @@ def make_field(
     except ValueError as error:
         raise DeepGyroError(f"{photo or source.gyro}: {error}") from error
     if picture is not None:
-        drawn = draw_field(field, eight_bits(page.pixels) if page else None)
-        record = {"field": str(photo), "t": field.t, "exposure": field.exposure}
+        drawn = draw_field(field, eight_bits(page.pixels) if page else None, told=told if corrected else None)
+        record = {"field": str(photo), "t": told.t, "exposure": told.exposure}
         write_photo(picture, Photo(drawn, "PNG", picture), record=record, overwrite=overwrite)
     written = tuple(str(path) for path in (*out, picture) if path)
-    return FieldReport(width, height, field.t, field.exposure, round(median, 2), round(longest, 2), written)
+    return FieldReport(
+        width, height, told.t, told.exposure, round(median, 2), round(longest, 2), written,
+        *((round(refined.confidence, 3), round(refined.correction_px, 2), refined.note) if refined else ()),
+    )  # fmt: skip
 
 
 def _write_pair(paths: tuple[Path, ...], field: Field, overwrite: bool) -> None:

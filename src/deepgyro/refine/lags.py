@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from ..threads import for_bands
 from .model import FREE, LENS, added_terms
-from .statistic import CAP, LENGTHS, SPREAD, Pyramid, Scale, grid, over_any
+from .statistic import EXPECTED, Pyramid, Scale, capped, grid, quartics, usual_spread, weakest
 
 DIRECTIONS = 64
 """Of half a turn, that second derivatives are taken in."""
@@ -22,21 +22,19 @@ PROMISING = 0.1
 """Share of the paths whose change down the picture is looked for too."""
 ROLL = 4.0
 """From one roll that is tried to the next, px of the level at half a diagonal from the centre."""
+NEAR = 3
+"""Rolls each way of the likeliest that are tried with the changes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lags:
     """What regions of a picture say of straight paths of any length and direction."""
 
-    dips: Float32[ndarray, "regions radius_1 side"]
-    """Correlation over what any picture has, times `energy`, by the path's y (from 0 on) and x (from -radius
-    on), px of the level."""
-    energy: Float32[ndarray, "regions radius_1 side"]
-    """Along the path; a region counts for no more than it may."""
-    along: Float32[ndarray, "2 regions radius_1 side"]
-    """Energy along the path, and across."""
-    support: Float32[ndarray, "regions radius_1 side"]
-    """Share of a region's places that such paths start and end inside the picture of."""
+    maps: Float32[ndarray, "5 regions m"]
+    """By the path's y (from 0 on) and x (from -radius on), px of the level, and zeros at the end: correlation
+    over what any picture has, times the weight; the weight; which share of the region's places such paths
+    start and end inside the picture of; and the energy along the path, and across."""
+    radius: int
     places: Float64[ndarray, "regions 2"]
     """x and y of the regions' centres, from the picture's, over half of its diagonal."""
     scale: Scale
@@ -47,30 +45,27 @@ class Lags:
         For each path at the centre the likeliest roll is looked for, and for long ones a change down the
         picture; `apart`: how far the fields differ at least, px of the level.
         """
-        from .kernels import search_lags
+        from .kernels import search_changes, search_rolls
 
-        radius = self.dips.shape[1] - 1
-        y, x = (a.ravel() for a in np.mgrid[0 : radius + 1, -radius : radius + 1])
-        inside = (x * x + y * y <= radius * radius) & ((y > 0) | (x >= 0))
-        middle = np.stack([x[inside], y[inside]], -1).astype(np.float64)
-        usual = SPREAD[min(self.scale.level, 1), self.scale.smoothing]
+        radius = self.radius
+        known = self.maps, self.places, radius
+        spread = usual_spread(self.scale)
+        cost, rolls = np.empty((2, radius + 1, 2 * radius + 1))
 
-        def search(paths: ndarray, tried: int) -> tuple[ndarray, ndarray]:
-            cost, more = np.empty(len(paths)), np.empty((len(paths), 3))
+        def roll(top: int, bottom: int) -> None:
+            search_rolls(*known, ROLL, LENS, FREE, spread, top, bottom, cost, rolls)
 
-            def band(top: int, bottom: int) -> None:
-                search_lags(
-                    self.dips, self.energy, self.along, self.support, self.places, paths, tried, ROLL, LENS,
-                    FREE, LENGTHS, usual, top, bottom, cost, more,
-                )  # fmt: skip
+        for_bands(radius + 1, 4, roll)
+        promising = np.argsort(cost, axis=None)[: max(count, int(PROMISING * np.isfinite(cost).sum()))]
+        y, x = np.divmod(promising, 2 * radius + 1)
+        middle = np.stack([x - radius, y, rolls.ravel()[promising]], -1).astype(np.float64)
+        cost, more = np.empty(len(middle)), np.empty((len(middle), 3))
 
-            for_bands(len(paths), 64, band)
-            return cost, more
+        def change(top: int, bottom: int) -> None:
+            search_changes(*known, middle, NEAR, ROLL, LENS, FREE, spread, top, bottom, cost, more)
 
-        cost, more = search(middle, 0)
-        promising = np.argsort(cost)[: max(count, int(PROMISING * len(cost)))]
-        cost[promising], more[promising] = search(middle[promising], 1)
-        thetas = np.concatenate([middle, more], 1)
+        for_bands(len(middle), 16, change)
+        thetas = np.concatenate([middle[:, :2], more], 1)
         fields = self._fields(thetas)
         found = []
         for _ in range(count):
@@ -92,63 +87,47 @@ def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
     Of each region, the places in the middle of the path are meant: it starts and ends half of its length
     away.
     """
-    from .kernels import correlate_lags
+    from .kernels import correlate_lags, fill_maps
 
     planes = pyramid.planes(scale)
     _, height, width = planes.shape
-    turns = np.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
-    a, b = np.cos(turns).astype(np.float32), np.sin(turns).astype(np.float32)
-    bent = np.tensordot(np.stack([a * a, 2 * a * b, b * b], 1), planes, 1)
     rows, columns = grid(height, width)
     down, across = (
         np.linspace(0, side, count + 1).astype(np.int64) for side, count in ((height, rows), (width, columns))
     )
-    y, x = (k.ravel() for k in np.mgrid[0 : radius + 1, -radius : radius + 1])
-    length = np.hypot(x, y)
-    kept = (length <= radius) & ((y > 0) | (x > 0)) & (length >= NEAREST)
-    y, x, length = y[kept], x[kept], length[kept]
-    direction = np.round(np.arctan2(y, x) % np.pi / np.pi * DIRECTIONS).astype(np.int64) % DIRECTIONS
+    turns = np.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
+    directions = np.stack([np.cos(turns), np.sin(turns)], -1)
+    y, x, first = _paths(radius)
     products = np.zeros((rows * columns, len(x)), np.float32)
     counts = np.zeros_like(products)
 
     def band(top: int, bottom: int) -> None:
-        correlate_lags(bent, direction, y, x, down, across, top, bottom, products, counts)
+        correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts)
 
-    for_bands(len(x), 256, band)
-    squares = np.stack(
-        [
-            np.square(bent[:, down[r] : down[r + 1], across[c] : across[c + 1]]).mean((1, 2))
-            for r in range(rows)
-            for c in range(columns)
-        ]
-    )
-    everywhere = np.maximum(squares, 1e-6)
-    energy = everywhere[:, direction]
-    correlation = products / np.maximum(counts, 1) / energy
-    weakest = everywhere.argmin(1)
-    axis = np.stack([np.cos(turns), np.sin(turns)], -1)[weakest]
-    beside = np.abs(x * axis[:, 1:] - y * axis[:, :1])
-    leak = (1 - everywhere.min(1)[:, None] / energy).clip(0, 1)
-    over = over_any(correlation, length, beside, leak, scale)
-    cells = np.diff(down)[:, None] * np.diff(across) / 2  # every other row is looked at
-    support = (counts / cells.reshape(-1, 1)).clip(0, 1)
-    support = np.where(support < LEAST, 0, support)
-    middle = everywhere.mean(1)
-    weight = energy * np.minimum(1, CAP * middle.mean() / middle)[:, None] * support
-
-    def spread_out(values: ndarray) -> Float32[ndarray, "regions radius_1 side"]:
-        out = np.zeros((len(values), radius + 1, 2 * radius + 1), np.float32)
-        out[:, y, x + radius] = values
-        return out
-
+    for_bands(DIRECTIONS, 4, band)
+    bends = pyramid.bends(scale)[:, :, :width]
+    sums = np.add.reduceat(np.add.reduceat(bends * bends, down[:-1], 1), across[:-1], 2)
+    places = np.diff(down)[:, None] * np.diff(across)
+    coefficients = quartics((sums / places).reshape(5, -1).T)
+    axes, least = weakest(coefficients)
+    cap = capped(coefficients @ np.array([3, 0, 1, 0, 3]) / 8)  # by the mean over all directions
+    maps = np.zeros((5, rows * columns, (radius + 1) * (2 * radius + 1) + 1), np.float32)
+    fill_maps(
+        products, counts, coefficients, least, axes, cap, places.ravel() / 2, y, x, radius, LEAST,
+        scale.smoothing, EXPECTED, maps,
+    )  # fmt: skip
     half = np.hypot(height, width) / 2
     v, u = ((edges[:-1] + edges[1:] - side) / 2 / half for edges, side in ((down, height), (across, width)))
-    crosswise = everywhere[:, (direction + DIRECTIONS // 2) % DIRECTIONS]
-    return Lags(
-        spread_out(over * weight),
-        spread_out(weight),
-        np.stack([spread_out(energy), spread_out(crosswise)]),
-        spread_out(support),
-        np.stack(np.meshgrid(u, v), -1).reshape(-1, 2),
-        scale,
-    )
+    return Lags(maps, radius, np.stack(np.meshgrid(u, v), -1).reshape(-1, 2), scale)
+
+
+def _paths(radius: int) -> tuple[Int64[ndarray, " m"], Int64[ndarray, " m"], Int64[ndarray, " n"]]:
+    """Return y and x of all paths, px, by direction, and where each direction's begin, and the end."""
+    y, x = (k.ravel() for k in np.mgrid[0 : radius + 1, -radius : radius + 1])
+    length = np.hypot(x, y)
+    kept = (length <= radius) & ((y > 0) | (x > 0)) & (length >= NEAREST)
+    y, x = y[kept], x[kept]
+    direction = np.round(np.arctan2(y, x) % np.pi / np.pi * DIRECTIONS).astype(np.int64) % DIRECTIONS
+    order = np.argsort(direction, kind="stable")
+    first = np.searchsorted(direction[order], np.arange(DIRECTIONS + 1))
+    return y[order], x[order], first

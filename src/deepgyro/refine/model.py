@@ -82,22 +82,17 @@ class Model:
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
         return np.concatenate([told_at(self.told, places)[:, :, None], added_terms(x, y, self.lens)], -1)
 
-    def cost(self, thetas: Float64[ndarray, "m k"]) -> Float64[ndarray, " m"]:
-        """Return minus the logarithm of the prior.
+    @property
+    def prior(self) -> tuple[bool, Float64[ndarray, " n"], float]:
+        """Whether a gyro told the field, the spread of the terms then, and `px`: of `kernels.unlikely`."""
+        spread = GYRO * np.r_[1.0, np.full(7, self.px)] if self.gyro else FREE
+        return self.gyro, spread, self.px
 
-        A turn has long tails where a gyro told the field, as translation has; without, all but the turn has.
-        """
-        turn = np.hypot(thetas[:, 1], thetas[:, 2])
-        unsure = 0.03 if self.gyro else 0.13
-        lens = (thetas[:, 8:] / (unsure * turn + 0.5 * self.px)[:, None]) ** 2
-        if self.gyro:
-            spread = GYRO * np.r_[1.0, np.full(7, self.px)]
-            squares = (thetas[:, :8] / spread) ** 2
-            shift = squares[:, 1:3].sum(1)
-            return np.asarray(0.5 * (squares.sum(1) - shift + lens.sum(1)) + _tailed(shift))
-        length = np.maximum(np.hypot(turn, 0.35 * thetas[:, 3]), 8 * self.px)
-        squares = (thetas[:, 3:8] / (FREE * length[:, None] + 0.2 * self.px)) ** 2
-        return np.asarray(0.5 * lens.sum(1) + _tailed(squares).sum(1))
+    def cost(self, theta: Float64[ndarray, " k"]) -> float:
+        """Return minus the logarithm of the prior."""
+        from .kernels import unlikely
+
+        return float(unlikely(theta, *self.prior))
 
 
 def mean_length(vectors: Float[ndarray, "*n 2"]) -> float:
@@ -112,11 +107,6 @@ def told_at(
     rows, columns = vectors.shape[:2]
     y, x = ((places[:, k] * count).astype(int) for k, count in ((1, rows), (0, columns)))
     return np.asarray(vectors[np.minimum(y, rows - 1), np.minimum(x, columns - 1)])
-
-
-def _tailed(squares: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-    """Return half the squares where they are small; less of larger ones (Student's t, three degrees)."""
-    return np.asarray(2 * np.log1p(squares / 4))
 
 
 def added_terms(

@@ -27,9 +27,12 @@ APART = 4.0
 """Candidates nearer than this are one, px."""
 
 # Logistic regression on training pairs (docs/experiments.md): that the blur vectors of the best candidate are
-# right to 12 % or 1.5 px, from the root of its lead over the next one and its streaks.
-_WEIGHTS = np.array([-6.1, 2.0, -2.0])
-_WEIGHTS_UNTOLD = np.array([-4.1, 1.7, -1.1])  # where nothing is told: to 12 % or 1.5 px as well
+# right to 12 % or 1.5 px, from the roots of its likelihood and of its lead over the next, and its streaks.
+_WEIGHTS = np.array([-5.9, 0.8, 1.25, -1.8])
+_WEIGHTS_UNTOLD = np.array([-7.3, 0.95, 1.2, -2.3])  # where nothing is told
+_BLURRED = np.array([-3.3, 2.35, 0.18])
+"""Logistic regression as well: that the picture is blurred, from the root of the best candidate's likelihood
+and `blurred_along` it; the threshold is such that of sharp and blurred pictures as many are mistaken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,8 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     found = _found(pyramid, Model.unknown(height, width))
     if found.confidence >= SURE:
         return replace(found, note=f"gyro and picture disagree: {found.note}")
-    if model.length > TELLING and blurred_along(pyramid, model.told) < 0:
+    odds = _BLURRED @ [1.0, _depth(best), blurred_along(pyramid, vectors)]
+    if model.length > TELLING and odds < 0:
         return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored")
     return Refined(field, confidence, 0.0, "the picture does not confirm the gyro")
 
@@ -114,10 +118,14 @@ def _best(found: Sequence[Candidate], model: Model, weights: ndarray) -> tuple[C
     return found[0], _confidence(found[0], min(others, default=0.0), weights)
 
 
-def _confidence(best: Candidate, second: float, weights: Float64[ndarray, " 3"]) -> float:
+def _confidence(best: Candidate, second: float, weights: Float64[ndarray, " 4"]) -> float:
     """Return the probability that the best candidate is right; `second`: the cost of the next other one."""
-    lead = np.clip(second - best.cost, 0, 10) ** 0.5
-    return float(1 / (1 + np.exp(-weights @ [1.0, lead, np.clip(best.streaks, -2, 1)])))
+    lead, streaks = np.clip(second - best.cost, 0, 10) ** 0.5, np.clip(best.streaks, -2, 1)
+    return float(1 / (1 + np.exp(-weights @ [1.0, _depth(best), lead, streaks])))
+
+
+def _depth(candidate: Candidate) -> float:
+    return float(np.clip(-candidate.cost, 0, 30) ** 0.5)
 
 
 def _distance(a: ndarray, b: ndarray) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
@@ -28,6 +28,10 @@ class Scale:
         return int(2**self.level)
 
 
+DIRECTIONS = np.stack([np.cos(np.arange(5) * np.pi / 5), np.sin(np.arange(5) * np.pi / 5)], -1)
+"""That second derivatives are taken in: five, since the product of two of them is a polynomial with five
+coefficients in the direction."""
+_TURNS = np.stack([np.cos(np.arange(36) * np.pi / 36), np.sin(np.arange(36) * np.pi / 36)], -1)
 ROWS, COLUMNS = 4, 6
 """Regions of a picture that is wider than high; of a higher one the other way round."""
 SIDE = 31
@@ -41,6 +45,8 @@ CAP = 1.5
 # shift over the smoothing; and how much it differs from picture to picture and shift to shift.
 _LAGS = np.array([0, 0.83, 1.67, 2.5, 3.33, 4.17, 5, 6, 99])
 _EXPECTED = np.array([1, 0.49, -0.24, -0.46, -0.32, -0.11, -0.03, 0, 0])
+EXPECTED = np.interp(np.arange(0.5, 7 * 32) / 32, _LAGS, _EXPECTED)
+"""The same, every 32nd of the smoothing."""
 LENGTHS = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
 SPREAD = {  # at LENGTHS, by the level (1: and above) and the smoothing
     (0, 1.2): np.array([0.15, 0.12, 0.09, 0.065, 0.06, 0.045, 0.03, 0.026, 0.022]),
@@ -71,22 +77,20 @@ class Dips:
     """How much wider than those of the reference the correlations of so small a picture spread by chance."""
     scale: Scale
 
-    def z(
-        self, basis: Float64[ndarray, "regions 2 k"], thetas: Float64[ndarray, "m k"]
-    ) -> Float64[ndarray, " m"]:
-        """Return how deep the dip is for ends shifted by basis times thetas (px), in standard deviations.
+    def z(self, basis: Float64[ndarray, "regions 2 k"], theta: Float64[ndarray, " k"]) -> float:
+        """Return how deep the dip is for ends shifted by basis times theta (px), in standard deviations.
 
         At most 0.
         """
-        from .kernels import add_up
+        from .kernels import depth
 
-        out = np.empty(len(thetas))
-        usual = SPREAD[min(self.scale.level, 1), self.scale.smoothing]
-        add_up(
-            self.dips, self.energy, self.vectors, basis / self.scale.pixel, np.ascontiguousarray(thetas),
-            LENGTHS, usual * self.spread, out,
-        )  # fmt: skip
-        return np.minimum(out, 0.0)
+        unit = basis / self.scale.pixel
+        return float(depth(self.dips, self.energy, self.vectors, unit, theta, self.usual, True))
+
+    @cached_property
+    def usual(self) -> Float64[ndarray, " n"]:
+        """`usual_spread`, of so small a picture."""
+        return self.spread * usual_spread(self.scale)
 
     def energy_along(self, vectors: Float[ndarray, "regions 2"]) -> float:
         """Return the mean energy of the second derivative along vectors."""
@@ -106,6 +110,7 @@ class Pyramid:
         self._image = image
         self._levels: list[ndarray] = []
         self._planes: dict[Scale, ndarray] = {}
+        self._bends: dict[Scale, ndarray] = {}
 
     def planes(self, scale: Scale) -> Float32[ndarray, "3 h w"]:
         """Return xx, xy and yy of the smoothed gray picture, its contrast made equal everywhere."""
@@ -121,6 +126,20 @@ class Pyramid:
                 [cv2.sepFilter2D(smooth, -1, x, y) for x, y in ((bend, keep), (slope, slope), (keep, bend))]
             )
         return self._planes[scale]
+
+    def bends(self, scale: Scale) -> Float32[ndarray, "5 h w_margin"]:
+        """Return the second derivatives in `DIRECTIONS`, and some columns of zeros beside them."""
+        from .kernels import MARGIN
+
+        if scale not in self._bends:
+            planes = self.planes(scale)
+            a, b = DIRECTIONS.T.astype(np.float32)
+            _, height, width = planes.shape
+            bends = np.zeros((5, height, width + MARGIN), np.float32)
+            mixed = np.stack([a * a, 2 * a * b, b * b], 1) @ planes.reshape(3, -1)
+            bends[:, :, :width] = mixed.reshape(5, height, width)
+            self._bends[scale] = bends
+        return self._bends[scale]
 
     @cached_property
     def noise(self) -> float:
@@ -178,17 +197,18 @@ def region_dips(
     stride
         Distance of the places that are looked at, px of the level.
     """
-    planes = pyramid.planes(scale)
-    _, height, width = planes.shape
+    bends = pyramid.bends(scale)
+    height, width = pyramid.planes(scale).shape[1:]
     places, first = _places(height, width, stride)
     rows, columns = (
         ((places[:, k] + 0.5) * (vectors.shape[1 - k] / side)).astype(int)
         for k, side in ((1, height), (0, width))
     )
     paths = vectors[rows, columns] / np.float32(scale.pixel)
-    sums = _correlations(planes, places - paths / 2, places + paths / 2, first, reach)
+    sums = _correlations(bends, places, paths, first, reach)
     means = np.add.reduceat(np.c_[paths, places], first[:-1]) / np.diff(first)[:, None]
-    return _dips(*sums, means[:, :2], (means[:, 2:] + 0.5) / (width, height), scale, stride)
+    middles = (means[:, 2:] + 0.5) / (width, height)
+    return _dips(*sums, means[:, :2].astype(np.float64), middles, scale, stride)
 
 
 def grid(height: int, width: int) -> tuple[int, int]:
@@ -196,6 +216,7 @@ def grid(height: int, width: int) -> tuple[int, int]:
     return (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
 
 
+@lru_cache(16)
 def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
     """Return x and y of places in a picture, region by region, and where each region's begin, and the end."""
     down, across = grid(height, width)
@@ -207,88 +228,81 @@ def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2
 
 
 def _correlations(
-    planes: Float32[ndarray, "3 h w"],
-    starts: Float32[ndarray, "n 2"],
-    ends: Float32[ndarray, "n 2"],
+    bends: Float32[ndarray, "5 h w_margin"],
+    places: Float32[ndarray, "n 2"],
+    paths: Float32[ndarray, "n 2"],
     first: Int64[ndarray, " m"],
     reach: int,
-) -> tuple[ndarray, ndarray, int]:
-    """Return `kernels.correlate` of all regions: products, squares, and how many places took part."""
-    from .kernels import correlate
+) -> tuple[Float32[ndarray, "regions 5 side wide"], Float32[ndarray, "regions 5"], int]:
+    """Return `kernels.correlate` of all regions: products, squares, and how many places took part.
+
+    By the coefficients of a^4, a^3 b, ..., b^4 of the direction (a, b).
+    """
+    from .kernels import MARGIN, correlate
 
     regions, side = len(first) - 1, 2 * reach + 1
-    products, squares = np.zeros((regions, 5, side, side), np.float32), np.zeros((regions, 5), np.float32)
-    counts = np.zeros(regions, np.int64)
+    products = np.zeros((regions, 5, side, -(-side // MARGIN) * MARGIN), np.float32)
+    squares, counts = np.zeros((regions, 5), np.float32), np.zeros(regions, np.int64)
+    ends = np.rint(places + paths / 2)  # between pixels is the start alone
+    starts, corners = ends - paths, ends.astype(np.int64) - reach
 
     def band(top: int, bottom: int) -> None:
-        correlate(planes, starts, ends, first, reach, top, bottom, products, squares, counts)
+        correlate(bends, starts, corners, first, side, top, bottom, products, squares, counts)
 
     for_bands(regions, 4, band)
-    return products, squares, int(counts.sum())
+    flat = _FROM_VALUES.T @ products.reshape(regions, 5, -1)
+    return flat.reshape(products.shape), quartics(squares), int(counts.sum())
 
 
 def _dips(
-    products: ndarray,
-    squares: ndarray,
+    products: Float32[ndarray, "regions 5 side wide"],
+    squares: Float32[ndarray, "regions 5"],
     points: int,
-    vectors: ndarray,
-    places: ndarray,
+    vectors: Float64[ndarray, "regions 2"],
+    places: Float64[ndarray, "regions 2"],
     scale: Scale,
     stride: int,
 ) -> Dips:
-    reach = (products.shape[-1] - 1) // 2
-    shift = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2), -1)  # x, y
-    ends = vectors[:, None, None] + shift
-    length = np.linalg.norm(ends, axis=-1)
-    powers = np.moveaxis(_powers(ends), -1, 1)
-    energy = np.maximum(np.einsum("rk,rkji->rji", squares, powers), 1e-6)
-    correlation = np.einsum("rkji,rkji->rji", products, powers) / energy
-    leak, beside = _leaks(squares, energy, ends)
-    over = over_any(correlation, length, beside, leak, scale)
-    middle = energy[:, reach, reach]
-    energy = energy * np.minimum(1, CAP * middle.mean() / middle)[:, None, None]
+    from .kernels import depths
+
+    regions, side = len(products), products.shape[2]
+    cap = capped((squares * _powers(vectors)).sum(1))
+    axes, least = weakest(squares)
+    dips, energy = np.empty((2, regions, side, side))
+    depths(products, squares, vectors, axes, least, scale.smoothing, EXPECTED, cap, dips, energy)
     fewer = max(1.0, np.sqrt(_AREA[min(scale.level, 1)] / max(points * stride**2, 1)))
-    return Dips(over * energy, energy, vectors, places, squares, points, float(fewer), scale)
+    return Dips(dips, energy, vectors, places, squares, points, float(fewer), scale)
 
 
-def over_any(
-    correlation: Float[ndarray, "*n"],
-    length: Float[ndarray, "*#n"],
-    beside: Float[ndarray, "*#n"],
-    leak: Float[ndarray, "*#n"],
-    scale: Scale,
-) -> Float[ndarray, "*n"]:
-    """Return correlations over what any picture has one length away, px of the level; see `_leaks`."""
-    nearest = 4.5 * scale.smoothing + 0.5
-    usual = leak * _expected(beside, scale) + (1 - leak) * _expected(length, scale)
-    over = (correlation - usual).clip(-0.6, 0.6) * (length - nearest).clip(0, 1)
-    return np.asarray(over * (1 - leak * (nearest + 1 - beside).clip(0, 1)))
+def capped(energy: Float[ndarray, " regions"]) -> Float64[ndarray, " regions"]:
+    """Return by how much to weaken the regions that have more energy than they may count for."""
+    return np.asarray(np.minimum(1, CAP * energy.mean() / np.maximum(energy, 1e-6)))
 
 
-def _expected(lags: Float[ndarray, "*n"], scale: Scale) -> Float[ndarray, "*n"]:
-    """Return the correlation of second derivatives that any picture has at lags, px of the level."""
-    return np.asarray(np.interp(lags / scale.smoothing, _LAGS, _EXPECTED))
+def quartics(values: Float[ndarray, "*n 5"]) -> Float[ndarray, "*n 5"]:
+    """Return the coefficients of a^4, a^3 b, ..., b^4 of what has values in the five `DIRECTIONS` (a, b)."""
+    return np.asarray(values @ _FROM_VALUES)
 
 
-def _leaks(
-    squares: Float32[ndarray, "regions 5"], energy: ndarray, ends: Float64[ndarray, "regions side side 2"]
-) -> tuple[Float64[ndarray, "regions side side"], Float64[ndarray, "regions side side"]]:
-    """Return which share of the energy along each path is that of what lies across the streaks, and how far
-    across them the path leads, px of the level.
+@cache
+def usual_spread(scale: Scale) -> Float64[ndarray, " n"]:
+    """Return how much correlations differ from picture to picture, every 1 / 4 px of the path's length."""
+    spread = SPREAD[min(scale.level, 1), scale.smoothing]
+    return np.asarray(np.interp(np.arange(0, LENGTHS[-1] + 0.25, 0.25), LENGTHS, spread))
 
-    Where a picture is streaky, a direction beside that of the streaks sees hardly anything but what lies
-    across, and that is correlated with itself as if the path led across alone.
-    """
-    turns = np.arange(36) * (np.pi / 36)
-    directions = np.stack([np.cos(turns), np.sin(turns)], -1)
-    least = (squares @ _powers(directions).T).argmin(1)
-    axis = directions[least]
-    weakest = np.einsum("rk,rk->r", squares, _powers(axis))
-    beside = np.abs(ends[..., 0] * axis[:, None, None, 1] - ends[..., 1] * axis[:, None, None, 0])
-    return (1 - weakest[:, None, None] / energy).clip(0, 1), beside
+
+def weakest(
+    squares: Float[ndarray, "regions 5"],
+) -> tuple[Float64[ndarray, "regions 2"], Float64[ndarray, " regions"]]:
+    """Return in which direction each region has the least energy, and that."""
+    energies = squares @ _powers(_TURNS).T
+    return _TURNS[energies.argmin(1)], energies.min(1)
 
 
 def _powers(vectors: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n 5"]:
     """Return a^4, a^3 b, ..., b^4 of each vector's direction (a, b)."""
     a, b = np.moveaxis(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-3), -1, 0)
     return np.stack([a**4, a**3 * b, a * a * b * b, a * b**3, b**4], -1)
+
+
+_FROM_VALUES = np.linalg.inv(_powers(DIRECTIONS)).T.astype(np.float32)
