@@ -63,6 +63,7 @@ def deblur(
     exposure: float | None = None,
     gyro_columns: str | None = None,
     field: str | None = None,
+    estimate: Literal["exposure", "offset"] | None = None,
     method: MethodName = "deepgyro",
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
@@ -90,6 +91,9 @@ def deblur(
         Columns and units of a log that does not say them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     field
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
+    estimate
+        What is not known, and the photos are to say: each one's exposure, or the clock's offset (within a
+        second of the camera file's; several photos with some blur are needed).
     method
         deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
         paper's baseline, in style.
@@ -103,7 +107,7 @@ def deblur(
     from .deblurring import Failure, Source, deblur_photos
 
     found = _photos(photos)
-    source = Source(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field))
+    source = Source(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field), estimate)
     reports: list[PhotoReport] = []
     failures: list[Failure] = []
     with _Bar(len(found), "photo") as bar:

@@ -23,6 +23,7 @@ from ..frames import (
 )
 from ..runtime import NETWORKS, weights_path
 from ..version import __version__
+from .estimation import with_exposure, with_offset
 from .picture import Method, deblur_picture
 from .recording import Recording, Source, read_recording
 
@@ -138,7 +139,10 @@ def deblur_photos(
     if method in NETWORKS:
         weights_path(method)  # before the first photo, not with each
     paths = output_paths(photos, out)
-    job = _Job(source, read_recording(source, photos), method, refine, overwrite, progress)
+    recording = read_recording(source, photos)
+    if recording and source.estimate == "offset":
+        recording = with_offset(recording, photos)
+    job = _Job(source, recording, method, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -202,6 +206,8 @@ class _Job:
         frame = self.recording.times[photo] if self.recording else None
         if frame:
             settings |= {"t": frame.t, "exposure": frame.exposure, "at": frame.at}
+        if self.source.estimate:
+            settings["estimate"] = self.source.estimate
         return settings
 
     @cached_property
@@ -218,8 +224,16 @@ class _Job:
     def field(self, picture: Photo, photo: Path) -> tuple[Field | None, str]:
         """Return a photo's field, or why there is none."""
         height, width = picture.pixels.shape[:2]
+        if self.recording is not None and self.source.estimate == "exposure":
+            recording, exposure = with_exposure(self.recording, photo, picture.pixels)
+            if exposure is None:
+                return None, "its exposure is not found in the picture"
+            field, note = recording.field(photo, height, width)
+            return field, note or f"exposure {exposure * 1000:.1f} ms, found in the picture"
         if self.recording is not None:
-            return self.recording.field(photo, height, width)
+            field, note = self.recording.field(photo, height, width)
+            offset = f"time_offset {self.recording.camera.time_offset:.4f} s, found in the photos"
+            return field, note or (offset if self.source.estimate else "")
         files = self.source.field
         if not files:
             return None, "no gyro for it"

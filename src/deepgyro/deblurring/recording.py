@@ -6,12 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..blurfield import Field, MotionField, Reference, exposed, motion_field, with_fewest_instants
 from ..camera import Camera, read_camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter
 from ..frames import LONGEST_EXPOSURE, Frame, match_frames, read_frames
 from ..telemetry import GyroLog, read_gyro
+
+SHORTEST = 1 / 4000
+"""Stands for an exposure that is not known yet, s."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Source:
     """Columns and units of a log without a header that says them."""
     field: tuple[Path, ...] = ()
     """One .npz, or the original program's two pictures."""
+    estimate: Literal["exposure", "offset"] | None = None
+    """What nobody told, and the pictures are to say."""
 
     def __post_init__(self) -> None:
         if self.field:
@@ -54,8 +60,15 @@ class Source:
         elif self.frames is not None:
             if self.time is not None or self.exposure is not None:
                 raise ValueError("--frames holds times and exposures: leave out --time and --exposure")
-        elif self.time is None or self.exposure is None:
-            raise ValueError("--gyro needs to know when: give --frames TABLE, or --time and --exposure")
+        elif self.time is None or (self.exposure is None and self.estimate != "exposure"):
+            raise ValueError(
+                "--gyro needs to know when: give --frames TABLE, or --time and --exposure (if that is not "
+                "known: --estimate exposure)"
+            )
+        if self.estimate and self.gyro is None:
+            raise ValueError("--estimate needs --gyro and --camera")
+        if self.estimate == "exposure" and self.exposure is not None:
+            raise ValueError("--exposure is given: leave it out, or --estimate exposure")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +136,8 @@ def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
             raise DeepGyroError(f"{source.camera}: has no {name}: add it (see docs/camera.md)")
     times: Mapping[Path, Frame | None]
     if source.frames is not None:
-        times = match_frames(read_frames(source.frames, photos), photos)
+        unknown = SHORTEST if source.estimate == "exposure" else None
+        times = match_frames(read_frames(source.frames, photos, exposure=unknown), photos)
         if not any(times.values()):
             raise DeepGyroError(
                 f"{source.frames}: names none of the photos ({photos[0].name}, ...): check its column file"
@@ -131,15 +145,16 @@ def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
     else:
         if len(photos) > 1:
             raise ValueError("--time is that of one photo: give --frames TABLE for several")
-        if source.time is None or source.exposure is None:
-            raise ValueError("time and exposure are needed")
-        times = {photo: Frame(photo, source.time, source.exposure) for photo in photos}
+        if source.time is None:
+            raise ValueError("a time is needed")
+        times = {photo: Frame(photo, source.time, source.exposure or SHORTEST) for photo in photos}
     recording = Recording(log, camera, times)
-    _check_coverage(recording)
+    if source.estimate != "offset":
+        check_coverage(recording)
     return recording
 
 
-def _check_coverage(recording: Recording) -> None:
+def check_coverage(recording: Recording) -> None:
     """Refuse a log that covers no photo at all: it belongs to another day."""
     camera, log = recording.camera, recording.log
     known = [frame for frame in recording.times.values() if frame]

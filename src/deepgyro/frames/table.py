@@ -54,14 +54,16 @@ class Frame:
 class _Columns:
     file: int | None
     t: int
-    exposure: int
+    exposure: int | None
     t_per_second: float
     exposure_per_second: float
     at: Literal["start", "middle"]
     count: int
 
 
-def read_frames(path: str | os.PathLike[str], photos: Sequence[Path] = ()) -> list[Frame]:
+def read_frames(
+    path: str | os.PathLike[str], photos: Sequence[Path] = (), *, exposure: float | None = None
+) -> list[Frame]:
     """Read all frames of a table, in its order.
 
     A table is a CSV file with a header, its times in s or in the unit that the header names
@@ -75,6 +77,8 @@ def read_frames(path: str | os.PathLike[str], photos: Sequence[Path] = ()) -> li
     photos
         The photos at hand. A table without a file column is for these, in their natural order (frame2 before
         frame10). With a file column they are not needed; where none is given, every file named must exist.
+    exposure
+        What stands for all exposures (s); the table then needs none.
 
     Raises
     ------
@@ -83,8 +87,8 @@ def read_frames(path: str | os.PathLike[str], photos: Sequence[Path] = ()) -> li
         has no file column and not as many rows as there are photos.
     """
     path = Path(path)
-    columns, rows = _rows(path)
-    frames = [_frame(path, line, fields, columns) for line, fields in rows]
+    columns, rows = _rows(path, exposure is None)
+    frames = [_frame(path, line, fields, columns, exposure) for line, fields in rows]
     if not frames:
         raise DeepGyroError(f"{path}: no rows; one line a photo is needed")
     if columns.file is None:
@@ -135,7 +139,7 @@ def natural_order(path: Path) -> list[tuple[str, int]]:
     return [(text.lower(), int(digits or -1)) for text, digits in parts]
 
 
-def _rows(path: Path) -> tuple[_Columns, list[tuple[int, list[str]]]]:
+def _rows(path: Path, timed: bool) -> tuple[_Columns, list[tuple[int, list[str]]]]:
     """Return the columns and the numbered lines of values."""
     try:
         text = path.read_text("utf-8-sig")
@@ -156,7 +160,7 @@ def _rows(path: Path) -> tuple[_Columns, list[tuple[int, list[str]]]]:
         (number, [field.strip() for field in next(csv.reader([line], skipinitialspace=True))])
         for number, line in lines
     ]
-    return _columns(path, rows[0][1]), rows[1:]
+    return _columns(path, rows[0][1], timed), rows[1:]
 
 
 def _integers(path: Path, number: int, line: str) -> list[str]:
@@ -169,7 +173,7 @@ def _integers(path: Path, number: int, line: str) -> list[str]:
     return fields
 
 
-def _columns(path: Path, header: list[str]) -> _Columns:
+def _columns(path: Path, header: list[str], timed: bool) -> _Columns:
     names = [_name_and_unit(name) for name in header]
 
     def find(what: str, known: Sequence[str]) -> int | None:
@@ -179,12 +183,13 @@ def _columns(path: Path, header: list[str]) -> _Columns:
             raise DeepGyroError(f"{path}: two columns for the {what}, {both}; keep one")
         return found[0] if found else None
 
-    file, t, exposure = find("file", _FILE), find("time", _START + _MIDDLE), find("exposure", _EXPOSURE)
-    if t is None or exposure is None:
+    file, t = find("file", _FILE), find("time", _START + _MIDDLE)
+    exposure = find("exposure", _EXPOSURE) if timed else None
+    if t is None or (exposure is None and timed):
         missing = "time" if t is None else "exposure"
         raise DeepGyroError(f"{path}: no column for the {missing} among {', '.join(header)}; {_NEED}")
     per_second = []
-    for i in (t, exposure):
+    for i in (t, t if exposure is None else exposure):
         name, unit = names[i]
         if not unit and name not in ("t", "exposure"):
             raise DeepGyroError(
@@ -202,12 +207,14 @@ def _name_and_unit(header: str) -> tuple[str, str]:
     return (head, tail) if head and tail in _PER_SECOND else (name, "")
 
 
-def _frame(path: Path, line: int, fields: list[str], columns: _Columns) -> Frame:
+def _frame(path: Path, line: int, fields: list[str], columns: _Columns, exposure: float | None) -> Frame:
     where = f"{path}, line {line}"
     if len(fields) != columns.count:
         raise DeepGyroError(f"{where}: {len(fields)} values; {columns.count} are needed")
     t = _number(where, "time", fields[columns.t]) / columns.t_per_second
-    exposure = _number(where, "exposure", fields[columns.exposure]) / columns.exposure_per_second
+    if exposure is None:
+        assert columns.exposure is not None
+        exposure = _number(where, "exposure", fields[columns.exposure]) / columns.exposure_per_second
     if not 0 < exposure <= LONGEST_EXPOSURE:
         raise DeepGyroError(
             f"{where}: the exposure is {exposure:g} s; over 0 and at most {LONGEST_EXPOSURE:g} s is needed, "

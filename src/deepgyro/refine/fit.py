@@ -78,7 +78,7 @@ def blurred_along(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"])
     Blur leaves little detail along the path: less than across, and less than a picture a quarter of the
     size has. Weights: logistic regression on training photos, sharp and blurred (docs/experiments.md).
     """
-    first = _halvings(*pyramid.size)
+    first = halvings(*pyramid.size)
     dips = [region_dips(pyramid, vectors, Scale(first + k, 1.2), reach=1) for k in (0, 2)]
     at = [told_at(vectors, part.places) for part in dips]
     fine, coarse = (part.energy_along(v) for part, v in zip(dips, at, strict=True))
@@ -114,8 +114,8 @@ def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
 
 def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
     found = []
-    for halvings, count, radius in SEEDS:
-        level = _halvings(model.height, model.width) + halvings
+    for more, count, radius in SEEDS:
+        level = halvings(model.height, model.width) + more
         if level < 0:
             continue
         for seed in region_lags(pyramid, Scale(level, 1.2), radius=radius).likeliest(count, apart=4.0):
@@ -149,7 +149,8 @@ def _candidate(model: Model, theta: ndarray, coarse: float, fine: float, streaks
     return Candidate(theta, coarse, fine, model.cost(theta), streaks)
 
 
-def _halvings(height: int, width: int) -> int:
+def halvings(height: int, width: int) -> int:
+    """Return how often a picture is halved until its longer side is about `SIZE`."""
     return max(0, round(math.log2(max(height, width) / SIZE)))
 
 
@@ -157,7 +158,7 @@ def _scales(length: float, pyramid: Pyramid) -> tuple[Scale, Scale, int]:
     """Return the coarse and the fine scale for paths of a length, px, and how far to look there, px of it."""
     if length < SHORT:
         return Scale(0, 1.2), Scale(0, 1.2), 14
-    level = min(_halvings(*pyramid.size), int(np.log2(length / SHORT)))
+    level = min(halvings(*pyramid.size), int(np.log2(length / SHORT)))
     level = max(level, int(np.ceil(np.log2(length / LONG))))
     return Scale(level + 1, 1.2), Scale(level, 1.8 if pyramid.noise > NOISY * 2**level else 1.2), 18
 

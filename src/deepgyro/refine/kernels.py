@@ -434,3 +434,34 @@ def _unlikely(total, weight, long, inside, length, roll, down_x, down_y, free, s
     quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
     z = min(total / weight / spread[quarters] * np.sqrt(inside), 0.0)
     return unlikely - z * z / 4
+
+
+@njit(**_FAST)
+def judge(maps, vectors, radius, spread, cost):
+    """Fill cost (m,) with minus the logarithm of the likelihood of fields.
+
+    vectors (m, regions, 2): their paths at the regions' centres, px of the level, none longer than `radius`;
+    for the others see `search_rolls`.
+    """
+    regions, side = vectors.shape[1], 2 * radius + 1
+    for m in range(len(vectors)):
+        total, weight, long = f32(0), f32(1e-9), f32(0)
+        inside, streaks, across = f32(0), f32(1e-9), f32(1e-9)
+        for r in range(regions):
+            x, y = vectors[m, r]
+            if y < 0:
+                x, y = -x, -y
+            row, column = i64(y + f32(0.5)), i64(x + f32(radius + 0.5))
+            if row > radius or x < -radius - 0.5 or column > 2 * radius:
+                continue
+            at = row * side + column
+            w = maps[1, r, at]
+            total += maps[0, r, at]
+            weight += w
+            long += w * (x * x + y * y)
+            inside += maps[2, r, at]
+            streaks += maps[3, r, at]
+            across += maps[4, r, at]
+        quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
+        z = min(total / weight / spread[quarters] * np.sqrt(inside / regions), f32(0))
+        cost[m] = 0.5 * min(max(np.log(streaks / across), -2.0), 1.0) - z * z / 4
