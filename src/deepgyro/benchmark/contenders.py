@@ -14,7 +14,8 @@ from ..blurfield import Field
 from ..deblurring import METHODS, Method, available_methods, deblur_picture
 from ..deblurring.picture import Encoding
 from ..light import Pixels
-from ..runtime import NETWORKS
+from ..runtime import NETWORKS, network, shipped
+from ..runtime.contract import Provenance
 from .baselines import BASELINES, FOLDER, baseline
 from .report import Row
 
@@ -71,10 +72,28 @@ def contenders(
     there: dict[str, Contender] = {BLURRED: as_it_came}
     there |= {method: partial(_deblurred, method) for method in available_methods()}
     there |= {own: as_it_came for own in known if own not in CONTENDERS}
-    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
     wanted = [name for name in known if not methods or name in methods]
-    there |= {name: baseline(path) for name, path in files.items() if name in wanted and path.exists()}
+    files = weights_files(baselines).items()
+    there |= {name: baseline(path) for name, path in files if name in wanted}
     return {name: there[name] for name in wanted if name in there}
+
+
+def weights_files(baselines: Path | None = None) -> dict[str, Path]:
+    """Return the baselines' files that are in a folder (None: that of the checkout)."""
+    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
+    return {name: path for name, path in files.items() if path.exists()}
+
+
+def provenance(baselines: Path | None = None) -> dict[str, Provenance]:
+    """Return what the weights that are there say of themselves, by their names."""
+    found: dict[str, Provenance] = {name: network(name).contract for name in shipped()}
+    return found | {name: baseline(path).contract for name, path in weights_files(baselines).items()}
+
+
+def trained(rows: Sequence[Row], baselines: Path | None = None) -> dict[str, str]:
+    """Return for how long the networks of some rows were trained, by their names."""
+    methods = {row.get("method") for row in rows}
+    return {name: known.trained for name, known in provenance(baselines).items() if name in methods}
 
 
 def as_it_came(
