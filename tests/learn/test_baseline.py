@@ -11,6 +11,7 @@ from PIL import Image
 from deepgyro.benchmark.baselines import BASELINES, vector_maps
 from deepgyro.benchmark.baselines import Baseline as Opened
 from deepgyro.benchmark.contenders import contenders
+from deepgyro.benchmark.speed import _network_jobs
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.learn import baseline
@@ -228,3 +229,8 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
         assert rows
         assert all(0 < float(row[-2]) < 40 for row in rows)  # dB, at 80 px
         assert f"{name}: trained for 1 steps, 0.0 hours of one core" in lines
+
+    for job in _network_jobs(False, tmp_path):
+        if job.method in BASELINES and job.precision == "fp32":
+            job.work()
+            assert job.parameters < 10_000

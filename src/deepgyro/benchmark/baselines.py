@@ -14,6 +14,7 @@ from ..blurfield import Field, paths_from_vectors
 from ..deblurring.picture import Encoding, deblur_picture
 from ..light import Pixels, from_unit, to_unit
 from ..refine import refine_field
+from ..runtime import Precision
 from ..runtime.contract import Provenance
 from ..runtime.session import compiled, open_session, read_model
 from ..threads import core_count
@@ -41,7 +42,7 @@ class BaselineContract(Provenance):
 class Baseline:
     """A network that sees a picture in one piece: a contender of the benches."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, precision: Precision = "fp32") -> None:
         """Open a file of `deepgyro export`.
 
         Raises
@@ -51,7 +52,7 @@ class Baseline:
         """
         model, text = read_model(path)
         self.contract = BaselineContract.from_json(text, source=str(path))
-        self._request = compiled(model, "fp32", core_count()).create_infer_request()
+        self._request = compiled(model, precision, core_count()).create_infer_request()
 
     def __call__(
         self,
