@@ -798,7 +798,8 @@ def errors(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
     count
         Photos.
     seed
@@ -849,7 +850,8 @@ def sharp(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
     count
         Photos.
     seed
@@ -965,7 +967,8 @@ def features(
         gyro/tum_vi/room3.csv.gz and gyro/inertialscale/D13/gyroscope.txt.gz; and the recordings
         real/shield_burst, real/iphone_office and real/iphone_billiards.
     method
-        Only these: unblurred, blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: unblurred, blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs
+        it: the picture corrects the field), baselines; several may follow.
     count
         Pairs of pictures of each scene and recording, at most.
     seed
@@ -1009,7 +1012,8 @@ def natural(
         photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
     count
         Photos of each recording, at most.
     seed

@@ -21,7 +21,9 @@ from .report import Row
 
 BLURRED = "blurred"
 """The input, for a method that does nothing."""
-CONTENDERS = (BLURRED, *METHODS, *BASELINES)
+REFINED = "deepgyro-refined"
+"""Our network as the command deblur runs it: the picture corrects the field first, or finds one."""
+CONTENDERS = (BLURRED, REFINED, *METHODS, *BASELINES)
 PLANNED = (*NETWORKS, *BASELINES)
 """Networks; those that are not there are shown as missing."""
 
@@ -71,6 +73,8 @@ def contenders(
         raise ValueError(f"method is {unknown[0]!r}; one of {', '.join(known)} is needed")
     there: dict[str, Contender] = {BLURRED: as_it_came}
     there |= {method: partial(_deblurred, method) for method in available_methods()}
+    if "deepgyro" in there:
+        there[REFINED] = _refined
     there |= {own: as_it_came for own in known if own not in CONTENDERS}
     wanted = [name for name in known if not methods or name in methods]
     files = weights_files(baselines).items()
@@ -116,6 +120,16 @@ def _deblurred(
     refine: bool = False,
 ) -> Pixels:
     return deblur_picture(image, field, method=method, encoding=encoding, refine=refine).image
+
+
+def _refined(
+    image: Pixels,
+    field: Field | Float32[ndarray, "h w 2"] | None,
+    *,
+    encoding: Encoding = "srgb",
+    refine: bool = True,
+) -> Pixels:
+    return _deblurred("deepgyro", image, field, encoding=encoding, refine=True)
 
 
 def with_missing(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:

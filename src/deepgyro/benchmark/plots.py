@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _OF_EACH = (
-    "0.45", "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:pink", "tab:brown",
+    "0.45", "black", "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:pink", "tab:brown",
     "tab:cyan",
 )  # fmt: skip
 COLOURS = dict(zip(CONTENDERS, _OF_EACH, strict=True))
