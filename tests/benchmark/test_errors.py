@@ -8,7 +8,7 @@ from PIL import Image
 from deepgyro.benchmark import errors, errors_shown, with_missing
 from deepgyro.benchmark.contenders import contenders
 from deepgyro.benchmark.datafolder import held_logs
-from deepgyro.benchmark.errors import LENGTHS
+from deepgyro.benchmark.errors import LENGTHS, errors_by_method
 from deepgyro.benchmark.mistakes import mistakes
 from deepgyro.benchmark.scores import psnr
 from deepgyro.benchmark.shots import drawn, take_shot
@@ -154,6 +154,20 @@ def test_for_a_person_lengths_are_columns_the_input_is_one_row_and_what_is_not_t
     assert [row["psnr, 20 px"] for row in of_m] == [20, 21]
     assert second_missing["method"] == "deepgyro-fast (missing)"
     assert second_missing["psnr, 8 px"] is None
+
+
+def test_on_a_page_methods_are_columns_and_what_is_not_there_is_missing():
+    rows = [
+        {"method": method, "error": "bias", "level": 0.0, "blur_px": px, "psnr": px + k, "psnr_in": 9.0}
+        for k, method in enumerate(("blurred", "deepgyro"))
+        for px in (8, 20)
+    ]
+
+    first, second = errors_by_method(rows)
+
+    assert list(first)[:5] == ["error", "level", "blur_px", "blurred", "deepgyro"]
+    assert (first["blurred"], second["deepgyro"]) == (8, 21)
+    assert first["deblurgan"] == "missing"
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):

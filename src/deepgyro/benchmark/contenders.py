@@ -133,11 +133,13 @@ def _refined(
 
 
 def with_missing(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:
-    """Return rows for a person: below them, without a number, the networks that are not there yet.
-
-    Those of all methods, or of the ones that were asked for.
-    """
-    shown = {row["method"] for row in rows}
-    absent = [name for name in PLANNED if name not in shown and (not methods or name in methods)]
+    """Return rows for a person: below them, without a number, the networks that are not there yet."""
     empty = dict.fromkeys(rows[0]) if rows else {}
+    absent = missing_networks(rows, methods)
     return [*rows, *({**empty, "method": f"{name} (missing)"} for name in absent)]
+
+
+def missing_networks(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[str]:
+    """Return the networks that no row is of: of all, or of the ones that were asked for."""
+    shown = {row["method"] for row in rows}
+    return [name for name in PLANNED if name not in shown and (not methods or name in methods)]

@@ -17,7 +17,7 @@ from ..errors import DeepGyroError
 from ..frames import check_writable, write_whole
 from .contenders import PLANNED, provenance, with_missing
 from .errors import COUNT as WRONG_COUNT
-from .errors import errors, errors_shown
+from .errors import errors, errors_by_method
 from .features import COUNT as PAIR_COUNT
 from .features import features
 from .natural import COUNT as NATURAL_COUNT
@@ -63,6 +63,8 @@ class Bench:
 
     name: str
     run: Callable[[Settings, Progress], Chapter]
+    minutes: float = 1.0
+    """About how long it takes, beside the others: for the time left."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,12 @@ def make_results(
     settings = Settings(data, baselines, quick)
     folder = page.with_suffix(".parts")
     parts: list[Part] = []
-    for k, bench in enumerate(benches):
+    done, total = 0.0, sum(bench.minutes for bench in benches)
+    for bench in benches:
 
-        def tick(share: float, done: int = k) -> None:
+        def tick(share: float, done: float = done, bench: Bench = bench) -> None:
             if progress:
-                progress((done + share) / len(benches))
+                progress((done + share * bench.minutes) / total)
 
         file = folder / f"{bench.name}.json"
         part = _read_part(file, settings) if resume else None
@@ -155,6 +158,7 @@ def make_results(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped: what was finished is kept; --resume goes on from it") from None
         tick(1.0)
+        done += bench.minutes
     made = report("report", [row for part in parts for row in part.rows])
     first = [Section("Networks", _ABOUT, networks_shown(baselines), level=2)]
     body = "\n".join([sections_html(first), *(part.html for part in parts)])
@@ -194,15 +198,15 @@ def results_shown(rows: Sequence[Row]) -> list[Row]:
 
 def all_benches() -> Iterator[Bench]:
     """Yield every bench, in the order of the page."""
-    yield Bench("table1", _table1)
-    yield Bench("errors", _errors)
-    yield Bench("refine", _refine)
-    yield Bench("sharp", _sharp)
-    yield Bench("features", _features)
-    yield Bench("natural", _natural)
-    yield Bench("sync", _sync)
-    yield Bench("speed", _speed)
-    yield Bench("synthesis", _synthesis)
+    yield Bench("table1", _table1, minutes=12.0)
+    yield Bench("errors", _errors, minutes=12.0)
+    yield Bench("refine", _refine, minutes=6.0)
+    yield Bench("sharp", _sharp, minutes=2.0)
+    yield Bench("features", _features, minutes=10.0)
+    yield Bench("natural", _natural, minutes=4.0)
+    yield Bench("sync", _sync, minutes=5.0)
+    yield Bench("speed", _speed, minutes=12.0)
+    yield Bench("synthesis", _synthesis, minutes=1.0)
 
 
 def _run(bench: Bench, settings: Settings, file: Path, tick: Progress) -> Part:
@@ -248,11 +252,9 @@ def _table1(told: Settings, tick: Progress) -> Chapter:
 
 def _errors(told: Settings, tick: Progress) -> Chapter:
     made = errors(told.data, baselines=told.baselines, count=1 if told.quick else WRONG_COUNT, progress=tick)
-    shown = with_missing(errors_shown(made.rows))
     plot = Panel("PSNR gained over the blurred input", _decoded(errors_png(made.rows)), wide=True)
-    return Chapter(
-        made.rows, [Section("Wrong fields", "PSNR in dB after deblurring with them.", shown, [plot])]
-    )
+    text = "PSNR in dB after deblurring with them; blur_px is the mean length of the blur."
+    return Chapter(made.rows, [Section("Wrong fields", text, errors_by_method(made.rows), [plot])])
 
 
 def _refine(told: Settings, tick: Progress) -> Chapter:

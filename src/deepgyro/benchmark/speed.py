@@ -40,7 +40,7 @@ from ..runtime.weights import Name
 from ..synthesis import hand_shake
 from ..telemetry import GyroLog
 from .baselines import SAME_BUDGET, Baseline, baseline
-from .contenders import PLANNED, weights_files
+from .contenders import missing_networks, weights_files
 from .memory import memory_rise
 from .paper_network import GMAC, PARAMETERS, paper_network
 from .peers import blur_by_remap, field_row_by_row
@@ -154,8 +154,7 @@ def speed_shown(rows: Sequence[Row]) -> list[Row]:
     papers = {_conditions(row): row["ms_median"] for row in rows if row["method"] == PAPERS}
     shown = [{**row, "times_faster": _times_faster(row, papers.get(_conditions(row)))} for row in rows]
     empty = dict.fromkeys(shown[0]) if shown else {}
-    there = {row["method"] for row in rows}
-    missing = [name for name in PLANNED if name not in there and name != SAME_BUDGET]
+    missing = [name for name in missing_networks(rows) if name != SAME_BUDGET]
     return shown + [{**empty, "what": "network", "method": f"{name} (missing)"} for name in missing]
 
 
