@@ -193,10 +193,14 @@ def test_the_papers_figures_stand_below_ours_and_what_is_missing_has_none(report
     assert first["10 px"] == f"{report.rows[0]['psnr']:.2f} {report.rows[0]['ssim']:.3f}"
     assert (paper["method"], paper["10 px"]) == ("  the paper's blurred", "23.41 0.792")
     absent = [line for line in shown if "(missing)" in line["method"]]
-    assert [line["method"].split()[0] for line in absent] == 2 * [
-        method for method, *_ in COLUMNS if method not in METHODS
-    ]
+    assert sorted(line["method"].split()[0] for line in absent) == sorted(
+        2 * [method for method, *_ in COLUMNS if method not in METHODS]
+    )
     assert all(line["10 px"] is None and line["20 px"] is None for line in absent)
+    alike = [line["method"] for line in shown if line["field"] == "exact" and line["blurred in"] == "encoded"]
+    assert alike[:2] == ["deepgyro", "deepgyro-fast (missing)"]  # those that DeepGyro* is comparable with
+    star = [line["method"] for line in shown].index("  the paper's DeepGyro*")
+    assert {line["field"] for line in shown[star - 4 : star]} == {"exact"}
     assert not any("paper's" in line["method"] for line in shown if line["blurred in"] == "linear")
     assert not any("paper's" in line["method"] for line in beside_paper(report.rows, published=False))
 

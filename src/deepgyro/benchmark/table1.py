@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,6 +28,8 @@ Given = Literal["exact", "biased", "none"]
 BlurredIn = Literal["encoded", "linear"]
 BLURRED_IN: tuple[BlurredIn, ...] = get_args(BlurredIn)
 """What was blurred: the encoded (sRGB) values, as in the paper; or the light, as in a camera."""
+
+_GIVEN: tuple[Given, ...] = get_args(Given)
 
 LENGTHS = (10, 20, 40, 60, 80)  # px
 DIRECTION = 45.0
@@ -233,31 +235,41 @@ def make_case(
 def beside_paper(rows: Sequence[Row], methods: Sequence[str] = (), *, published: bool = True) -> list[Row]:
     """Return rows for a person: PSNR and SSIM of each length side by side, and what is missing without.
 
-    Below the columns that the paper has too come its own figures, if they are `published` of these pictures.
-    Missing are networks whose weights are not there: of all methods, or of the ones that were asked for.
+    Those that were given the same come together; below those that the paper's figures are comparable with
+    come these, if they are `published` of these pictures. Missing are networks whose weights are not there:
+    of all methods, or of the ones that were asked for.
     """
     there = {row["method"] for row in rows}
     lengths = list(dict.fromkeys(row["blur_px"] for row in rows))
     found = {tuple(row[key] for key in (*_KEYS, "blur_px")): row for row in rows}
+    wanted = [column for column in COLUMNS if column[0] in there or not methods or column[0] in methods]
+    names = [*(paper.name for paper in PAPER.values()), ""]
+    wanted.sort(key=lambda c: (c[0] != "blurred", _GIVEN.index(c[1]), names.index(_paper_name(c))))
     shown: list[Row] = []
     for made_in in dict.fromkeys(row["blurred_in"] for row in rows):
-        for column in COLUMNS:
-            method, given, refine = column
-            if method in there:
-                own = [found.get((made_in, *column, L)) for L in lengths]
+        for _, alike in groupby(wanted, lambda column: (column[1], _paper_name(column))):
+            for method, given, refine in (columns := list(alike)):
+                own = [found.get((made_in, method, given, refine, L)) for L in lengths]
                 cells = [_cell(row["psnr"], row["ssim"]) if row else None for row in own]
-            elif not methods or method in methods:
-                cells = [None] * len(lengths)
-            else:
-                continue
-            name = method if method in there else f"{method} (missing)"
-            shown.append(_line(made_in, name, given, refine, lengths, cells))
-            paper = PAPER.get((method, given)) if published and made_in == "encoded" else None
+                name = method if method in there else f"{method} (missing)"
+                shown.append(_line(made_in, name, _told(given, refine), lengths, cells))
+            paper = PAPER.get(columns[0][:2]) if published and made_in == "encoded" else None
             if paper:
                 figures = dict(zip(map(str, LENGTHS), map(_cell, paper.psnr, paper.ssim), strict=True))
                 cells = [figures.get(str(L)) for L in lengths]
-                shown.append(_line(made_in, f"  the paper's {paper.name}", None, None, lengths, cells))
+                shown.append(_line(made_in, f"  the paper's {paper.name}", None, lengths, cells))
     return shown
+
+
+def _paper_name(column: tuple[str, Given, bool]) -> str:
+    """Return the name of the paper's column that one of ours is comparable with, if there is one."""
+    paper = PAPER.get(column[:2])
+    return paper.name if paper else ""
+
+
+def _told(given: Given, refine: bool) -> str:
+    """Return the field that a method worked with, in words."""
+    return given if not refine else "none: found" if given == "none" else f"{given}, refined"
 
 
 def _row(
@@ -277,20 +289,10 @@ def _row(
 
 
 def _line(
-    blurred_in: object,
-    method: str,
-    given: str | None,
-    refine: bool | None,
-    lengths: Sequence[object],
-    cells: Sequence[str | None],
+    made_in: object, method: str, told: str | None, lengths: Sequence[object], cells: Sequence[str | None]
 ) -> Row:
-    told = None if given is None else f"{given}, refined" if refine and given != "none" else given
-    return {
-        "blurred in": str(blurred_in),
-        "method": method,
-        "field": told,
-        **{f"{L} px": cell for L, cell in zip(lengths, cells, strict=True)},
-    }
+    figures = {f"{L} px": cell for L, cell in zip(lengths, cells, strict=True)}
+    return {"blurred in": str(made_in), "method": method, "field": told, **figures}
 
 
 def _cell(psnr: object, ssim: object) -> str:
