@@ -142,6 +142,7 @@ def make_results(
         raise ValueError(f"--only {unknown[0]}: there is no such bench; one of {', '.join(names)} is needed")
     benches = [bench for bench in benches if not only or bench.name in only]
     settings = Settings(data, baselines, quick)
+    networks = networks_shown(baselines)  # before the hour that the rest takes
     folder = page.with_suffix(".parts")
     parts: list[Part] = []
     done, total = 0.0, sum(bench.minutes for bench in benches)
@@ -160,7 +161,7 @@ def make_results(
         tick(1.0)
         done += bench.minutes
     made = report("report", [row for part in parts for row in part.rows])
-    first = [Section("Networks", _ABOUT, networks_shown(baselines), level=2)]
+    first = [Section("Networks", _ABOUT, networks, level=2)]
     body = "\n".join([sections_html(first), *(part.html for part in parts)])
     write_page(page, "deepgyro: results", body, made, overwrite=overwrite)
     if markdown:
