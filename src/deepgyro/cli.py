@@ -1074,7 +1074,7 @@ def report(
     quick
         Few pictures: to see that all is well.
     resume
-        Go on: what is kept there with the same settings is not measured again.
+        Go on: what is kept there of the same settings and weights is not measured again.
     overwrite
         Replace files of these names.
     json
@@ -1095,7 +1095,7 @@ def report(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, results_shown(report.rows))
+    _print_bench(report, json, results_shown(report.rows), baselines)
     return 0
 
 

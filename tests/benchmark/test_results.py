@@ -102,8 +102,11 @@ def test_after_a_break_the_rest_is_done_and_nothing_twice(held, tmp_path):
     assert parts[0] == parts[1]
 
 
-def test_what_was_found_with_other_settings_is_not_taken(held, tmp_path):
-    make_results(held, tmp_path / "r.html", quick=True, benches=BENCHES)
+@pytest.mark.parametrize("changed", ["settings", "weights"])
+def test_what_was_found_with_others_is_not_taken(held, tmp_path, monkeypatch, changed):
+    make_results(held, tmp_path / "r.html", quick=changed == "settings", benches=BENCHES)
+    if changed == "weights":
+        monkeypatch.setattr("deepgyro.benchmark.results.provenance", lambda _: {})
 
     with pytest.raises(AssertionError, match="before"):
         make_results(

@@ -47,6 +47,8 @@ class Settings:
     data: Path
     baselines: Path | None = None
     quick: bool = False
+    networks: str = ""
+    """Which weights are there, and for how long they were trained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,8 @@ def make_results(
     only
         Names of the benches that are wanted; with none named, all.
     resume
-        Take from that folder what was found with the same settings, and run only the other benches.
+        Take from that folder what was found with the same settings and weights, and run only the other
+        benches.
     benches
         Which; by default `all_benches`.
     overwrite
@@ -141,8 +144,9 @@ def make_results(
     if unknown := [name for name in only if name not in names]:
         raise ValueError(f"--only {unknown[0]}: there is no such bench; one of {', '.join(names)} is needed")
     benches = [bench for bench in benches if not only or bench.name in only]
-    settings = Settings(data, baselines, quick)
     networks = networks_shown(baselines)  # before the hour that the rest takes
+    weights = ", ".join(f"{row['network']}: {row['trained']}" for row in networks)
+    settings = Settings(data, baselines, quick, weights)
     folder = page.with_suffix(".parts")
     parts: list[Part] = []
     done, total = 0.0, sum(bench.minutes for bench in benches)
@@ -199,11 +203,11 @@ def results_shown(rows: Sequence[Row]) -> list[Row]:
 
 def all_benches() -> Iterator[Bench]:
     """Yield every bench, in the order of the page."""
-    yield Bench("table1", _table1, minutes=12.0)
-    yield Bench("errors", _errors, minutes=12.0)
+    yield Bench("table1", _table1, minutes=20.0)
+    yield Bench("errors", _errors, minutes=8.0)
     yield Bench("refine", _refine, minutes=6.0)
     yield Bench("sharp", _sharp, minutes=2.0)
-    yield Bench("features", _features, minutes=10.0)
+    yield Bench("features", _features, minutes=20.0)
     yield Bench("natural", _natural, minutes=4.0)
     yield Bench("sync", _sync, minutes=5.0)
     yield Bench("speed", _speed, minutes=12.0)
