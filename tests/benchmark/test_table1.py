@@ -45,7 +45,7 @@ def data(tmp_path_factory):
     for k, name in enumerate(PLANAR):
         place = folder / "eval/oxford_affine" / name
         place.mkdir(parents=True)
-        pixels = (255 * picture(height=120, width=140, seed=k)).astype(np.uint8)
+        pixels = (255 * picture(height=90, width=110, seed=k)).astype(np.uint8)
         Image.fromarray(pixels).save(place / "img1.png")
     return folder
 
