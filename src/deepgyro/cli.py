@@ -45,8 +45,8 @@ MethodName = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Whole = Annotated[int, Parameter(converter=_whole)]
 Methods = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 _BASELINES = (
-    "Folder with weights: deepgyro-paper.onnx, deepblind-paper.onnx, deblurgan.onnx; "
-    "by default the checkout's checkpoints."
+    "Folder with weights: deepgyro-paper.onnx, deepblind-paper.onnx, deblurgan.onnx and, of our network "
+    "trained as long, deepgyro-90min.onnx; by default the checkout's checkpoints."
 )
 Baselines = Annotated[Path | None, Parameter(help=_BASELINES)]
 MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
@@ -632,20 +632,24 @@ app.command(bench)
 
 @bench.command
 def speed(
-    *, repeats: Whole = 15, large: Annotated[bool, Parameter(negative="--small")] = True, json: Flag = False
+    *,
+    repeats: Whole = 15,
+    large: Annotated[bool, Parameter(negative="--small")] = True,
+    baselines: Baselines = None,
+    json: Flag = False,
 ) -> int:
     """Time fields, the blur operator, networks and whole pictures, beside peers.
 
-    "network": all that runs once the field is known; times_faster: than the paper's network, in the same
-    runtime, precision and run. "deblur": from an 8-bit picture and its field to an 8-bit picture, without
-    refinement.
+    "network": all that runs once the field is known; times_faster: than the paper's network in OpenVINO, at
+    the same precision and size, in the same run. "deblur": from an 8-bit picture and its field to an 8-bit
+    picture, without refinement.
 
     Parameters
     ----------
     repeats
         Counted runs of each; a fifth of them of what takes seconds.
     large
-        Also pictures of 1080p and 12 Mpx (some minutes more).
+        Also pictures of 720p, 1080p and 12 Mpx (a quarter of an hour more).
     json
         Print one JSON object.
     """
@@ -653,9 +657,9 @@ def speed(
     from .benchmark import speed_shown
 
     with _Bar(1, "bench") as bar:
-        report = run_speed(repeats=repeats, large=large, progress=bar.share)
+        report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, speed_shown(report.rows))
+    _print_bench(report, json, speed_shown(report.rows), baselines)
     return 0
 
 
@@ -733,31 +737,49 @@ def synthesis(
 def table1(
     *,
     data: Path = Path("../shared/data"),
+    images: Path | None = None,
     method: Methods = (),
     baselines: Baselines = None,
+    directions: Whole = 1,
+    blurred_in: Literal["encoded", "linear"] | None = None,
     json: Flag = False,
 ) -> int:
     """Make the paper's Table 1 (uniform straight blur, noise of 30 dB), beside the published figures.
 
-    The blur is made on encoded (sRGB) values, as in the paper; "biased" fields are off by (5, 3) px. SSIM is
-    of the picture as a volume of height x width x 3 (uniform window of side 7). Needs the extra: bench.
+    Each length has PSNR (dB) and SSIM (of the picture as a volume of height x width x 3, uniform window of
+    side 7); "biased" fields are off by (5, 3) px. Needs the extra: bench.
 
     Parameters
     ----------
     data
         Folder with eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
+    images
+        Folder of sharp photos that are taken instead.
     method
         Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+    directions
+        Take the mean over so many directions of the blur; 1: that of the paper, 45 degrees.
+    blurred_in
+        What is blurred: the encoded (sRGB) values, as in the paper, or the light they stand for, as in a
+        camera; by default both, a table each.
     json
         Print one JSON object.
     """
-    from .benchmark import beside_paper
+    from .benchmark import BLURRED_IN, beside_paper
     from .benchmark import table1 as run_table1
 
     with _Bar(1, "bench") as bar:
-        report = run_table1(data, methods=method, baselines=baselines, progress=bar.share)
+        report = run_table1(
+            data,
+            images=images,
+            methods=method,
+            baselines=baselines,
+            directions=directions,
+            blurred_in=(blurred_in,) if blurred_in else BLURRED_IN,
+            progress=bar.share,
+        )
         bar.one_done()
-    _print_bench(report, json, beside_paper(report.rows, method))
+    _print_bench(report, json, beside_paper(report.rows, method, published=not images), baselines)
     return 0
 
 
@@ -785,7 +807,8 @@ def errors(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
     count
         Photos.
     seed
@@ -812,7 +835,7 @@ def errors(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(errors_shown(report.rows), method))
+    _print_bench(report, json, with_missing(errors_shown(report.rows), method), baselines)
     return 0
 
 
@@ -836,7 +859,8 @@ def sharp(
         Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
     count
         Photos.
     seed
@@ -852,7 +876,7 @@ def sharp(
             data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(report.rows, method))
+    _print_bench(report, json, with_missing(report.rows, method), baselines)
     return 0
 
 
@@ -988,7 +1012,8 @@ def features(
         gyro/tum_vi/room3.csv.gz and gyro/inertialscale/D13/gyroscope.txt.gz; and the recordings
         real/shield_burst, real/iphone_office and real/iphone_billiards.
     method
-        Only these: unblurred, blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: unblurred, blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs
+        it: the picture corrects the field), baselines; several may follow.
     count
         Pairs of pictures of each scene and recording, at most.
     seed
@@ -1004,7 +1029,7 @@ def features(
             data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(report.rows, method))
+    _print_bench(report, json, with_missing(report.rows, method), baselines)
     return 0
 
 
@@ -1032,7 +1057,8 @@ def natural(
         photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
         gyro/inertialscale/D13/gyroscope.txt.gz.
     method
-        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
     count
         Photos of each recording, at most.
     seed
@@ -1059,7 +1085,7 @@ def natural(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(report.rows, method))
+    _print_bench(report, json, with_missing(report.rows, method), baselines)
     return 0
 
 
@@ -1069,11 +1095,16 @@ def report(
     data: Path = Path("../shared/data"),
     page: Path = Path("results.html"),
     markdown: Path | None = None,
+    baselines: Baselines = None,
+    only: Methods = (),
     quick: Flag = False,
+    resume: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
     """Run all benches, and write one HTML page: tables, plots, pictures, versions, machine (extra: bench).
+
+    It takes an hour or more. What each bench finds is kept in a folder beside the page (results.parts).
 
     Parameters
     ----------
@@ -1083,8 +1114,12 @@ def report(
         HTML file that is written.
     markdown
         File for the tables alone, in Markdown.
+    only
+        Only these benches; several may follow.
     quick
         Few pictures: to see that all is well.
+    resume
+        Go on: what is kept there of the same settings and weights is not measured again.
     overwrite
         Replace files of these names.
     json
@@ -1094,10 +1129,18 @@ def report(
 
     with _Bar(1, "report") as bar:
         report = make_results(
-            data, page, markdown=markdown, quick=quick, overwrite=overwrite, progress=bar.share
+            data,
+            page,
+            markdown=markdown,
+            baselines=baselines,
+            quick=quick,
+            only=only,
+            resume=resume,
+            overwrite=overwrite,
+            progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, results_shown(report.rows))
+    _print_bench(report, json, results_shown(report.rows), baselines)
     return 0
 
 
@@ -1152,13 +1195,17 @@ def _line(report: PhotoReport) -> str:
     return f"{Path(report.file).name}  {report.method}  {blur}  {report.seconds:.1f} s{note}"
 
 
-def _print_bench(report: BenchReport, json: bool, shown: Sequence[Row] | None = None) -> None:
-    from .benchmark import table
+def _print_bench(
+    report: BenchReport, json: bool, shown: Sequence[Row] | None = None, baselines: Path | None = None
+) -> None:
+    from .benchmark import table, trained
 
     if json:
         _print_json(asdict(report))
     else:
         print(table(shown or report.rows))
+        for name, budget in trained(report.rows, baselines).items():
+            print(f"{name}: trained for {budget}")
         print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
 
 

@@ -70,7 +70,8 @@ def test_the_command_prints_a_table(capsys, monkeypatch, report):
     assert main(["bench", "sharp", "--method", "fastgyro"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == KEYS
-    assert len(lines) == 2 + len(report.rows)
+    assert lines[-2].startswith("deepgyro: trained for")
+    assert len(lines) == 3 + len(report.rows)
 
 
 def test_more_photos_than_there_are_are_refused(capsys, held):

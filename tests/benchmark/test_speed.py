@@ -1,12 +1,22 @@
 import json
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
 
 from deepgyro.benchmark import speed, speed_shown
 from deepgyro.benchmark.peers import field_row_by_row
-from deepgyro.benchmark.speed import Job, _deblur_jobs, _measured, _precisions, _recording
+from deepgyro.benchmark.speed import (
+    PAPERS,
+    Job,
+    Once,
+    _deblur_jobs,
+    _measured,
+    _network_jobs,
+    _precisions,
+    _recording,
+)
 from deepgyro.blurfield import blur_field
 from deepgyro.cli import main
 from deepgyro.runtime import network, shipped
@@ -27,8 +37,8 @@ KEYS = [
 
 
 @pytest.fixture(scope="module")
-def report():
-    return speed(repeats=1, large=False)
+def report(tmp_path_factory):
+    return speed(repeats=1, large=False, baselines=tmp_path_factory.mktemp("none"))
 
 
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
@@ -39,12 +49,11 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
         assert row["ms_median"] > 0
 
 
-def test_small_pictures_are_timed_in_every_precision_that_the_processor_has(report):
-    for what in ("network", "deblur"):
-        found = [
-            row["precision"] for row in report.rows if (row["what"], row["method"]) == (what, "deepgyro")
-        ]
-        assert found == list(_precisions())
+def test_small_pictures_are_timed_in_every_runtime_and_precision(report):
+    for what, method in (("network", "deepgyro"), ("deblur", "deepgyro")):
+        rows = [row for row in report.rows if (row["what"], row["method"]) == (what, method)]
+        found = {(row["runtime"], row["precision"]) for row in rows}
+        assert found == {*(("openvino", precision) for precision in _precisions()), ("onnxruntime", "fp32")}
 
 
 def test_differences_are_those_of_the_shipped_weights(report):
@@ -61,16 +70,17 @@ def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(repor
             next(
                 row
                 for row in shown
-                if row["what"] == "network" and row["precision"] == precision and row["method"] == name
+                if (row["what"], row["method"]) == ("network", name)
+                and (row["runtime"], row["precision"]) == ("openvino", precision)
             )
             for name in ("the paper's", "deepgyro")
         )
         assert paper["times_faster"] == 1
         assert ours["times_faster"] == pytest.approx(paper["ms_median"] / ours["ms_median"], abs=0.01)
     assert not any(row["times_faster"] for row in shown if row["what"] != "network")
-    missing = [row for row in shown if row["method"] == "deepgyro-fast (missing)"]
-    assert bool(missing) == ("deepgyro-fast" not in shipped())
-    assert all(row["ms_median"] is None for row in missing)
+    missing = {row["method"]: row["ms_median"] for row in shown if "(missing)" in row["method"]}
+    assert missing["deblurgan (missing)"] is None
+    assert ("deepgyro-fast (missing)" in missing) == ("deepgyro-fast" not in shipped())
 
 
 def test_what_is_compared_takes_turns():
@@ -83,10 +93,25 @@ def test_what_is_compared_takes_turns():
     assert "".join(done) == "ab" + "a" * 6 + "b" * 6 + "a" * 3 + "b" * 3
 
 
-def test_the_sizes_that_take_seconds_can_be_timed():
-    sizes = {(job.method, job.height * job.width // 10**6) for job in _deblur_jobs(True)}
+def test_the_sizes_that_take_seconds_are_720p_1080p_and_12_mpx():
+    deblurred = {(job.method, job.precision, job.height * job.width // 10**5) for job in _deblur_jobs(True)}
+    networks = {(job.method, job.height * job.width // 10**5) for job in _network_jobs(True, None)}
 
-    assert sizes >= {("deepgyro", 0), ("deepgyro", 2), ("deepgyro", 12), ("richardson-lucy", 2)}
+    for precision, size in product(_precisions(), (1, 9, 20, 120)):
+        assert ("deepgyro", precision, size) in deblurred
+    assert ("richardson-lucy", "fp32", 20) in deblurred
+    assert networks >= {(method, size) for method in ("deepgyro", PAPERS) for size in (1, 9, 20)}
+
+
+def test_what_makes_work_ready_is_done_once_and_only_when_it_is_asked_for():
+    done = []
+    work = Once(lambda: done.append("ready") or partial(done.append, "work"))
+    assert not done
+
+    work()
+    work()
+
+    assert done == ["ready", "work", "work"]
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):

@@ -18,7 +18,7 @@ from deepgyro.blurfield import (
 from deepgyro.camera import Camera
 from deepgyro.synthesis import hand_shake
 
-TURNS = [Turn(*ways) for ways in product([False, True], repeat=3)]
+TURNS = [Turn(*ways) for ways in product([False, True], repeat=4)]
 
 
 def uniform(u, v, height=8, width=12):
@@ -67,6 +67,22 @@ def test_paths_run_right_and_down_by_at_most_45_degrees(degrees):
         x, y = (path[..., -1, :] - path[..., 0, :])[0, 0].tolist()
         angle = math.degrees(math.atan2(y, x)) % 180
         assert angle <= 45 + 1e-3 or angle > 180 - 1e-3
+
+
+@pytest.mark.parametrize("degrees", range(-175, 181, 30))
+def test_a_field_and_its_reverse_are_told_alike(degrees):
+    bend = np.array([1, 4, 9, 16], np.float32)[:, None] * np.float32([0.3, -0.2])
+    straight = np.linspace(-10, 10, 4)[:, None] * [
+        math.cos(math.radians(degrees)),
+        math.sin(math.radians(degrees)),
+    ]
+    field = np.broadcast_to(np.float32(straight + bend), (8, 12, 4, 2))
+    back = field[:, :, ::-1]
+
+    forth, again = (canonical_turn(each).field(each) for each in (field, back))
+
+    np.testing.assert_array_equal(forth, again)
+    assert (forth[:, :, -1, 0] > forth[:, :, 0, 0]).all()  # to the right
 
 
 def test_a_field_that_is_computed_turns_as_its_array_does():

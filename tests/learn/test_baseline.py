@@ -6,10 +6,12 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from deepgyro.benchmark.baselines import BASELINES, vector_maps
 from deepgyro.benchmark.baselines import Baseline as Opened
-from deepgyro.benchmark.baselines import vector_maps
 from deepgyro.benchmark.contenders import contenders
+from deepgyro.benchmark.speed import _network_jobs
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.learn import baseline
@@ -195,4 +197,40 @@ def test_a_file_of_our_network_is_no_baseline(config, tmp_path, capsys):
     )
 
     assert code == 1
-    assert "no baseline's file" in capsys.readouterr().err
+    assert "of another kind of network" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(config, tmp_path, capsys):
+    gan, ours = gan_of(config), NetworkConfig(2, (8,), (1,), (0.5,), (0.1,))
+    recipes = {
+        "deepgyro-paper": config,
+        "deepblind-paper": replace(config, unet=UNetConfig(3, 2)),
+        "deblurgan": gan,
+        "deepgyro-90min": replace(config, unet=None, network=ours, optimizer="muon"),
+    }
+    assert tuple(recipes) == BASELINES
+    for name, recipe in recipes.items():
+        train(replace(recipe, steps=1), tmp_path / name)
+        export(tmp_path / name / CHECKPOINT, tmp_path / f"{name}.onnx")
+    rng = np.random.default_rng(0)
+    photo = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((96, 72))
+    (tmp_path / "photos").mkdir()
+    photo.save(tmp_path / "photos/1.png")
+    command = ["bench", "table1", "--images", str(tmp_path / "photos"), "--blurred-in", "linear"]
+
+    code = main([*command, "--baselines", str(tmp_path), "--method", *BASELINES])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert "missing" not in "".join(lines)
+    for name in BASELINES:
+        rows = [line.split() for line in lines if line.split()[:2] == ["linear", name]]
+        assert rows
+        assert all(0 < float(row[-2]) < 40 for row in rows)  # dB, at 80 px
+        assert f"{name}: trained for 1 steps, 0.0 hours of one core" in lines
+
+    for job in _network_jobs(False, tmp_path):
+        if job.method in BASELINES and job.precision == "fp32":
+            job.work()
+            assert job.parameters < 10_000

@@ -118,7 +118,7 @@ def test_other_files_are_refused_in_one_line(onnx_file, engine, tmp_path):
     for name, message in (
         ("junk.onnx", "no ONNX file"),
         ("bare.onnx", "not written by deepgyro export"),
-        ("old.onnx", "written by another version"),
+        ("old.onnx", "of another kind of network or version"),
         ("missing.onnx", "no such file"),
     ):
         with pytest.raises(DeepGyroError, match=message) as error:

@@ -1,6 +1,6 @@
 """Figures by command: what `deepgyro bench NAME` prints."""
 
-from .contenders import with_missing
+from .contenders import trained, with_missing
 from .corrections import corrections, corrections_shown
 from .errors import errors, errors_shown
 from .features import features
@@ -12,9 +12,10 @@ from .sharp import sharp
 from .speed import speed, speed_shown
 from .sync import sync, sync_shown
 from .synthesis import synthesis
-from .table1 import beside_paper, table1
+from .table1 import BLURRED_IN, beside_paper, table1
 
 __all__ = [
+    "BLURRED_IN",
     "BenchReport",
     "Row",
     "beside_paper",
@@ -36,5 +37,6 @@ __all__ = [
     "synthesis",
     "table",
     "table1",
+    "trained",
     "with_missing",
 ]

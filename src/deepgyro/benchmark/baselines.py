@@ -1,9 +1,8 @@
-"""Baselines with weights: networks that see a picture in one piece, in ONNX files beside the package."""
+"""What is compared with weights of its own: networks in ONNX files beside the package."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,70 +11,38 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
-from ..deblurring.picture import Encoding
-from ..errors import DeepGyroError
+from ..deblurring.picture import Encoding, deblur_picture
 from ..light import Pixels, from_unit, to_unit
 from ..refine import refine_field
-from ..runtime.contract import read_entries
-from ..runtime.session import compiled, read_model
+from ..runtime import Precision
+from ..runtime.contract import Provenance
+from ..runtime.session import compiled, open_session, read_model
 from ..threads import core_count
 
-BASELINES = ("deepgyro-paper", "deepblind-paper", "deblurgan")
-"""The paper's network with the blur vector and without, and DeblurGAN; each is NAME.onnx in a folder."""
+SAME_BUDGET = "deepgyro-90min"
+"""Our network, trained for as long as the baselines: so that designs are compared, and not patience."""
+BASELINES = ("deepgyro-paper", "deepblind-paper", "deblurgan", SAME_BUDGET)
+"""The paper's network with the blur vector and without, DeblurGAN, and ours: NAME.onnx in a folder."""
 FOLDER = Path(__file__).parents[3] / "checkpoints"
 """Where they are in a checkout."""
 
 
-@dataclass(frozen=True)
-class BaselineContract:
-    """How the network of a file is used, and where it comes from: its entry in the ONNX file's metadata.
+@dataclass(frozen=True, kw_only=True)
+class BaselineContract(Provenance):
+    """How the network of a file is used.
 
     The graph takes ``seen`` (1, inputs, h, w), a picture of encoded values from 0 to 1 and, if there are
     five inputs, `vector_maps`; it returns ``sharp`` (1, 3, h, w). All float32; weights are kept in half
     precision.
     """
 
-    name: str
     inputs: int
-    multiple: int
-    """Height and width are multiples of this, px."""
-    parameters: int
-    gmac: float
-    """Multiply-adds for 256 x 256 px, in 10^9."""
-    trained: str
-    """For how long."""
-    licence: str
-    commit: str
-    """Of the program that exported it."""
-    scores: dict[str, float]
-    """Gains over the blurred picture on validation pairs, dB."""
-
-    def to_json(self) -> str:
-        """Return the entry of the metadata."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str | None, *, source: str) -> BaselineContract:
-        """Read the entry of the metadata.
-
-        Raises
-        ------
-        DeepGyroError
-            If it is missing, or none of a baseline.
-        """
-        entries = read_entries(text, source=source)
-        try:
-            return cls(**{field.name: entries[field.name] for field in fields(cls)})
-        except KeyError as error:
-            raise DeepGyroError(
-                f"{source}: no baseline's file, it has no {error}; export it again"
-            ) from error
 
 
 class Baseline:
-    """A baseline, ready to run: a contender of the benches."""
+    """A network that sees a picture in one piece: a contender of the benches."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, precision: Precision = "fp32") -> None:
         """Open a file of `deepgyro export`.
 
         Raises
@@ -85,7 +52,7 @@ class Baseline:
         """
         model, text = read_model(path)
         self.contract = BaselineContract.from_json(text, source=str(path))
-        self._request = compiled(model, "fp32", core_count()).create_infer_request()
+        self._request = compiled(model, precision, core_count()).create_infer_request()
 
     def __call__(
         self,
@@ -115,10 +82,38 @@ class Baseline:
         return from_unit(sharp[0, :, :height, :width].transpose(1, 2, 0).clip(0, 1), image.dtype)
 
 
+class SameBudget:
+    """Our network with weights from a file: a contender of the benches."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file of `deepgyro export`.
+
+        Raises
+        ------
+        DeepGyroError
+            If it is none of our network.
+        """
+        self.session = open_session(path)
+        self.contract = self.session.contract
+
+    def __call__(
+        self,
+        image: Pixels,
+        field: Field | Float32[ndarray, "h w 2"] | None,
+        *,
+        encoding: Encoding = "srgb",
+        refine: bool = False,
+    ) -> Pixels:
+        """Return the picture that `deblur` makes with these weights."""
+        return deblur_picture(
+            image, field, method="deepgyro", encoding=encoding, refine=refine, session=self.session
+        ).image
+
+
 @cache
-def baseline(path: Path) -> Baseline:
-    """Return a baseline; opened once."""
-    return Baseline(path)
+def baseline(path: Path) -> Baseline | SameBudget:
+    """Return the baseline of a file, NAME.onnx; opened once."""
+    return SameBudget(path) if path.stem == SAME_BUDGET else Baseline(path)
 
 
 def vector_maps(field: Field | None, height: int, width: int) -> Float32[ndarray, "2 h w"]:

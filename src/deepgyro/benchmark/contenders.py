@@ -14,13 +14,16 @@ from ..blurfield import Field
 from ..deblurring import METHODS, Method, available_methods, deblur_picture
 from ..deblurring.picture import Encoding
 from ..light import Pixels
-from ..runtime import NETWORKS
+from ..runtime import NETWORKS, network, shipped
+from ..runtime.contract import Provenance
 from .baselines import BASELINES, FOLDER, baseline
 from .report import Row
 
 BLURRED = "blurred"
 """The input, for a method that does nothing."""
-CONTENDERS = (BLURRED, *METHODS, *BASELINES)
+REFINED = "deepgyro-refined"
+"""Our network as the command deblur runs it: the picture corrects the field first, or finds one."""
+CONTENDERS = (BLURRED, REFINED, *METHODS, *BASELINES)
 PLANNED = (*NETWORKS, *BASELINES)
 """Networks; those that are not there are shown as missing."""
 
@@ -70,11 +73,31 @@ def contenders(
         raise ValueError(f"method is {unknown[0]!r}; one of {', '.join(known)} is needed")
     there: dict[str, Contender] = {BLURRED: as_it_came}
     there |= {method: partial(_deblurred, method) for method in available_methods()}
+    if "deepgyro" in there:
+        there[REFINED] = _refined
     there |= {own: as_it_came for own in known if own not in CONTENDERS}
-    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
     wanted = [name for name in known if not methods or name in methods]
-    there |= {name: baseline(path) for name, path in files.items() if name in wanted and path.exists()}
+    files = weights_files(baselines).items()
+    there |= {name: baseline(path) for name, path in files if name in wanted}
     return {name: there[name] for name in wanted if name in there}
+
+
+def weights_files(baselines: Path | None = None) -> dict[str, Path]:
+    """Return the baselines' files that are in a folder (None: that of the checkout)."""
+    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
+    return {name: path for name, path in files.items() if path.exists()}
+
+
+def provenance(baselines: Path | None = None) -> dict[str, Provenance]:
+    """Return what the weights that are there say of themselves, by their names."""
+    found: dict[str, Provenance] = {name: network(name).contract for name in shipped()}
+    return found | {name: baseline(path).contract for name, path in weights_files(baselines).items()}
+
+
+def trained(rows: Sequence[Row], baselines: Path | None = None) -> dict[str, str]:
+    """Return for how long the networks of some rows were trained, by their names."""
+    methods = {row.get("method") for row in rows}
+    return {name: known.trained for name, known in provenance(baselines).items() if name in methods}
 
 
 def as_it_came(
@@ -99,12 +122,24 @@ def _deblurred(
     return deblur_picture(image, field, method=method, encoding=encoding, refine=refine).image
 
 
-def with_missing(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:
-    """Return rows for a person: below them, without a number, the networks that are not there yet.
+def _refined(
+    image: Pixels,
+    field: Field | Float32[ndarray, "h w 2"] | None,
+    *,
+    encoding: Encoding = "srgb",
+    refine: bool = True,
+) -> Pixels:
+    return _deblurred("deepgyro", image, field, encoding=encoding, refine=True)
 
-    Those of all methods, or of the ones that were asked for.
-    """
-    shown = {row["method"] for row in rows}
-    absent = [name for name in PLANNED if name not in shown and (not methods or name in methods)]
+
+def with_missing(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[Row]:
+    """Return rows for a person: below them, without a number, the networks that are not there yet."""
     empty = dict.fromkeys(rows[0]) if rows else {}
+    absent = missing_networks(rows, methods)
     return [*rows, *({**empty, "method": f"{name} (missing)"} for name in absent)]
+
+
+def missing_networks(rows: Sequence[Row], methods: Sequence[str] = ()) -> list[str]:
+    """Return the networks that no row is of: of all, or of the ones that were asked for."""
+    shown = {row["method"] for row in rows}
+    return [name for name in PLANNED if name not in shown and (not methods or name in methods)]

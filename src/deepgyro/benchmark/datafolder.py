@@ -43,6 +43,11 @@ def planar_picture(data: Path, scene: str) -> Path:
 def held_photos(data: Path) -> list[Path]:
     """Return the validation photos, in the order of their names."""
     (folder,) = needed(data, [HELD_PHOTOS], f"sharp photos are needed as {HELD_PHOTOS}/NAME.jpg")
+    return photos_in(folder)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Return the photos of a folder, in the order of their names."""
     photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not photos:
         raise DeepGyroError(f"{folder} holds no photo (.jpg, .png): sharp photos are needed there")

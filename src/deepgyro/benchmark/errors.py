@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..frames import check_writable
-from .contenders import BLURRED, contenders
+from .contenders import BLURRED, contenders, missing_networks
 from .datafolder import held_logs, held_photos
 from .mistakes import mistakes
 from .plots import plot_errors
@@ -77,6 +78,7 @@ def errors(
         check_writable(plot, overwrite=overwrite)
     photos, logs = held_photos(data), held_logs(data)
     cases = [(mistake, level) for mistake in mistakes() for level in mistake.levels]
+    names = [(mistake.error, level) for mistake, level in cases]
     scores: dict[tuple[str, str, float, int], list[tuple[float, float]]] = {}
     done, jobs = 0, count * len(lengths) * len(cases) * len(compared)
     drawn = shots(photos, logs, count=count, lengths=lengths, height=height, width=width, seed=seed)
@@ -90,8 +92,8 @@ def errors(
                 done += 1
                 if progress:
                     progress(done / jobs)
-    order = [(method, *case, blur_px) for method in compared for case in _levels() for blur_px in lengths]
-    rows = [_row(*key, scores[key]) for key in order]
+    keys = [(method, *case, blur_px) for method in compared for case in names for blur_px in lengths]
+    rows = [_row(*key, scores[key]) for key in keys]
     if plot:
         plot_errors(rows, plot, overwrite=overwrite)
     return report("errors", rows)
@@ -104,8 +106,14 @@ def errors_shown(rows: Sequence[Row]) -> list[Row]:
     return side_by_side(kept, "blur_px", "psnr", "px", without="psnr_in")
 
 
-def _levels() -> list[tuple[str, float]]:
-    return [(mistake.error, level) for mistake in mistakes() for level in mistake.levels]
+def errors_by_method(rows: Sequence[Row]) -> list[Row]:
+    """Return rows for a page: what each method makes of the same input, side by side, dB."""
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    missing = dict.fromkeys(missing_networks(rows), "missing")
+    for row in rows:
+        case = {key: row[key] for key in ("error", "level", "blur_px")}
+        found.setdefault(tuple(case.values()), case)[str(row["method"])] = row["psnr"]
+    return [case | missing for case in found.values()]
 
 
 def _row(method: str, error: str, level: float, blur_px: int, scores: Sequence[tuple[float, float]]) -> Row:

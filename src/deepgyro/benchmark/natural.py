@@ -16,7 +16,7 @@ from ..frames import check_writable, eight_bits, read_photo
 from ..synthesis.patches import Patch
 from .contenders import contenders
 from .datafolder import held_logs, held_photos
-from .page import Panel, Section, write_page
+from .page import Panel, Section, sections_html, write_page
 from .recordings import crops, recorded_photos
 from .report import BenchReport, Row, report
 from .scores import blur_effect, need_extra, psnr, reblur_error
@@ -105,7 +105,7 @@ def natural(
         progress=progress,
     )
     if page:
-        write_page(page, "Natural blur", sections, made, overwrite=overwrite)
+        write_page(page, "Natural blur", sections_html(sections), made, overwrite=overwrite)
     return made
 
 

@@ -50,9 +50,7 @@ class Section:
     """Of its heading."""
 
 
-def write_page(
-    path: Path, title: str, sections: Sequence[Section], made: BenchReport, *, overwrite: bool = False
-) -> None:
+def write_page(path: Path, title: str, body: str, made: BenchReport, *, overwrite: bool = False) -> None:
     """Write a page that needs no other file.
 
     Parameters
@@ -61,8 +59,8 @@ def write_page(
         The file.
     title
         What it is about.
-    sections
-        What it holds.
+    body
+        Of `sections_html`.
     made
         Whose machine and commit stand at its end.
     overwrite
@@ -73,14 +71,28 @@ def write_page(
     DeepGyroError
         If it cannot be written.
     """
-    machine = ", ".join(f"{name} {value}" for name, value in made.machine.items())
-    body = "\n".join(_section(section) for section in sections)
     text = (
         f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n{body}\n"
-        f"<p>{escape(f'deepgyro {made.commit}; {machine}')}</p>\n</html>\n"
+        f"<p>{escape(f'deepgyro {made.commit}; {made.machine_line()}')}</p>\n</html>\n"
     )
     write_whole(path, lambda file: file.write(text.encode()), overwrite=overwrite)
+
+
+def sections_html(sections: Sequence[Section]) -> str:
+    """Return sections as HTML, pictures included."""
+    return "\n".join(map(_section, sections))
+
+
+def sections_markdown(sections: Sequence[Section]) -> str:
+    """Return sections as Markdown, but for those of pictures alone."""
+    lines: list[str] = []
+    for section in sections:
+        if section.rows or not section.panels:
+            lines += [f"{'#' * section.level} {section.title}", ""]
+            lines += [section.text, ""] if section.text else []
+            lines += [_markdown_table(section.rows), ""] if section.rows else []
+    return "\n".join(lines)
 
 
 def _section(section: Section) -> str:
@@ -103,7 +115,7 @@ def _table(rows: Sequence[Row]) -> str:
     return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{line}</tr>" for line in lines) + "\n</table>"
 
 
-def markdown_table(rows: Sequence[Row]) -> str:
+def _markdown_table(rows: Sequence[Row]) -> str:
     """Return rows as a Markdown table; columns that no row fills are left out."""
     names = filled_columns(rows)
     lines = [names, ["---"] * len(names), *([cell(row[name]) for name in names] for row in rows)]

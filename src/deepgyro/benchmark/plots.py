@@ -16,7 +16,10 @@ from .report import Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_OF_EACH = ("0.45", "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:pink", "tab:brown")
+_OF_EACH = (
+    "0.45", "black", "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:pink", "tab:brown",
+    "tab:cyan",
+)  # fmt: skip
 COLOURS = dict(zip(CONTENDERS, _OF_EACH, strict=True))
 # Axis of each error that has several levels; the others stand side by side in the last panel.
 PANELS = {

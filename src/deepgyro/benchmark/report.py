@@ -6,8 +6,9 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from .. import __version__
 from ..threads import core_count
 
 Row = Mapping[str, "str | float | int | Mapping[str, float] | None"]
+
+PACKAGES = ("numpy", "numba", "opencv-python-headless", "openvino", "onnxruntime", "scikit-image")
+"""Whose versions change figures."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class BenchReport:
     commit: str
     rows: Sequence[Row]
 
+    def machine_line(self) -> str:
+        """Return the machine and the versions in a line."""
+        return ", ".join(f"{name} {value}" for name, value in self.machine.items())
+
 
 def report(bench: str, rows: Sequence[Row]) -> BenchReport:
     """Return the rows with the machine and the commit they were measured on."""
@@ -35,7 +43,9 @@ def report(bench: str, rows: Sequence[Row]) -> BenchReport:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
-    machine |= {name: version(name) for name in ("numpy", "numba", "opencv-python-headless")}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):  # an extra
+            machine[name] = version(name)
     return BenchReport(bench, machine, current_commit(), list(rows))
 
 

@@ -22,13 +22,15 @@ NODES = 33
 
 @dataclass(frozen=True)
 class Turn:
-    """One of the eight ways to lay a picture: mirror it, then let x and y change places."""
+    """One of the eight ways to lay a picture (mirror it, then let x and y change places), and its paths."""
 
     mirror_x: bool = False
     """Left and right change sides."""
     mirror_y: bool = False
     """Top and bottom change sides."""
     swap: bool = False
+    reverse: bool = False
+    """Paths are told from their end to their start."""
 
     def picture(self, pixels: Shaped[ndarray, "h w ..."]) -> ndarray:
         """Return a view of a picture as it is seen after the turn."""
@@ -45,7 +47,7 @@ class Turn:
 
         if self == Turn():
             return field
-        paths = self.picture(field)
+        paths = self.picture(field[:, :, ::-1] if self.reverse else field)
         signs = np.where([self.mirror_x, self.mirror_y], -1, 1).astype(field.dtype)
         out = np.empty(paths.shape, field.dtype)
         for_bands(len(out), 16, lambda top, bottom: turned(paths, *signs, self.swap, top, bottom, out))
@@ -71,11 +73,16 @@ def _mirrored(part: slice, size: int, mirror: bool) -> slice:
 
 
 def canonical_turn(field: Field) -> Turn:
-    """Return the turn after which paths run, on average, 0 to 45 degrees down from the right."""
+    """Return the turn after which paths run, on average, 0 to 45 degrees down from the right.
+
+    It is the same of a field and of its reverse, but for `reverse`.
+    """
     paths = sparse_paths(field, NODES, NODES)
     u, v = np.moveaxis(paths[:, :, -1] - paths[:, :, 0], -1, 0)
     # Doubled angles, weighted with the squares of the lengths: a path and its reverse are one direction.
-    return Turn(mirror_x=bool((u * v).sum() < 0), swap=bool((u * u).sum() < (v * v).sum()))
+    mirror_x, swap = bool((u * v).sum() < 0), bool((u * u).sum() < (v * v).sum())
+    right = v.sum() if swap else -u.sum() if mirror_x else u.sum()
+    return Turn(mirror_x=mirror_x, swap=swap, reverse=bool(right < 0))
 
 
 @dataclass(frozen=True, eq=False)

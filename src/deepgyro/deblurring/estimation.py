@@ -20,7 +20,7 @@ from .recording import Recording, check_coverage
 
 EXPOSURES = np.geomspace(1 / 4000, 0.5, 190)
 """s."""
-OFFSETS = np.arange(-1.0, 1.0005, 0.002)
+OFFSETS = np.arange(-1.0, 1.0005, 0.004)
 """Beside the camera file's, s."""
 NEAR_EXPOSURE = 0.12
 """Exposures that differ by less than this share are one: refinement does the rest."""

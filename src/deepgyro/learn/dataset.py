@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -97,6 +98,7 @@ def patch_of(
         if not all(0 < side <= most for side, most in zip(patch, room, strict=True)):
             sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
             raise ValueError(f"{sizes}, and may lie on their side" if turned else sizes)
+        turn = replace(turn, reverse=False)  # as on their head, patches' paths run to either side
         if turned and rng.random() < 0.5:
             turn = upside_down(turn)
         top, left = (

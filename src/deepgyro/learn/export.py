@@ -101,7 +101,7 @@ def export(
         "multiple": network.multiple,
         "parameters": sum(p.numel() for p in network.parameters()),
         "gmac": round(multiply_adds(network, 256, 256), 2),
-        "trained": f"{about['progress']['step']} steps, {about['progress']['minutes'] / 60:.1f} hours",
+        "trained": _budget(about),
         "licence": licence,
         "commit": current_commit(),
         "scores": validate(network, validation) if validation else {},
@@ -116,6 +116,13 @@ def export(
         write_onnx(network, contract, out)
     card.write_text(_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
     return contract
+
+
+def _budget(about: Mapping[str, Any]) -> str:
+    """Return for how long a checkpoint was trained, in words."""
+    progress = about["progress"]
+    core = " of one core" if about["config"]["threads"] == 1 else ""
+    return f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours{core}"
 
 
 def _card(contract: Contract | BaselineContract, data: str, about: Mapping[str, Any], digest: str) -> str:

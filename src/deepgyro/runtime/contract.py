@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import DeepGyroError
 
@@ -12,28 +12,19 @@ KEY = "deepgyro"
 """The entry of an ONNX file's metadata that holds the contract, as JSON."""
 
 
-@dataclass(frozen=True)
-class Contract:
-    """How the network of a file is used, and where it comes from.
+Kind = TypeVar("Kind", bound="Provenance")
 
-    The file holds one graph for each stage k, apart from the others: ``seen{k}`` (1, channels, h, w) in,
-    ``change{k}`` (1, 3, h, w) and, but for the last, ``memory{k}`` (1, c, h / 2, w / 2) out, which the next
-    stage takes as ``before{k + 1}``; all float32. `inputs.StageInputs` says what a stage sees.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What the file of any network says of it, as an entry of its metadata."""
 
     name: str
-    stages: int
-    fractions: tuple[float, ...]
-    """Of a path, where differences are taken along it."""
-    steps: tuple[float, ...]
-    """Of a path, half the distance of a difference's two samples."""
     multiple: int
     """Height and width are multiples of this, px."""
-    margin: int
-    """How far from a pixel a stage sees, px."""
     parameters: int
     gmac: float
-    """Multiply-adds of all stages for 256 x 256 px, in 10^9."""
+    """Multiply-adds for 256 x 256 px, in 10^9."""
     trained: str
     """For how long."""
     licence: str
@@ -47,22 +38,38 @@ class Contract:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str | None, *, source: str) -> Contract:
+    def from_json(cls: type[Kind], text: str | None, *, source: str) -> Kind:
         """Read the entry of the metadata.
 
         Raises
         ------
         DeepGyroError
-            If it is missing, or not of this program's version.
+            If it is missing, of another kind of network, or not of this program's version.
         """
         entries = read_entries(text, source=source)
         try:
             values: dict[str, Any] = {field.name: entries[field.name] for field in fields(cls)}
-            return cls(**values | {name: tuple(values[name]) for name in ("fractions", "steps")})
-        except (ValueError, KeyError, TypeError) as error:
-            raise DeepGyroError(
-                f"{source}: written by another version of deepgyro ({error}); export it again"
-            ) from error
+            return cls(**values | {name: tuple(v) for name, v in values.items() if isinstance(v, list)})
+        except (KeyError, TypeError) as error:
+            raise _not_ours(source, error) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract(Provenance):
+    """How one of our networks is used.
+
+    The file holds one graph for each stage k, apart from the others: ``seen{k}`` (1, channels, h, w) in,
+    ``change{k}`` (1, 3, h, w) and, but for the last, ``memory{k}`` (1, c, h / 2, w / 2) out, which the next
+    stage takes as ``before{k + 1}``; all float32. `inputs.StageInputs` says what a stage sees.
+    """
+
+    stages: int
+    fractions: tuple[float, ...]
+    """Of a path, where differences are taken along it."""
+    steps: tuple[float, ...]
+    """Of a path, half the distance of a difference's two samples."""
+    margin: int
+    """How far from a pixel a stage sees, px."""
 
 
 def read_entries(text: str | None, *, source: str) -> dict[str, Any]:
@@ -76,9 +83,12 @@ def read_entries(text: str | None, *, source: str) -> dict[str, Any]:
     if not text:
         raise DeepGyroError(f"{source}: not written by deepgyro export (no entry {KEY} in its metadata)")
     try:
-        entries: dict[str, Any] = dict(json.loads(text))
+        return dict(json.loads(text))
     except (ValueError, TypeError) as error:
-        raise DeepGyroError(
-            f"{source}: written by another version of deepgyro ({error}); export it again"
-        ) from error
-    return entries
+        raise _not_ours(source, error) from error
+
+
+def _not_ours(source: str, error: Exception) -> DeepGyroError:
+    return DeepGyroError(
+        f"{source}: of another kind of network or version of deepgyro ({error}); export it again"
+    )

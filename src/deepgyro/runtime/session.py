@@ -25,6 +25,8 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
+_FIRST = b"\x08"
+"""How an ONNX file begins: with its version."""
 TOLERANCE = 1 / 255
 """How far bf16 may be off fp32 in the root mean square, for noise as input: harder than any picture."""
 
@@ -116,6 +118,9 @@ def read_model(path: Path) -> tuple[Any, str | None]:
     DeepGyroError
         If it is no such file.
     """
+    with open(path, "rb") as file:
+        if file.read(1) != _FIRST:  # else OpenVINO tries all the formats it knows, and loudly
+            raise DeepGyroError(f"{path}: no ONNX file")
     try:
         model = _core().read_model(path)
     except RuntimeError as error:
