@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -160,6 +161,32 @@ def test_deblur_prints_one_json_object_and_nothing_else(run):
     assert photo["note"] == ""
     assert photo["blur_median_px"] == pytest.approx(60 * 2 * 0.04, rel=0.1)  # f omega exposure, px
     assert failed["file"] == "bad.png"
+
+
+def test_deblur_finds_the_exposure_that_nobody_told(run):
+    command = pan_of(30)[2:6]  # the log and the camera; 40 ms
+
+    code, out, _ = run(
+        "deblur", "pan.png", *command, "--time", "10.1", "--estimate", "exposure", "--out", "out"
+    )
+
+    ms = float(re.search(r"exposure ([\d.]+) ms, found in the picture", out)[1])
+    assert code == 0
+    assert ms == pytest.approx(40, rel=0.08)
+    assert "deepgyro  blur 30." in out or "deepgyro  blur 29." in out  # px
+
+
+@pytest.mark.parametrize(
+    ("options", "fragment"),
+    [
+        (["--estimate", "exposure"], "--estimate needs --gyro"),
+        ([*GYRO, *WHEN, "--estimate", "exposure"], "--exposure is given"),
+        ([*GYRO, "--time", "10.1", "--estimate", "offset"], "--gyro needs to know when"),
+        ([*GYRO, "--time", "10.1"], "--estimate exposure"),
+    ],
+)
+def test_what_cannot_be_estimated_ends_in_one_line(run, options, fragment):
+    assert_one_line(run("deblur", "a.png", *options, "--out", "out"), fragment, 2)
 
 
 def test_deblur_goes_on_past_a_bad_photo_and_lists_it_at_the_end(run):

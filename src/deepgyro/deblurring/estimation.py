@@ -28,6 +28,9 @@ NEAR_OFFSET = 0.007
 """s, likewise."""
 SURE = 0.5
 """Probability from which on an answer is taken."""
+TRUST = 2.0
+"""The costs of `field_costs` are cautious. Of 86 shots of training photos and logs 81 % of the exposures were
+sure then, and 96 % of these within 12 %."""
 PHOTOS = 12
 """That an offset is looked for in."""
 
@@ -110,7 +113,7 @@ def _most_likely(
     costs: Float64[ndarray, " m"], values: Float64[ndarray, " m"], near: float
 ) -> tuple[float, float]:
     """Return the mean of the values near the likeliest one, and the probability that it is one of these."""
-    likelihood = np.exp(costs.min() - costs)
+    likelihood = np.exp(TRUST * (costs.min() - costs))
     likelihood /= likelihood.sum()
     about = np.abs(values - values[costs.argmin()]) < near
     sure = float(likelihood[about].sum())
