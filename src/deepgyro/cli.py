@@ -141,6 +141,7 @@ def video(
     method: MethodName = "deepgyro",
     threshold: float = 0.7,
     quality: Whole = 17,
+    effort: Literal["low", "medium", "high"] = "medium",
     report: Path | None = None,
     overwrite: Flag = False,
     json: Flag = False,
@@ -174,6 +175,8 @@ def video(
         Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
     quality
         Constant rate factor of the encoder: less is better and larger.
+    effort
+        How hard the encoder tries to make a small file: low is quickest.
     report
         CSV file with a line for each frame: blur (px), method, time.
     overwrite
@@ -186,8 +189,8 @@ def video(
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with _stopped_by_signal(), _Bar(1, "frame") as bar:
         done = deblur_video(
-            source, out, method=method, sync=sync, threshold=threshold, quality=quality, report=report,
-            overwrite=overwrite, progress=bar.counted,
+            source, out, method=method, sync=sync, threshold=threshold, quality=quality, effort=effort,
+            report=report, overwrite=overwrite, progress=bar.counted,
         )  # fmt: skip
     if json:
         _print_json(asdict(done))
@@ -623,9 +626,13 @@ app.command(bench)
 
 @bench.command
 def speed(
-    *, repeats: Whole = 15, large: Annotated[bool, Parameter(negative="--small")] = True, json: Flag = False
+    *,
+    repeats: Whole = 15,
+    large: Annotated[bool, Parameter(negative="--small")] = True,
+    video: Flag = False,
+    json: Flag = False,
 ) -> int:
-    """Time fields, the blur operator, networks and whole pictures, beside peers.
+    """Time fields, the blur operator, networks and whole pictures, or clips (--video), beside peers.
 
     "network": all that runs once the field is known; times_faster: than the paper's network, in the same
     runtime, precision and run. "deblur": from an 8-bit picture and its field to an 8-bit picture, without
@@ -636,17 +643,23 @@ def speed(
     repeats
         Counted runs of each; a fifth of them of what takes seconds.
     large
-        Also pictures of 1080p and 12 Mpx (some minutes more).
+        Also pictures of 1080p and 12 Mpx, clips of 1080p and 4K (some minutes more).
+    video
+        Instead: clips from decoding to encoding, the stream's latency, and the command's memory (extra:
+        video).
     json
         Print one JSON object.
     """
     from .benchmark import speed as run_speed
-    from .benchmark import speed_shown
+    from .benchmark import speed_shown, video_speed
 
     with _Bar(1, "bench") as bar:
-        report = run_speed(repeats=repeats, large=large, progress=bar.share)
+        if video:
+            report = video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.share)
+        else:
+            report = run_speed(repeats=repeats, large=large, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, speed_shown(report.rows))
+    _print_bench(report, json, report.rows if video else speed_shown(report.rows))
     return 0
 
 

@@ -12,6 +12,7 @@ from .speed import speed, speed_shown
 from .sync import sync, sync_shown
 from .synthesis import synthesis
 from .table1 import beside_paper, table1
+from .videospeed import video_speed
 
 __all__ = [
     "BenchReport",
@@ -33,5 +34,6 @@ __all__ = [
     "synthesis",
     "table",
     "table1",
+    "video_speed",
     "with_missing",
 ]

@@ -1,7 +1,7 @@
 """Photos and clips as they lie in their files, and the tables that say when each photo was exposed."""
 
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, read_clip
-from deepgyro.frames.clipwriting import QUALITY, ClipWriter
+from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, need_av, read_clip
+from deepgyro.frames.clipwriting import QUALITY, ClipWriter, Effort
 from deepgyro.frames.decoding import content_hash, read_photo, read_record
 from deepgyro.frames.encoding import (
     check_writable,
@@ -24,6 +24,7 @@ __all__ = [
     "ClipFrame",
     "ClipReader",
     "ClipWriter",
+    "Effort",
     "Frame",
     "Photo",
     "check_writable",
@@ -36,6 +37,7 @@ __all__ = [
     "make_folder",
     "match_frames",
     "natural_order",
+    "need_av",
     "read_clip",
     "read_frames",
     "read_photo",

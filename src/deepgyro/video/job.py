@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from ..blurfield import Field, field_extent
 from ..deblurring import Method, deblur_picture
 from ..errors import DeepGyroError
-from ..frames import QUALITY, ClipFrame, ClipReader, ClipWriter, check_writable, write_whole
+from ..frames import QUALITY, ClipFrame, ClipReader, ClipWriter, Effort, check_writable, write_whole
+from ..runtime import Session
 from ..telemetry import read_clip_facts
 from ..timesync import SURE, Sync
 from .pipeline import behind, prefetched
@@ -76,8 +77,10 @@ def deblur_video(
     sync: SyncWhen = "auto",
     threshold: float = THRESHOLD,
     quality: int = QUALITY,
+    effort: Effort = "medium",
     report: Path | None = None,
     overwrite: bool = False,
+    session: Session | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipReport:
     """Deblur the frames of a clip that need it; the others, and the sound, stay as they are.
@@ -97,12 +100,14 @@ def deblur_video(
         Whether offset and axes are found in the clip: "auto": if the camera file does not say them.
     threshold
         Frames whose longest path is shorter are passed through, px.
-    quality
+    quality, effort
         As in `ClipWriter`.
     report
         CSV file with a line for each frame: `FrameReport`.
     overwrite
         Replace files that exist.
+    session
+        The method's network, where it is opened otherwise than on its own (precision, threads).
     progress
         Called with how many frames are done, and how many there are, as far as the file says.
 
@@ -132,7 +137,7 @@ def deblur_video(
             recording = read_clip_recording(source, facts, clip)
             recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
             check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
-        job = _Job(None if as_it_came else recording, as_it_came, method, threshold)
+        job = _Job(None if as_it_came else recording, as_it_came, method, threshold, session)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
         rows = _Rows(report, overwrite)
         try:
@@ -142,7 +147,8 @@ def deblur_video(
                     rows.add(job.passed(frame, as_it_came))
                 note = ""
             else:
-                note = _run(job, reader, out, rows, quality, overwrite, progress, total)
+                writer = ClipWriter(out, reader, quality=quality, effort=effort, overwrite=overwrite)
+                note = _run(job, reader, writer, rows, progress, total)
             rows.finish()
         except BaseException:
             rows.give_up()
@@ -195,15 +201,12 @@ def _in_sync(
 def _run(
     job: _Job,
     reader: ClipReader,
-    out: Path,
+    writer: ClipWriter,
     rows: _Rows,
-    quality: int,
-    overwrite: bool,
     progress: Callable[[int, int], None] | None,
     total: int,
 ) -> str:
     """Write the clip; decoding and fields are ahead of the network, encoding is behind it."""
-    writer = ClipWriter(out, reader, quality=quality, overwrite=overwrite)
 
     def write(part: ClipFrame | Packet[Any]) -> None:
         if isinstance(part, ClipFrame):
@@ -263,6 +266,7 @@ class _Job:
     as_it_came: str
     method: Method
     threshold: float
+    session: Session | None
 
     def plan(self, part: ClipFrame | Packet[Any]) -> _Planned | Packet[Any]:
         """Compute a frame's field, and judge whether it needs deblurring."""
@@ -278,7 +282,9 @@ class _Job:
             median, longest, _ = field_extent(field)
         except ValueError as error:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
-        return _Planned(part, field if longest > self.threshold else None, median, longest, "")
+        # What is computed here, the network need not wait for.
+        needed = field.tabulated() if longest > self.threshold else None
+        return _Planned(part, needed, median, longest, "")
 
     def done(self, planned: _Planned) -> tuple[ClipFrame, FrameReport]:
         """Deblur a frame that needs it."""
@@ -288,8 +294,9 @@ class _Job:
         started = time.perf_counter()
         before = frame.rgb()
         result = deblur_picture(
-            before, planned.field, method=self.method, refine=False, shortest=self.threshold
-        )
+            before, planned.field, method=self.method, refine=False, session=self.session,
+            shortest=self.threshold,
+        )  # fmt: skip
         seconds = round(time.perf_counter() - started, 3)
         row = replace(
             self.passed(frame, result.note, planned.median, planned.longest),

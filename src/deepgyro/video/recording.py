@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import Field, motion_field, with_fewest_instants
+from ..blurfield import MotionField, motion_field, with_fewest_instants
 from ..camera import Camera, read_camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter
 from ..frames import LONGEST_EXPOSURE, Clip
@@ -58,7 +58,7 @@ class ClipRecording:
         """Return how long a line of a frame collected light, s."""
         return float(self.exposures[min(index, len(self.exposures) - 1)])
 
-    def field(self, index: int, t: float, height: int, width: int) -> tuple[Field | None, str]:
+    def field(self, index: int, t: float, height: int, width: int) -> tuple[MotionField | None, str]:
         """Return a frame's field in the sharp picture, or why there is none.
 
         Parameters
