@@ -216,6 +216,7 @@ def sync(
     exposure: float | None = None,
     readout_time: float | None = None,
     gyro_columns: str | None = None,
+    find_readout: Flag = False,
     picture: Path | None = None,
     overwrite: Flag = False,
     json: Flag = False,
@@ -239,6 +240,8 @@ def sync(
         From the first line's start to the line past the last (s); by default as camera file or clip say.
     gyro_columns
         Columns and units of a log that does not say them.
+    find_readout
+        Find the readout time, too, whatever camera file and clip say of it.
     picture
         Picture of the two curves: how the picture turns, and what the gyro says (PNG, JPEG, ...).
     overwrite
@@ -250,13 +253,17 @@ def sync(
 
     source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
     with _Bar(1, "frame") as bar:
-        found = sync_clip(source, picture=picture, overwrite=overwrite, progress=bar.counted)
+        found = sync_clip(
+            source, readout=find_readout, picture=picture, overwrite=overwrite, progress=bar.counted
+        )
     if json:
         _print_json(asdict(found))
     else:
         first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in found.halves)
         print(f"time_offset: {found.time_offset:.5f}")
         print(f"cam_from_imu: {found.cam_from_imu}")
+        if found.readout_time is not None:
+            print(f"readout_time: {found.readout_time:.4f}")
         print(
             f"# confidence {found.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
             f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"

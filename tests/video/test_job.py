@@ -14,7 +14,7 @@ from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import ClipReader, read_clip
 from deepgyro.telemetry import ClipFacts
-from deepgyro.video import ClipSource, deblur_video
+from deepgyro.video import ClipSource, deblur_video, syncing
 from deepgyro.video import job as job_module
 
 
@@ -288,6 +288,32 @@ def test_sync_prints_lines_for_the_camera_file_and_draws_two_curves(shaken, tmp_
     assert float(lines[0].removeprefix("time_offset: ")) == pytest.approx(0.3, abs=0.001)  # s
     assert lines[1] == f"cam_from_imu: {shaken.axes.tolist()}"
     assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_sync_finds_the_readout_time_where_it_is_asked_to(shaken, capsys):
+    source = shaken.source
+    arguments = ["sync", str(source.clip), "--gyro", str(source.gyro), "--camera", str(source.camera)]
+
+    code = main([*arguments, "--exposure", "0.01", "--find-readout", "--json"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert found["readout_time"] == pytest.approx(0.0, abs=0.001)  # s
+    assert found["time_offset"] == pytest.approx(0.3, abs=0.001)  # s
+    assert found["drift_ppm"] == 0
+
+
+def test_of_a_long_clip_stretches_are_followed(shaken, monkeypatch):
+    monkeypatch.setattr(syncing, "MOST_SECONDS", 0.6)
+    monkeypatch.setattr(syncing, "STRETCHES", 3)
+
+    tracks = syncing.tracked(shaken.source.clip)
+
+    np.testing.assert_allclose(tracks.start, tracks.index / 30, atol=1e-4)  # s
+    stretches = [(0.0, 0.2), (0.65, 0.85), (1.3, 1.5)]  # s
+    assert [((a <= tracks.start) & (tracks.start < b)).sum() >= 4 for a, b in stretches] == [True] * 3
+    assert len(tracks.start) < 20  # of 44
+    assert np.all(tracks.end - tracks.start < 0.04)  # s: no pair reaches over a gap
 
 
 def test_sync_of_a_real_clip_agrees_between_its_halves(shared, capsys):

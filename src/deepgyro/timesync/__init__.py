@@ -1,6 +1,8 @@
 """Find the offset between gyro and video, and the gyro's axes, from how the picture moves."""
 
+from .drift import without_drift
 from .picture import draw_curves
+from .readout import Readout, find_readout
 from .search import orientations
 from .sync import SURE, UNEXPLAINED, Sync, synchronise
 from .tracks import SIDE, Tracks, track
@@ -9,10 +11,13 @@ __all__ = [
     "SIDE",
     "SURE",
     "UNEXPLAINED",
+    "Readout",
     "Sync",
     "Tracks",
     "draw_curves",
+    "find_readout",
     "orientations",
     "synchronise",
     "track",
+    "without_drift",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, exp, sqrt
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy import ndarray
 from ..camera import Camera
 from ..errors import DeepGyroError
 from ..telemetry import GyroLog
+from .drift import find_drift, without_drift
 from .fit import Fit, fit_offset
 from .rotation import Rays, Turns, rays_of, turns_of
 from .search import Match, Rates, matches
@@ -55,6 +56,9 @@ class Sync:
     """From the picture."""
     gyro: Float64[ndarray, "m 3"]
     """Rates that the gyro gives for them at the offset, in the camera's axes, rad/s; NaN: not covered."""
+    drift: float = 0.0
+    """How much faster the gyro's clock runs: all times here are on a clock of the gyro's that is slowed down
+    by 1 + drift (`without_drift`); 0: not at all, or too short a clip."""
 
 
 def synchronise(
@@ -99,6 +103,10 @@ def synchronise(
             f"{log.source}: meets the clip at no offset within 2 s: check that it belongs to it"
         )
     best = found[0]
+    # A clock that runs apart would hold the halves apart; from here on the log's runs as the clip's.
+    drift = find_drift(turns, log, best.cam_from_imu, best.time_offset)
+    log = without_drift(log, drift)
+    best = replace(best, time_offset=best.time_offset / (1 + drift))
     fit = fit_offset(turns.rays, log, best.cam_from_imu, best.time_offset)
     halves = [_offset(part, log, best) for part in _halves(turns)]
     gyro = _told(turns, log, best.cam_from_imu, best.time_offset if fit is None else fit.time_offset)
@@ -112,6 +120,7 @@ def synchronise(
         np.nan if fit is None else fit.residual_px,
         turns,
         gyro,
+        drift,
     )
 
 

@@ -83,9 +83,23 @@ class ClipRecording:
 
 
 def read_clip_recording(
-    source: ClipSource, facts: ClipFacts, clip: Clip, *, exposed: bool = True
+    source: ClipSource,
+    facts: ClipFacts,
+    clip: Clip,
+    *,
+    exposed: bool = True,
+    readout_time: float | None = None,
 ) -> ClipRecording:
-    """Read the gyro and the camera of a clip; where exposures are not `exposed`, unknown ones count as 0.
+    """Read the gyro and the camera of a clip.
+
+    Parameters
+    ----------
+    source, facts, clip
+        What is told of it, and what it says itself.
+    exposed
+        Whether exposures must be known; else unknown ones count as 0.
+    readout_time
+        Where nothing says it, s; None: then it is an error.
 
     Raises
     ------
@@ -101,9 +115,8 @@ def read_clip_recording(
         camera = camera.scaled(height=clip.height, width=clip.width)
     except ValueError as error:
         raise DeepGyroError(f"{source.camera}: {error}") from error
-    readout_time = source.readout_time
-    if readout_time is None:
-        readout_time = facts.readout_time if camera.readout_time is None else camera.readout_time
+    said = (source.readout_time, camera.readout_time, facts.readout_time, readout_time)
+    readout_time = next((time for time in said if time is not None), None)
     if readout_time is None:
         raise DeepGyroError(
             f"{source.camera}: has no readout_time, nor has the clip: add it, or give --readout-time"
