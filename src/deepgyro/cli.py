@@ -168,7 +168,8 @@ def video(
     gyro_columns
         Columns and units of a log that does not say them.
     sync
-        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them.
+        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them;
+        if it does, a picture that contradicts them is still noticed. never: the picture is not asked.
     method
         As in deblur.
     threshold

@@ -303,11 +303,26 @@ def test_sync_finds_the_readout_time_where_it_is_asked_to(shaken, capsys):
     assert found["drift_ppm"] == 0
 
 
+def test_a_picture_that_contradicts_a_given_offset_is_said_and_passed_through(shaken, tmp_path):
+    known = tmp_path / "camera.yaml"
+    known.write_text(f"{(shaken.folder / 'camera.yaml').read_text()}cam_from_imu: {shaken.axes.tolist()}\n")
+    right, wrong = (replace(shaken.source, camera=known, time_offset=offset) for offset in (0.3, 0.75))
+
+    believed = deblur_video(right, tmp_path / "right.mp4", method="deepgyro-fast")
+    refused = deblur_video(wrong, tmp_path / "wrong.mp4")
+    asked = deblur_video(wrong, tmp_path / "never.mp4", method="deepgyro-fast", sync="never")
+
+    assert (believed.deblurred > 0, believed.note) == (True, "")
+    assert refused.deblurred == 0
+    assert refused.note.startswith("at an offset of +750 ms the gyro explains ")
+    assert "or a wrong time_offset or cam_from_imu: passed through" in refused.note
+    assert asked.deblurred > 0
+
+
 def test_of_a_long_clip_stretches_are_followed(shaken, monkeypatch):
-    monkeypatch.setattr(syncing, "MOST_SECONDS", 0.6)
     monkeypatch.setattr(syncing, "STRETCHES", 3)
 
-    tracks = syncing.tracked(shaken.source.clip)
+    tracks = syncing.tracked(shaken.source.clip, most=0.6)
 
     np.testing.assert_allclose(tracks.start, tracks.index / 30, atol=1e-4)  # s
     stretches = [(0.0, 0.2), (0.65, 0.85), (1.3, 1.5)]  # s

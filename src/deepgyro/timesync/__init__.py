@@ -4,7 +4,7 @@ from .drift import without_drift
 from .picture import draw_curves
 from .readout import Readout, find_readout
 from .search import orientations
-from .sync import SURE, UNEXPLAINED, Sync, synchronise
+from .sync import SURE, UNEXPLAINED, Sync, explained_at, synchronise
 from .tracks import SIDE, Tracks, track
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Sync",
     "Tracks",
     "draw_curves",
+    "explained_at",
     "find_readout",
     "orientations",
     "synchronise",

@@ -18,6 +18,8 @@ from .rotation import Rays, Turns, rays_of, turns_of
 from .search import Match, Rates, matches
 from .tracks import Tracks
 
+NEAR = 0.04
+"""A given offset may be off by so much and still be meant, s."""
 SURE = 0.7
 """Confidence from which on an offset is taken."""
 LEAST_TURNS = 12
@@ -122,6 +124,30 @@ def synchronise(
         gyro,
         drift,
     )
+
+
+def explained_at(
+    tracks: Tracks, log: GyroLog, camera: Camera, *, exposures: Float64[ndarray, " frames"]
+) -> float | None:
+    """Return the share of the picture's turning that a gyro explains at the offset that the camera has.
+
+    The offset may be off by `NEAR`. None where too little turns to tell, or the log covers too little.
+
+    Parameters
+    ----------
+    tracks, log, exposures
+        As in `synchronise`.
+    camera
+        With `cam_from_imu` and `time_offset`.
+    """
+    if not len(tracks.start):
+        return None
+    turns = turns_of(rays_of(tracks, camera, exposures))
+    if len(turns.t) < LEAST_TURNS or np.linalg.norm(turns.omega.std(axis=0)) < LEAST_SHAKE:
+        return None
+    moved = replace(log, t=log.t - camera.time_offset)
+    found = matches(turns, moved, camera.cam_from_imu, reach=NEAR)
+    return 1 - found[0].misfit if found else None
 
 
 def _halves(turns: Turns) -> tuple[Rays, Rays]:

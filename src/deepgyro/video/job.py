@@ -21,7 +21,7 @@ from ..telemetry import read_clip_facts
 from ..timesync import SURE, Sync
 from .pipeline import behind, prefetched
 from .recording import ClipRecording, ClipSource, check_coverage, read_clip_recording
-from .syncing import contradiction, synced, with_sync
+from .syncing import contradicted, contradiction, synced, with_sync
 
 if TYPE_CHECKING:
     from av import Packet
@@ -97,7 +97,8 @@ def deblur_video(
     method
         As in `deblur`.
     sync
-        Whether offset and axes are found in the clip: "auto": if the camera file does not say them.
+        Whether offset and axes are found in the clip: "auto": if the camera file does not say them; if it
+        does, a picture that contradicts them is still noticed. "never": the picture is not asked.
     threshold
         Frames whose longest path is shorter are passed through, px.
     quality, effort
@@ -186,7 +187,7 @@ def _in_sync(
     if sync == "never" or (sync == "auto" and not unknown):
         if "cam_from_imu" in unknown:
             raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
-        return recording, None, ""
+        return recording, None, "" if sync == "never" else contradicted(clip, recording, progress)
     found = synced(clip, recording, progress)
     if why := contradiction(found):
         return recording, found, why

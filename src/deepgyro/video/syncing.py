@@ -21,6 +21,7 @@ from ..timesync import (
     Sync,
     Tracks,
     draw_curves,
+    explained_at,
     find_readout,
     synchronise,
     track,
@@ -31,6 +32,8 @@ from .recording import ClipRecording, ClipSource, read_clip_recording
 MOST_SECONDS = 60.0
 """No more of a clip is looked at, s; of a longer one, stretches from its beginning to its end."""
 STRETCHES = 6
+CHECKED_SECONDS = 12.0
+"""The same where the offset is known, and the picture only checks it, s."""
 
 
 @dataclass(frozen=True)
@@ -154,21 +157,23 @@ def _synced(tracks: Tracks, recording: ClipRecording) -> Sync:
         raise DeepGyroError(f"{recording.camera.source}: {error}") from error
 
 
-def tracked(clip: Path, progress: Callable[[int, int], None] | None = None) -> Tracks:
-    """Follow points through a clip; through stretches of one that is long."""
+def tracked(
+    clip: Path, progress: Callable[[int, int], None] | None = None, *, most: float = MOST_SECONDS
+) -> Tracks:
+    """Follow points through a clip; if it is longer than `most` s, through stretches of it."""
     with ClipReader(clip) as reader:
         facts = reader.clip
         scale = min(1.0, SIDE / max(facts.height, facts.width))
         height, width = max(1, round(facts.height * scale)), max(1, round(facts.width * scale))
         total = facts.count or round((facts.duration or 0.0) * facts.rate) or 1
-        apart = max(((facts.duration or 0.0) - MOST_SECONDS) / (STRETCHES - 1), 0.0)
+        apart = max(((facts.duration or 0.0) - most) / (STRETCHES - 1), 0.0)
         numbers: list[int] = []
 
         def small() -> Iterator[tuple[float, UInt8[ndarray, "h w"]]]:
             for frame in reader.frames():
                 if progress:
                     progress(frame.index, max(total, frame.index))
-                if looked_at(frame.t - reader.first.t, apart):
+                if _looked_at(frame.t - reader.first.t, most / STRETCHES, apart):
                     numbers.append(frame.index)
                     yield frame.t, frame.gray(height, width)
 
@@ -176,9 +181,8 @@ def tracked(clip: Path, progress: Callable[[int, int], None] | None = None) -> T
     return replace(tracks, index=np.array(numbers, np.int64)[tracks.index])
 
 
-def looked_at(t: float, apart: float) -> bool:
-    """Return whether a frame is in one of the stretches, which lie `apart`, s."""
-    stretch = MOST_SECONDS / STRETCHES
+def _looked_at(t: float, stretch: float, apart: float) -> bool:
+    """Return whether a frame is in one of the stretches (s), which lie `apart` (s)."""
     number = int(t // (stretch + apart))
     return number < STRETCHES and t - number * (stretch + apart) <= stretch
 
@@ -190,6 +194,21 @@ def contradiction(found: Sync) -> str:
     return (
         f"the gyro explains {max(100 * found.explained, 0):.0f} % of the picture's turning: stabilised in "
         "the camera, or the gyro of another clip"
+    )
+
+
+def contradicted(
+    clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
+) -> str:
+    """Return what is wrong where the picture does not turn as the gyro says at the known offset."""
+    tracks = tracked(clip, progress, most=CHECKED_SECONDS)
+    explained = explained_at(tracks, recording.log, recording.camera, exposures=recording.exposures)
+    if explained is None or explained >= UNEXPLAINED:
+        return ""
+    return (
+        f"at an offset of {1000 * recording.camera.time_offset:+.0f} ms the gyro explains "
+        f"{max(100 * explained, 0):.0f} % of the picture's turning: stabilised in the camera, the gyro of "
+        "another clip, or a wrong time_offset or cam_from_imu"
     )
 
 
