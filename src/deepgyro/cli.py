@@ -138,6 +138,7 @@ def video(
     time_offset: float | None = None,
     gyro_columns: str | None = None,
     sync: Literal["auto", "always", "never"] = "auto",
+    refine: Flag = False,
     method: MethodName = "deepgyro",
     threshold: float = 0.7,
     quality: Whole = 17,
@@ -160,7 +161,8 @@ def video(
     camera
         Camera file: see docs/camera.md.
     exposure
-        How long a line of a frame collects light (s); by default as the clip says.
+        How long a line of a frame collects light (s); by default as the clip says; if it does not, the
+        blurred frames are asked for one that suits all of them.
     readout_time
         From the first line's start to the line past the last (s); by default as camera file or clip say.
     time_offset
@@ -170,6 +172,8 @@ def video(
     sync
         Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them;
         if it does, a picture that contradicts them is still noticed. never: the picture is not asked.
+    refine
+        Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
     method
         As in deblur.
     threshold
@@ -190,8 +194,8 @@ def video(
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with _stopped_by_signal(), _Bar(1, "frame") as bar:
         done = deblur_video(
-            source, out, method=method, sync=sync, threshold=threshold, quality=quality, effort=effort,
-            report=report, overwrite=overwrite, progress=bar.counted,
+            source, out, method=method, sync=sync, refine=refine, threshold=threshold, quality=quality,
+            effort=effort, report=report, overwrite=overwrite, progress=bar.counted,
         )  # fmt: skip
     if json:
         _print_json(asdict(done))

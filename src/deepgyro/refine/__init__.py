@@ -2,5 +2,16 @@
 
 from .model import CorrectedField
 from .refinement import SURE, Refined, refine_field
+from .shared import SPREAD, Correction, Shared, Witness, fit_shared
 
-__all__ = ["SURE", "CorrectedField", "Refined", "refine_field"]
+__all__ = [
+    "SPREAD",
+    "SURE",
+    "CorrectedField",
+    "Correction",
+    "Refined",
+    "Shared",
+    "Witness",
+    "fit_shared",
+    "refine_field",
+]

@@ -21,6 +21,7 @@ from ..telemetry import read_clip_facts
 from ..timesync import SURE, Sync
 from .pipeline import behind, prefetched
 from .recording import ClipRecording, ClipSource, check_coverage, read_clip_recording
+from .refining import refined
 from .syncing import contradicted, contradiction, synced, with_sync
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def deblur_video(
     *,
     method: Method = "deepgyro",
     sync: SyncWhen = "auto",
+    refine: bool = False,
     threshold: float = THRESHOLD,
     quality: int = QUALITY,
     effort: Effort = "medium",
@@ -99,6 +101,9 @@ def deblur_video(
     sync
         Whether offset and axes are found in the clip: "auto": if the camera file does not say them; if it
         does, a picture that contradicts them is still noticed. "never": the picture is not asked.
+    refine
+        Whether a sample of the blurred frames corrects scale, offset, bias and readout time for all of them
+        (some seconds). An exposure that neither clip nor `source` says is found that way in any case.
     threshold
         Frames whose longest path is shorter are passed through, px.
     quality, effort
@@ -129,15 +134,20 @@ def deblur_video(
     with ClipReader(source.clip, copied=True) as reader:
         clip = reader.clip
         recording: ClipRecording | None = None
-        as_it_came, found = "", None
+        as_it_came, found, said = "", None, ""
+        exposed = source.exposure is not None or facts.exposures is not None
         if facts.stabilised:
             as_it_came = (
                 f"stabilised in the camera ({facts.stabilised}), so that the gyro does not tell its blur"
             )
         else:
-            recording = read_clip_recording(source, facts, clip)
+            recording = read_clip_recording(source, facts, clip, exposed=False)
             recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
             check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
+            if not as_it_came and (refine or not exposed):
+                recording, said = refined(
+                    source.clip, recording, exposed=exposed, middle=found is not None, progress=progress
+                )
         job = _Job(None if as_it_came else recording, as_it_came, method, threshold, session)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
         rows = _Rows(report, overwrite)
@@ -154,7 +164,8 @@ def deblur_video(
         except BaseException:
             rows.give_up()
             raise
-        notes = [f"{as_it_came}: passed through" if as_it_came else rows.said(), note, reader.ended_early]
+        left = f"{as_it_came}: passed through" if as_it_came else rows.said()
+        notes = [said, left, note, reader.ended_early]
     return ClipReport(
         file=str(source.clip),
         out=str(out),
