@@ -12,13 +12,16 @@ from deepgyro.frames.encoding import (
     write_photo,
     write_whole,
 )
+from deepgyro.frames.hdr import HLG, PQ, as_srgb, with_changes
 from deepgyro.frames.photo import MAX_PIXELS, Photo
 from deepgyro.frames.pixels import decode_pixels, encode_png
 from deepgyro.frames.table import LONGEST_EXPOSURE, Frame, match_frames, natural_order, read_frames
 
 __all__ = [
+    "HLG",
     "LONGEST_EXPOSURE",
     "MAX_PIXELS",
+    "PQ",
     "QUALITY",
     "Clip",
     "ClipFrame",
@@ -27,6 +30,7 @@ __all__ = [
     "Effort",
     "Frame",
     "Photo",
+    "as_srgb",
     "check_writable",
     "content_hash",
     "copy_photo",
@@ -42,6 +46,7 @@ __all__ = [
     "read_frames",
     "read_photo",
     "read_record",
+    "with_changes",
     "write_photo",
     "write_whole",
 ]

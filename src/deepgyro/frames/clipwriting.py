@@ -39,6 +39,8 @@ _EFFORTS = {
     "libsvtav1": ("preset", "9", "6", "4"),
 }
 """The option that says how hard an encoder tries, and its values."""
+_MOVFLAGS = "use_metadata_tags+hybrid_fragmented+delay_moov"
+"""In fragments while it is written, so that what a killed process leaves can be played; then as usual."""
 _LARGE = 4_000_000
 """A larger picture waits in H.264's encoder with fewer others, px: half the 40 of "medium"."""
 _MORE = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"b": "0", "row-mt": "1"}}
@@ -90,7 +92,7 @@ class ClipWriter:
         """What could not be kept as it was; else empty."""
         try:
             self._container = av.open(
-                str(self.part), "w", options={"movflags": "use_metadata_tags"} if _is_mov(path) else {}
+                str(self.part), "w", options={"movflags": _MOVFLAGS} if _is_mov(path) else {}
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._not_written(error) from error

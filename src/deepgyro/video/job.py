@@ -12,10 +12,24 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+import numpy as np
+
 from ..blurfield import Field, field_extent
 from ..deblurring import Method, deblur_picture
 from ..errors import DeepGyroError
-from ..frames import QUALITY, ClipFrame, ClipReader, ClipWriter, Effort, check_writable, write_whole
+from ..frames import (
+    HLG,
+    PQ,
+    QUALITY,
+    ClipFrame,
+    ClipReader,
+    ClipWriter,
+    Effort,
+    as_srgb,
+    check_writable,
+    with_changes,
+    write_whole,
+)
 from ..runtime import Session
 from ..telemetry import read_clip_facts
 from ..timesync import SURE, Sync
@@ -304,7 +318,10 @@ class _Job:
         if planned.field is None:
             return frame, self.passed(frame, planned.note, planned.median, planned.longest)
         started = time.perf_counter()
-        before = frame.rgb()
+        codes = frame.rgb()
+        transfer = int(frame.picture.color_trc)
+        hdr = transfer in (PQ, HLG) and codes.dtype == np.uint16
+        before = as_srgb(codes, transfer) if hdr else codes
         result = deblur_picture(
             before, planned.field, method=self.method, refine=False, session=self.session,
             shortest=self.threshold,
@@ -315,7 +332,10 @@ class _Job:
             method=result.method,
             seconds=seconds,
         )
-        return (frame if result.method == "none" else frame.changed(before, result.image)), row
+        if result.method == "none":
+            return frame, row
+        after = with_changes(codes, before, result.image, transfer) if hdr else result.image
+        return frame.changed(codes, after), row
 
     def passed(self, frame: ClipFrame, note: str, median: float = 0.0, longest: float = 0.0) -> FrameReport:
         """Return the report of a frame that stays as it came."""
