@@ -33,7 +33,7 @@ _ENCODERS = {
 _EVEN = ("libx264", "libx265", "libsvtav1")
 """These need sides that whole chroma samples fill."""
 _EFFORTS = {
-    "libx264": ("preset", "veryfast", "medium", "slow"),
+    "libx264": ("preset", "veryfast", "faster", "slow"),
     "libx265": ("preset", "veryfast", "medium", "slow"),
     "libvpx-vp9": ("cpu-used", "6", "4", "2"),
     "libsvtav1": ("preset", "9", "6", "4"),
@@ -41,8 +41,6 @@ _EFFORTS = {
 """The option that says how hard an encoder tries, and its values."""
 _MOVFLAGS = "use_metadata_tags+hybrid_fragmented+delay_moov"
 """In fragments while it is written, so that what a killed process leaves can be played; then as usual."""
-_LARGE = 4_000_000
-"""A larger picture waits in H.264's encoder with fewer others, px: half the 40 of "medium"."""
 _MORE = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"b": "0", "row-mt": "1"}}
 _PRORES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5"}
 
@@ -188,7 +186,7 @@ class ClipWriter:
         codec, encoder = _encoder(clip, container)
         self._format = _pixel_format(clip, encoder)
         self._stream = container.add_stream(
-            encoder, rate=clip.rate, options=_options(encoder, quality, effort, clip, reader.stream.profile)
+            encoder, rate=clip.rate, options=_options(encoder, quality, effort, reader.stream.profile)
         )
         self._set_up(self._stream, reader)
         if codec != clip.codec and not clip.codec.startswith("lib"):
@@ -301,12 +299,10 @@ def _sampling(format: Any) -> tuple[int, int]:
     return 64 // format.chroma_width(64), 64 // format.chroma_height(64)
 
 
-def _options(encoder: str, quality: int, effort: Effort, clip: Clip, profile: str | None) -> dict[str, str]:
+def _options(encoder: str, quality: int, effort: Effort, profile: str | None) -> dict[str, str]:
     if encoder in _EFFORTS:
         name, *values = _EFFORTS[encoder]
         own = {"crf": str(quality), name: values[get_args(Effort).index(effort)]}
-        if encoder == "libx264" and effort != "low" and clip.height * clip.width > _LARGE:
-            own["rc-lookahead"] = "20"
         return own | _MORE.get(encoder, {})
     if encoder == "ffv1":
         return {"level": "3", "slicecrc": "1"}
