@@ -4,7 +4,7 @@
 
 The folder holds imu0/data.csv, cam0/data.csv (timestamp [ns], filename) and cam0/data/. The camera file is
 ours (docs/camera.md); with `lens:` it takes over Kalibr's. EuRoC stamps the middle of the exposure: then add
---middle. Prints how long a frame took, and how many SIFT features match the frame before it.
+--middle. `python examples/matches.py mav0/cam0/data sharp` then counts what features gained.
 """
 
 import argparse
@@ -34,7 +34,6 @@ def main() -> None:
     with open(given.folder / "cam0" / "data.csv", newline="") as file:
         rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
     names: dict[float, str] = {}
-    before: dict[str, tuple] = {}
     stream = deepgyro.Deblurrer(camera)
 
     def written(frames) -> None:
@@ -43,7 +42,7 @@ def main() -> None:
             took = 1000 * (time.perf_counter() - started)
             cv2.imwrite(str(given.out / names.pop(frame.t)), frame.image[..., 0])
             said = f"{frame.t:.3f} s  blur {frame.blur_max_px:.1f} px  {frame.method}  {took:.0f} ms"
-            print(f"{said}  {matches(frame.image, before)} matches  {frame.note}")
+            print(f"{said}  {frame.note}")
             started = time.perf_counter()
 
     fed = 0
@@ -57,17 +56,6 @@ def main() -> None:
         written(stream.add_gyro(log.t[fed:past], log.omega[fed:past]))
         fed = max(fed, past)
     written(stream.flush())
-
-
-def matches(image: np.ndarray, before: dict) -> int:
-    """Return how many SIFT features of a picture match the one before it (ratio test)."""
-    small = image[..., 0] if image.dtype == np.uint8 else (image[..., 0] >> 8).astype(np.uint8)
-    _, found = cv2.SIFT_create(800).detectAndCompute(small, None)
-    last, before["last"] = before.get("last"), found
-    if last is None or found is None or len(last) < 2:
-        return 0
-    pairs = cv2.BFMatcher().knnMatch(found, last, k=2)
-    return sum(first.distance < 0.8 * second.distance for first, second in pairs)
 
 
 if __name__ == "__main__":

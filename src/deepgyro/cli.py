@@ -142,9 +142,11 @@ def video(
     time_offset: float | None = None,
     gyro_columns: str | None = None,
     sync: Literal["auto", "always", "never"] = "auto",
+    refine: Flag = False,
     method: MethodName = "deepgyro",
     threshold: float = 0.7,
     quality: Whole = 17,
+    effort: Literal["low", "medium", "high"] = "medium",
     report: Path | None = None,
     overwrite: Flag = False,
     json: Flag = False,
@@ -163,7 +165,8 @@ def video(
     camera
         Camera file: see docs/camera.md.
     exposure
-        How long a line of a frame collects light (s); by default as the clip says.
+        How long a line of a frame collects light (s); by default as the clip says; if it does not, the
+        blurred frames are asked for one that suits all of them.
     readout_time
         From the first line's start to the line past the last (s); by default as camera file or clip say.
     time_offset
@@ -171,13 +174,18 @@ def video(
     gyro_columns
         Columns and units of a log that does not say them.
     sync
-        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them.
+        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them;
+        if it does, a picture that contradicts them is still noticed. never: the picture is not asked.
+    refine
+        Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
     method
         As in deblur.
     threshold
         Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
     quality
         Constant rate factor of the encoder: less is better and larger.
+    effort
+        How hard the encoder tries to make a small file: low is quickest.
     report
         CSV file with a line for each frame: blur (px), method, time.
     overwrite
@@ -190,8 +198,8 @@ def video(
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with _stopped_by_signal(), _Bar(1, "frame") as bar:
         done = deblur_video(
-            source, out, method=method, sync=sync, threshold=threshold, quality=quality, report=report,
-            overwrite=overwrite, progress=bar.counted,
+            source, out, method=method, sync=sync, refine=refine, threshold=threshold, quality=quality,
+            effort=effort, report=report, overwrite=overwrite, progress=bar.counted,
         )  # fmt: skip
     if json:
         _print_json(asdict(done))
@@ -217,6 +225,7 @@ def sync(
     exposure: float | None = None,
     readout_time: float | None = None,
     gyro_columns: str | None = None,
+    find_readout: Flag = False,
     picture: Path | None = None,
     overwrite: Flag = False,
     json: Flag = False,
@@ -240,6 +249,8 @@ def sync(
         From the first line's start to the line past the last (s); by default as camera file or clip say.
     gyro_columns
         Columns and units of a log that does not say them.
+    find_readout
+        Find the readout time, too, whatever camera file and clip say of it.
     picture
         Picture of the two curves: how the picture turns, and what the gyro says (PNG, JPEG, ...).
     overwrite
@@ -251,13 +262,17 @@ def sync(
 
     source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
     with _Bar(1, "frame") as bar:
-        found = sync_clip(source, picture=picture, overwrite=overwrite, progress=bar.counted)
+        found = sync_clip(
+            source, readout=find_readout, picture=picture, overwrite=overwrite, progress=bar.counted
+        )
     if json:
         _print_json(asdict(found))
     else:
         first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in found.halves)
         print(f"time_offset: {found.time_offset:.5f}")
         print(f"cam_from_imu: {found.cam_from_imu}")
+        if found.readout_time is not None:
+            print(f"readout_time: {found.readout_time:.4f}")
         print(
             f"# confidence {found.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
             f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"
@@ -636,9 +651,10 @@ def speed(
     repeats: Whole = 15,
     large: Annotated[bool, Parameter(negative="--small")] = True,
     baselines: Baselines = None,
+    video: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Time fields, the blur operator, networks and whole pictures, beside peers.
+    """Time fields, the blur operator, networks and whole pictures, or clips (--video), beside peers.
 
     "network": all that runs once the field is known; times_faster: than the paper's network in OpenVINO, at
     the same precision and size, in the same run. "deblur": from an 8-bit picture and its field to an 8-bit
@@ -649,17 +665,25 @@ def speed(
     repeats
         Counted runs of each; a fifth of them of what takes seconds.
     large
-        Also pictures of 720p, 1080p and 12 Mpx (a quarter of an hour more).
+        Also pictures of 720p, 1080p and 12 Mpx (a quarter of an hour more); clips of 1080p and 4K.
+    video
+        Instead: clips from decoding to encoding, the stream's latency, and the command's memory (extra:
+        video).
     json
         Print one JSON object.
     """
     from .benchmark import speed as run_speed
-    from .benchmark import speed_shown
+    from .benchmark import speed_shown, video_speed
 
     with _Bar(1, "bench") as bar:
-        report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.share)
+        if video:
+            report = video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.share)
+        else:
+            report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, speed_shown(report.rows), baselines)
+    _print_bench(
+        report, json, report.rows if video else speed_shown(report.rows), None if video else baselines
+    )
     return 0
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
-from deepgyro.blurfield import GridField
+from deepgyro.blurfield import GridField, field_extent
 from deepgyro.blurfield.grid import node_positions
 
 
@@ -36,3 +36,14 @@ def test_a_window_is_the_same_part_of_the_whole():
 def test_nodes_that_do_not_fit_the_size_are_refused():
     with pytest.raises(ValueError, match="nodes"):
         GridField(np.zeros((3, 5, 2, 2), np.float32), 40, 60, 16)
+
+
+def test_extent_of_a_grid_is_that_of_its_pixels():
+    nodes = np.random.default_rng(2).normal(0, 5, (4, 5, 3, 2)).astype(np.float32)  # px
+    grid = GridField(nodes, 40, 60, 16)
+
+    _, longest, reach = field_extent(grid)
+
+    pixels = field_extent(grid[:, :])
+    assert longest == pytest.approx(pixels[1], rel=1e-5)  # px: the longest path is at a node
+    assert reach == pixels[2]

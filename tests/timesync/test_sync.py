@@ -8,11 +8,11 @@ import pytest
 
 from deepgyro.camera import Camera
 from deepgyro.errors import DeepGyroError
-from deepgyro.rotations import so3_exp
+from deepgyro.rotations import integrate, so3_exp
 from deepgyro.synthesis import hand_shake
 from deepgyro.synthesis.panorama import turning_clip
 from deepgyro.telemetry import GyroLog
-from deepgyro.timesync import SURE, draw_curves, orientations, synchronise, track
+from deepgyro.timesync import SURE, Tracks, draw_curves, find_readout, orientations, synchronise, track
 from deepgyro.timesync.rotation import rays_of, turns_of
 from deepgyro.timesync.search import Rates
 
@@ -157,3 +157,60 @@ def test_the_curves_of_picture_and_gyro_lie_on_each_other(clip):
     blue = (page.astype(int) @ [-1, -1, 2] > 120).sum()
     assert page.dtype == np.uint8
     assert blue > 1000
+
+
+def test_the_readout_time_is_found_where_it_is_asked_for(clip):
+    tracks, log = clip
+    unread = replace(ASKED, readout_time=0.0)
+
+    read = find_readout(tracks, log, unread, found(tracks, log, unread), exposures=np.array([EXPOSURE]))
+
+    assert read.readout_time == pytest.approx(0.02, abs=0.001)  # s
+
+
+def test_a_clip_whose_points_stand_for_nothing_does_not_tell_the_readout_time(clip):
+    tracks, log = clip
+    rng = np.random.default_rng(0)
+    wild = replace(tracks, after=tracks.after + rng.normal(0, 8, tracks.after.shape).clip(-9, 9))  # px
+
+    with pytest.raises(DeepGyroError, match="does not tell the readout time"):
+        find_readout(wild, log, ASKED, found(tracks, log), exposures=np.array([EXPOSURE]))
+
+
+def long_turns(drift, seconds=120.0):
+    """Return the turns of a long clip of which 6 stretches were followed, and a log whose clock runs fast."""
+    rng = np.random.default_rng(5)
+    hand, other = (hand_shake(rng, duration=seconds + 6, strength=0.4) for _ in range(2))
+    # A hand's shake repeats every 2 s; one that is slowed down beside it does not.
+    slow = np.stack([np.interp(0.7123 * hand.t, hand.t, other.omega[:, axis]) for axis in range(3)], axis=1)
+    omega = hand.omega + slow
+    log = GyroLog(hand.t - 3.0, omega @ AXES)  # AXES is its own inverse
+    turning = integrate(hand.t - 3.0, omega)
+    start = np.concatenate([np.arange(k * 22.0, k * 22.0 + 5, 1 / RATE) for k in range(6)])  # s
+    count, points = len(start), 24
+    pair = np.repeat(np.arange(count), points)
+    before = np.column_stack([rng.uniform(0, WIDTH - 1, len(pair)), rng.uniform(0, HEIGHT - 1, len(pair))])
+    end = start + 1 / RATE
+    delay = CAMERA.delay(before) + 0.5 * EXPOSURE
+    first, second = turning.at(start[pair] + delay), turning.at(end[pair] + delay)
+    rays = np.einsum("kji,kjl,kl->ki", second, first, CAMERA.rays(before))
+    after = rays[:, :2] / rays[:, 2:] * FOCAL + CAMERA.K[:2, 2] + rng.normal(0, 0.1, before.shape)  # px
+    tracks = Tracks(WIDTH, HEIGHT, start, end, np.arange(count), pair, before, after)
+    return tracks, GyroLog((log.t + OFFSET) * (1 + drift), log.omega)
+
+
+@pytest.mark.parametrize("drift", [0.0, -6e-5])
+def test_a_clock_that_runs_fast_is_found_in_a_long_clip_and_taken_out(drift):
+    tracks, log = long_turns(drift)
+
+    result = found(tracks, log)
+
+    assert result.drift == pytest.approx(drift, abs=5e-6)
+    assert (result.drift == 0) == (drift == 0)
+    assert result.time_offset == pytest.approx(OFFSET, abs=0.0005)  # s, on the log's clock without drift
+    assert result.halves == pytest.approx((OFFSET, OFFSET), abs=0.001)  # s
+    assert result.confidence > 0.9
+
+
+def test_a_short_clip_tells_no_drift(clip):
+    assert found(*clip).drift == 0

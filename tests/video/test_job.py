@@ -14,7 +14,7 @@ from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import ClipReader, read_clip
 from deepgyro.telemetry import ClipFacts
-from deepgyro.video import ClipSource, deblur_video
+from deepgyro.video import ClipSource, deblur_video, syncing
 from deepgyro.video import job as job_module
 
 
@@ -156,9 +156,13 @@ def test_a_clip_that_ends_early_keeps_what_is_there_and_says_so(panned, source, 
         ("one.mp4", {"frames": 1}),
         ("odd.mkv", {"frames": 5, "codec": "ffv1", "width": 79, "height": 59, "time_base": None}),
         ("deep.mp4", {"frames": 5, "codec": "libx265", "pixel_format": "yuv420p10le"}),
+        ("pq.mp4", {"frames": 5, "codec": "libx265", "pixel_format": "yuv420p10le", "colours": (9, 16, 9)}),
+        ("hlg.mp4", {"frames": 5, "codec": "libx265", "pixel_format": "yuv420p10le", "colours": (9, 18, 9)}),
     ],
 )
-def test_clips_of_one_frame_odd_sides_and_ten_bits(panned, write_clip, clip_facts, file, options):
+def test_clips_of_one_frame_odd_sides_ten_bits_and_high_dynamic_range(
+    panned, write_clip, clip_facts, file, options
+):
     from fractions import Fraction
 
     base = options.pop("time_base", 1)
@@ -179,7 +183,7 @@ def test_a_job_that_is_stopped_leaves_the_part_that_is_done(panned, source, caps
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match=r"the first \d+ frames are in .*out\.unfinished\.mp4"):
-        deblur_video(source, panned.out, progress=stop)
+        deblur_video(source, panned.out, sync="never", progress=stop)
 
     assert not panned.out.exists()
     assert 2 <= read_clip(panned.folder / "out.unfinished.mp4").count <= 6
@@ -288,6 +292,47 @@ def test_sync_prints_lines_for_the_camera_file_and_draws_two_curves(shaken, tmp_
     assert float(lines[0].removeprefix("time_offset: ")) == pytest.approx(0.3, abs=0.001)  # s
     assert lines[1] == f"cam_from_imu: {shaken.axes.tolist()}"
     assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_sync_finds_the_readout_time_where_it_is_asked_to(shaken, capsys):
+    source = shaken.source
+    arguments = ["sync", str(source.clip), "--gyro", str(source.gyro), "--camera", str(source.camera)]
+
+    code = main([*arguments, "--exposure", "0.01", "--find-readout", "--json"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert found["readout_time"] == pytest.approx(0.0, abs=0.001)  # s
+    assert found["time_offset"] == pytest.approx(0.3, abs=0.001)  # s
+    assert found["drift_ppm"] == 0
+
+
+def test_a_picture_that_contradicts_a_given_offset_is_said_and_passed_through(shaken, tmp_path):
+    known = tmp_path / "camera.yaml"
+    known.write_text(f"{(shaken.folder / 'camera.yaml').read_text()}cam_from_imu: {shaken.axes.tolist()}\n")
+    right, wrong = (replace(shaken.source, camera=known, time_offset=offset) for offset in (0.3, 0.75))
+
+    believed = deblur_video(right, tmp_path / "right.mp4", method="deepgyro-fast")
+    refused = deblur_video(wrong, tmp_path / "wrong.mp4")
+    asked = deblur_video(wrong, tmp_path / "never.mp4", method="deepgyro-fast", sync="never")
+
+    assert (believed.deblurred > 0, believed.note) == (True, "")
+    assert refused.deblurred == 0
+    assert refused.note.startswith("at an offset of +750 ms the gyro explains ")
+    assert "or a wrong time_offset or cam_from_imu: passed through" in refused.note
+    assert asked.deblurred > 0
+
+
+def test_of_a_long_clip_stretches_are_followed(shaken, monkeypatch):
+    monkeypatch.setattr(syncing, "STRETCHES", 3)
+
+    tracks = syncing.tracked(shaken.source.clip, most=0.6)
+
+    np.testing.assert_allclose(tracks.start, tracks.index / 30, atol=1e-4)  # s
+    stretches = [(0.0, 0.2), (0.65, 0.85), (1.3, 1.5)]  # s
+    assert [((a <= tracks.start) & (tracks.start < b)).sum() >= 4 for a, b in stretches] == [True] * 3
+    assert len(tracks.start) < 20  # of 44
+    assert np.all(tracks.end - tracks.start < 0.04)  # s: no pair reaches over a gap
 
 
 def test_sync_of_a_real_clip_agrees_between_its_halves(shared, capsys):

@@ -13,6 +13,7 @@ from .speed import speed, speed_shown
 from .sync import sync, sync_shown
 from .synthesis import synthesis
 from .table1 import BLURRED_IN, beside_paper, table1
+from .videospeed import video_speed
 
 __all__ = [
     "BLURRED_IN",
@@ -38,5 +39,6 @@ __all__ = [
     "table",
     "table1",
     "trained",
+    "video_speed",
     "with_missing",
 ]

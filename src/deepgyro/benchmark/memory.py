@@ -24,6 +24,11 @@ def memory_rise(work: Callable[[], object]) -> float | None:
     return max(_resident("VmHWM") - before, 0.0)
 
 
+def memory_peak() -> float | None:
+    """Return the most memory that this process ever held, MB; None where the system does not tell."""
+    return round(_resident("VmHWM"), 1) if STATUS.exists() else None
+
+
 def _resident(name: str) -> float:
     """Return an entry of the process's status, MB."""
     (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(name))

@@ -358,8 +358,11 @@ def field_extent(field: Field) -> tuple[float, float, int]:
     """Return median and largest path length (px) and the largest |x| or |y| of a path (px, rounded up).
 
     Of an array every pixel is looked at (the median is that of every eighth row and column); of a
-    `MotionField`, which is smooth, 65 rows and columns from border to border.
+    `MotionField`, which is smooth, 65 rows and columns from border to border; of a `GridField` its nodes.
     """
+    if isinstance(field, GridField):
+        length, reach = _measured(field.nodes)
+        return float(np.median(length)), float(length.max()), int(np.ceil(reach))
     if isinstance(field, MotionField):
         rows, columns = (
             np.unique(np.linspace(0, size - 1, 65).round().astype(np.int64)) for size in field.shape[:2]

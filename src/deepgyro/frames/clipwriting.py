@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, need_av
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 QUALITY = 17
 """Constant rate factor of H.264; what it loses is hard to see."""
+Effort = Literal["low", "medium", "high"]
+"""How hard an encoder tries to make a small file at a quality."""
 
 _ENCODERS = {
     "h264": "libx264",
@@ -30,6 +32,16 @@ _ENCODERS = {
 }
 _EVEN = ("libx264", "libx265", "libsvtav1")
 """These need sides that whole chroma samples fill."""
+_EFFORTS = {
+    "libx264": ("preset", "veryfast", "faster", "slow"),
+    "libx265": ("preset", "veryfast", "medium", "slow"),
+    "libvpx-vp9": ("cpu-used", "6", "4", "2"),
+    "libsvtav1": ("preset", "9", "6", "4"),
+}
+"""The option that says how hard an encoder tries, and its values."""
+_MOVFLAGS = "use_metadata_tags+hybrid_fragmented+delay_moov"
+"""In fragments while it is written, so that what a killed process leaves can be played; then as usual."""
+_MORE = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"b": "0", "row-mt": "1"}}
 _PRORES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5"}
 
 
@@ -41,7 +53,13 @@ class ClipWriter:
     """
 
     def __init__(
-        self, path: Path, reader: ClipReader, *, quality: int = QUALITY, overwrite: bool = False
+        self,
+        path: Path,
+        reader: ClipReader,
+        *,
+        quality: int = QUALITY,
+        effort: Effort = "medium",
+        overwrite: bool = False,
     ) -> None:
         """Begin a file beside `path`.
 
@@ -53,6 +71,8 @@ class ClipWriter:
             The clip that frames and packets come from.
         quality
             Constant rate factor of H.264, HEVC, VP9 and AV1: less is better and larger.
+        effort
+            How hard they try: "low" is quickest, and the file larger.
         overwrite
             Replace a file of that name.
 
@@ -70,12 +90,12 @@ class ClipWriter:
         """What could not be kept as it was; else empty."""
         try:
             self._container = av.open(
-                str(self.part), "w", options={"movflags": "use_metadata_tags"} if _is_mov(path) else {}
+                str(self.part), "w", options={"movflags": _MOVFLAGS} if _is_mov(path) else {}
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._not_written(error) from error
         try:
-            self._add_streams(reader, quality)
+            self._add_streams(reader, quality, effort)
         except BaseException:
             self._container.close()
             self.part.unlink(missing_ok=True)
@@ -159,14 +179,14 @@ class ClipWriter:
             reason = f"{getattr(error, 'strerror', None) or error}; give another --out"
         return DeepGyroError(f"{self.path}: not written, {reason}")
 
-    def _add_streams(self, reader: ClipReader, quality: int) -> None:
+    def _add_streams(self, reader: ClipReader, quality: int, effort: Effort) -> None:
         av = need_av()
         container, clip = self._container, reader.clip
         container.metadata.update(reader.container.metadata)
         codec, encoder = _encoder(clip, container)
         self._format = _pixel_format(clip, encoder)
         self._stream = container.add_stream(
-            encoder, rate=clip.rate, options=_options(encoder, quality, reader.stream.profile)
+            encoder, rate=clip.rate, options=_options(encoder, quality, effort, reader.stream.profile)
         )
         self._set_up(self._stream, reader)
         if codec != clip.codec and not clip.codec.startswith("lib"):
@@ -279,15 +299,11 @@ def _sampling(format: Any) -> tuple[int, int]:
     return 64 // format.chroma_width(64), 64 // format.chroma_height(64)
 
 
-def _options(encoder: str, quality: int, profile: str | None) -> dict[str, str]:
-    if encoder == "libx264":
-        return {"crf": str(quality), "preset": "medium"}
-    if encoder == "libx265":
-        return {"crf": str(quality), "preset": "medium", "x265-params": "log-level=none"}
-    if encoder == "libvpx-vp9":
-        return {"crf": str(quality), "b": "0", "row-mt": "1", "cpu-used": "4"}
-    if encoder == "libsvtav1":
-        return {"crf": str(quality), "preset": "6"}
+def _options(encoder: str, quality: int, effort: Effort, profile: str | None) -> dict[str, str]:
+    if encoder in _EFFORTS:
+        name, *values = _EFFORTS[encoder]
+        own = {"crf": str(quality), name: values[get_args(Effort).index(effort)]}
+        return own | _MORE.get(encoder, {})
     if encoder == "ffv1":
         return {"level": "3", "slicecrc": "1"}
     if encoder == "prores_ks":

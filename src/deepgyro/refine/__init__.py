@@ -3,6 +3,19 @@
 from .hypotheses import field_costs
 from .model import CorrectedField
 from .refinement import SURE, Refined, refine_field
+from .shared import SPREAD, Correction, Shared, Witness, fit_shared
 from .statistic import grid
 
-__all__ = ["SURE", "CorrectedField", "Refined", "field_costs", "grid", "refine_field"]
+__all__ = [
+    "SPREAD",
+    "SURE",
+    "CorrectedField",
+    "Correction",
+    "Refined",
+    "Shared",
+    "Witness",
+    "field_costs",
+    "fit_shared",
+    "grid",
+    "refine_field",
+]

@@ -60,14 +60,14 @@ def fit_offset(rays: Rays, log: GyroLog, cam_from_imu: Float64[ndarray, "3 3"], 
     start
         Offset to begin with, s.
     """
-    rays = _thinned(_covered(rays, log, start))
+    rays = thinned(covered(rays, log, start))
     turns, pair = np.unique(rays.pair, return_inverse=True)
     if len(turns) < LEAST_TURNS:
         return None
-    turning = integrate(log.t, _smoothed(log) @ cam_from_imu.T)
+    turning = integrate(log.t, smoothed(log) @ cam_from_imu.T)
     offset, changed = start, np.zeros(12)  # b, and E row by row
     for _ in range(_ROUNDS):
-        carried, phi = _carried(rays, turning, offset)
+        carried, phi = carried_rays(rays, turning, offset)
         steps = rays.seen[:, 1] - rays.seen[:, 0]
         more = changed[:3] * steps[:, None] + phi @ changed[3:].reshape(3, 3).T
         carried = np.einsum("kij,kj->ki", so3_exp(-more), carried)
@@ -115,7 +115,7 @@ def _design(
     return design
 
 
-def _covered(rays: Rays, log: GyroLog, start: float) -> Rays:
+def covered(rays: Rays, log: GyroLog, start: float) -> Rays:
     """Return the rays whose times the log covers at any offset near the start."""
     first = rays.seen.min(axis=1) + start - _REACH - _DIFFERENCE
     last = rays.seen.max(axis=1) + start + _REACH + _DIFFERENCE
@@ -125,7 +125,7 @@ def _covered(rays: Rays, log: GyroLog, start: float) -> Rays:
     return rays.of(covered)
 
 
-def _thinned(rays: Rays) -> Rays:
+def thinned(rays: Rays) -> Rays:
     """Return at most `MOST_RAYS` of each pair."""
     number = np.arange(len(rays.pair)) - np.searchsorted(rays.pair, rays.pair)
     count = np.bincount(rays.pair)[rays.pair] if len(rays.pair) else number
@@ -133,7 +133,7 @@ def _thinned(rays: Rays) -> Rays:
     return rays.of(number % np.maximum(every, 1) == 0)
 
 
-def _carried(
+def carried_rays(
     rays: Rays, turning: Orientation, offset: float
 ) -> tuple[Float64[ndarray, "k 3"], Float64[ndarray, "k 3"]]:
     """Return where the gyro carries rays, and how the camera turned meanwhile (rad, to third order)."""
@@ -154,12 +154,12 @@ def _slope(
     weights: Float64[ndarray, " k"],
 ) -> Float64[ndarray, "t 3"]:
     """Return the derivative of each pair's turn by the offset, rad/s."""
-    earlier, later = (_carried(rays, turning, offset + part)[0] for part in (-_DIFFERENCE, _DIFFERENCE))
+    earlier, later = (carried_rays(rays, turning, offset + part)[0] for part in (-_DIFFERENCE, _DIFFERENCE))
     found = weighted_turns(later, earlier, pair, int(pair.max()) + 1, rays.focal, weights=weights)[0]
     return found / (2 * _DIFFERENCE)
 
 
-def _smoothed(log: GyroLog) -> Float64[ndarray, "n 3"]:
+def smoothed(log: GyroLog) -> Float64[ndarray, "n 3"]:
     """Return a log's rates, averaged with a Gaussian, rad/s."""
     reach = int(np.ceil(3 * SMOOTHING * log.rate))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (SMOOTHING * log.rate)) ** 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, exp, sqrt
 
 import numpy as np
@@ -12,11 +12,14 @@ from numpy import ndarray
 from ..camera import Camera
 from ..errors import DeepGyroError
 from ..telemetry import GyroLog
+from .drift import find_drift, without_drift
 from .fit import Fit, fit_offset
 from .rotation import Rays, Turns, rays_of, turns_of
 from .search import Match, Rates, matches
 from .tracks import Tracks
 
+NEAR = 0.04
+"""A given offset may be off by so much and still be meant, s."""
 SURE = 0.7
 """Confidence from which on an offset is taken."""
 LEAST_TURNS = 12
@@ -55,6 +58,9 @@ class Sync:
     """From the picture."""
     gyro: Float64[ndarray, "m 3"]
     """Rates that the gyro gives for them at the offset, in the camera's axes, rad/s; NaN: not covered."""
+    drift: float = 0.0
+    """How much faster the gyro's clock runs: all times here are on a clock of the gyro's that is slowed down
+    by 1 + drift (`without_drift`); 0: not at all, or too short a clip."""
 
 
 def synchronise(
@@ -99,6 +105,10 @@ def synchronise(
             f"{log.source}: meets the clip at no offset within 2 s: check that it belongs to it"
         )
     best = found[0]
+    # A clock that runs apart would hold the halves apart; from here on the log's runs as the clip's.
+    drift = find_drift(turns, log, best.cam_from_imu, best.time_offset)
+    log = without_drift(log, drift)
+    best = replace(best, time_offset=best.time_offset / (1 + drift))
     fit = fit_offset(turns.rays, log, best.cam_from_imu, best.time_offset)
     halves = [_offset(part, log, best) for part in _halves(turns)]
     gyro = _told(turns, log, best.cam_from_imu, best.time_offset if fit is None else fit.time_offset)
@@ -112,7 +122,32 @@ def synchronise(
         np.nan if fit is None else fit.residual_px,
         turns,
         gyro,
+        drift,
     )
+
+
+def explained_at(
+    tracks: Tracks, log: GyroLog, camera: Camera, *, exposures: Float64[ndarray, " frames"]
+) -> float | None:
+    """Return the share of the picture's turning that a gyro explains at the offset that the camera has.
+
+    The offset may be off by `NEAR`. None where too little turns to tell, or the log covers too little.
+
+    Parameters
+    ----------
+    tracks, log, exposures
+        As in `synchronise`.
+    camera
+        With `cam_from_imu` and `time_offset`.
+    """
+    if not len(tracks.start):
+        return None
+    turns = turns_of(rays_of(tracks, camera, exposures))
+    if len(turns.t) < LEAST_TURNS or np.linalg.norm(turns.omega.std(axis=0)) < LEAST_SHAKE:
+        return None
+    moved = replace(log, t=log.t - camera.time_offset)
+    found = matches(turns, moved, camera.cam_from_imu, reach=NEAR)
+    return 1 - found[0].misfit if found else None
 
 
 def _halves(turns: Turns) -> tuple[Rays, Rays]:

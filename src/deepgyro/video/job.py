@@ -12,15 +12,31 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+import numpy as np
+
 from ..blurfield import Field, field_extent
 from ..deblurring import Method, deblur_picture
 from ..errors import DeepGyroError
-from ..frames import QUALITY, ClipFrame, ClipReader, ClipWriter, check_writable, write_whole
+from ..frames import (
+    HLG,
+    PQ,
+    QUALITY,
+    ClipFrame,
+    ClipReader,
+    ClipWriter,
+    Effort,
+    as_srgb,
+    check_writable,
+    with_changes,
+    write_whole,
+)
+from ..runtime import Session
 from ..telemetry import read_clip_facts
 from ..timesync import SURE, Sync
 from .pipeline import behind, prefetched
 from .recording import ClipRecording, ClipSource, check_coverage, read_clip_recording
-from .syncing import contradiction, synced, with_sync
+from .refining import refined
+from .syncing import contradicted, contradiction, synced, with_sync
 
 if TYPE_CHECKING:
     from av import Packet
@@ -74,10 +90,13 @@ def deblur_video(
     *,
     method: Method = "deepgyro",
     sync: SyncWhen = "auto",
+    refine: bool = False,
     threshold: float = THRESHOLD,
     quality: int = QUALITY,
+    effort: Effort = "medium",
     report: Path | None = None,
     overwrite: bool = False,
+    session: Session | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipReport:
     """Deblur the frames of a clip that need it; the others, and the sound, stay as they are.
@@ -94,15 +113,21 @@ def deblur_video(
     method
         As in `deblur`.
     sync
-        Whether offset and axes are found in the clip: "auto": if the camera file does not say them.
+        Whether offset and axes are found in the clip: "auto": if the camera file does not say them; if it
+        does, a picture that contradicts them is still noticed. "never": the picture is not asked.
+    refine
+        Whether a sample of the blurred frames corrects scale, offset, bias and readout time for all of them
+        (some seconds). An exposure that neither clip nor `source` says is found that way in any case.
     threshold
         Frames whose longest path is shorter are passed through, px.
-    quality
+    quality, effort
         As in `ClipWriter`.
     report
         CSV file with a line for each frame: `FrameReport`.
     overwrite
         Replace files that exist.
+    session
+        The method's network, where it is opened otherwise than on its own (precision, threads).
     progress
         Called with how many frames are done, and how many there are, as far as the file says.
 
@@ -123,16 +148,21 @@ def deblur_video(
     with ClipReader(source.clip, copied=True) as reader:
         clip = reader.clip
         recording: ClipRecording | None = None
-        as_it_came, found = "", None
+        as_it_came, found, said = "", None, ""
+        exposed = source.exposure is not None or facts.exposures is not None
         if facts.stabilised:
             as_it_came = (
                 f"stabilised in the camera ({facts.stabilised}), so that the gyro does not tell its blur"
             )
         else:
-            recording = read_clip_recording(source, facts, clip)
+            recording = read_clip_recording(source, facts, clip, exposed=False)
             recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
             check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
-        job = _Job(None if as_it_came else recording, as_it_came, method, threshold)
+            if not as_it_came and (refine or not exposed):
+                recording, said = refined(
+                    source.clip, recording, exposed=exposed, middle=found is not None, progress=progress
+                )
+        job = _Job(None if as_it_came else recording, as_it_came, method, threshold, session)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
         rows = _Rows(report, overwrite)
         try:
@@ -142,12 +172,14 @@ def deblur_video(
                     rows.add(job.passed(frame, as_it_came))
                 note = ""
             else:
-                note = _run(job, reader, out, rows, quality, overwrite, progress, total)
+                writer = ClipWriter(out, reader, quality=quality, effort=effort, overwrite=overwrite)
+                note = _run(job, reader, writer, rows, progress, total)
             rows.finish()
         except BaseException:
             rows.give_up()
             raise
-        notes = [f"{as_it_came}: passed through" if as_it_came else rows.said(), note, reader.ended_early]
+        left = f"{as_it_came}: passed through" if as_it_came else rows.said()
+        notes = [said, left, note, reader.ended_early]
     return ClipReport(
         file=str(source.clip),
         out=str(out),
@@ -180,7 +212,7 @@ def _in_sync(
     if sync == "never" or (sync == "auto" and not unknown):
         if "cam_from_imu" in unknown:
             raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
-        return recording, None, ""
+        return recording, None, "" if sync == "never" else contradicted(clip, recording, progress)
     found = synced(clip, recording, progress)
     if why := contradiction(found):
         return recording, found, why
@@ -195,15 +227,12 @@ def _in_sync(
 def _run(
     job: _Job,
     reader: ClipReader,
-    out: Path,
+    writer: ClipWriter,
     rows: _Rows,
-    quality: int,
-    overwrite: bool,
     progress: Callable[[int, int], None] | None,
     total: int,
 ) -> str:
     """Write the clip; decoding and fields are ahead of the network, encoding is behind it."""
-    writer = ClipWriter(out, reader, quality=quality, overwrite=overwrite)
 
     def write(part: ClipFrame | Packet[Any]) -> None:
         if isinstance(part, ClipFrame):
@@ -263,6 +292,7 @@ class _Job:
     as_it_came: str
     method: Method
     threshold: float
+    session: Session | None
 
     def plan(self, part: ClipFrame | Packet[Any]) -> _Planned | Packet[Any]:
         """Compute a frame's field, and judge whether it needs deblurring."""
@@ -278,7 +308,9 @@ class _Job:
             median, longest, _ = field_extent(field)
         except ValueError as error:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
-        return _Planned(part, field if longest > self.threshold else None, median, longest, "")
+        # What is computed here, the network need not wait for.
+        needed = field.tabulated() if longest > self.threshold else None
+        return _Planned(part, needed, median, longest, "")
 
     def done(self, planned: _Planned) -> tuple[ClipFrame, FrameReport]:
         """Deblur a frame that needs it."""
@@ -286,17 +318,24 @@ class _Job:
         if planned.field is None:
             return frame, self.passed(frame, planned.note, planned.median, planned.longest)
         started = time.perf_counter()
-        before = frame.rgb()
+        codes = frame.rgb()
+        transfer = int(frame.picture.color_trc)
+        hdr = transfer in (PQ, HLG) and codes.dtype == np.uint16
+        before = as_srgb(codes, transfer) if hdr else codes
         result = deblur_picture(
-            before, planned.field, method=self.method, refine=False, shortest=self.threshold
-        )
+            before, planned.field, method=self.method, refine=False, session=self.session,
+            shortest=self.threshold,
+        )  # fmt: skip
         seconds = round(time.perf_counter() - started, 3)
         row = replace(
             self.passed(frame, result.note, planned.median, planned.longest),
             method=result.method,
             seconds=seconds,
         )
-        return (frame if result.method == "none" else frame.changed(before, result.image)), row
+        if result.method == "none":
+            return frame, row
+        after = with_changes(codes, before, result.image, transfer) if hdr else result.image
+        return frame.changed(codes, after), row
 
     def passed(self, frame: ClipFrame, note: str, median: float = 0.0, longest: float = 0.0) -> FrameReport:
         """Return the report of a frame that stays as it came."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import Field, motion_field, with_fewest_instants
+from ..blurfield import MotionField, motion_field, with_fewest_instants
 from ..camera import Camera, read_camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter
 from ..frames import LONGEST_EXPOSURE, Clip
@@ -58,7 +58,7 @@ class ClipRecording:
         """Return how long a line of a frame collected light, s."""
         return float(self.exposures[min(index, len(self.exposures) - 1)])
 
-    def field(self, index: int, t: float, height: int, width: int) -> tuple[Field | None, str]:
+    def field(self, index: int, t: float, height: int, width: int) -> tuple[MotionField | None, str]:
         """Return a frame's field in the sharp picture, or why there is none.
 
         Parameters
@@ -83,9 +83,23 @@ class ClipRecording:
 
 
 def read_clip_recording(
-    source: ClipSource, facts: ClipFacts, clip: Clip, *, exposed: bool = True
+    source: ClipSource,
+    facts: ClipFacts,
+    clip: Clip,
+    *,
+    exposed: bool = True,
+    readout_time: float | None = None,
 ) -> ClipRecording:
-    """Read the gyro and the camera of a clip; where exposures are not `exposed`, unknown ones count as 0.
+    """Read the gyro and the camera of a clip.
+
+    Parameters
+    ----------
+    source, facts, clip
+        What is told of it, and what it says itself.
+    exposed
+        Whether exposures must be known; else unknown ones count as 0.
+    readout_time
+        Where nothing says it, s; None: then it is an error.
 
     Raises
     ------
@@ -101,9 +115,8 @@ def read_clip_recording(
         camera = camera.scaled(height=clip.height, width=clip.width)
     except ValueError as error:
         raise DeepGyroError(f"{source.camera}: {error}") from error
-    readout_time = source.readout_time
-    if readout_time is None:
-        readout_time = facts.readout_time if camera.readout_time is None else camera.readout_time
+    said = (source.readout_time, camera.readout_time, facts.readout_time, readout_time)
+    readout_time = next((time for time in said if time is not None), None)
     if readout_time is None:
         raise DeepGyroError(
             f"{source.camera}: has no readout_time, nor has the clip: add it, or give --readout-time"

@@ -15,6 +15,7 @@ from ..camera import Camera
 from ..deblurring import Method, deblur_picture
 from ..errors import NotCovered, RunsWithShutter
 from ..light import Pixels
+from ..runtime import Session
 from ..telemetry import GyroLog
 from .job import THRESHOLD
 
@@ -50,13 +51,22 @@ class Deblurrer:
         As in `deblur`.
     threshold
         Paths shorter than this are left as they are, px; the result fades in over 1 px more.
+    session
+        The method's network, where it is opened otherwise than on its own (precision, threads).
     """
 
-    def __init__(self, camera: Camera, *, method: Method = "deepgyro", threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        method: Method = "deepgyro",
+        threshold: float = THRESHOLD,
+        session: Session | None = None,
+    ) -> None:
         for name in ("readout_time", "cam_from_imu"):
             if getattr(camera, name) is None:
                 raise ValueError(f"the camera ({camera.source}) has no {name}: give it one")
-        self.camera, self.method, self.threshold = camera, method, threshold
+        self.camera, self.method, self.threshold, self.session = camera, method, threshold, session
         self._t: Float64[ndarray, " n"] = np.empty(0)
         self._omega: Float64[ndarray, "n 3"] = np.empty((0, 3))
         self._waiting: deque[tuple[Pixels, float, float]] = deque()
@@ -132,7 +142,10 @@ class Deblurrer:
             return StreamFrame(t, image, "none", 0.0, note)
         if longest <= self.threshold:
             return StreamFrame(t, image, "none", longest, "")
-        result = deblur_picture(image, few, method=self.method, refine=False, shortest=self.threshold)
+        result = deblur_picture(
+            image, few.tabulated(), method=self.method, refine=False, session=self.session,
+            shortest=self.threshold,
+        )  # fmt: skip
         if result.method == "none":
             return StreamFrame(t, image, "none", longest, result.note)
         return StreamFrame(t, result.image, result.method, longest, "")
