@@ -10,7 +10,7 @@ from deepgyro.blur import Blur
 from deepgyro.blurfield import motion_field
 from deepgyro.camera import Camera
 from deepgyro.deblurring import estimation
-from deepgyro.deblurring.estimation import with_exposure, with_offset
+from deepgyro.deblurring.estimation import with_exposure, with_offset, with_shared
 from deepgyro.deblurring.recording import Recording
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import Frame, read_photo
@@ -82,6 +82,35 @@ def test_several_pictures_say_by_how_much_the_clock_is_off(scene, recording, tmp
     found = with_offset(replace(recording, times=times), list(times))
 
     assert found.camera.time_offset == pytest.approx(-0.25, abs=0.004)  # s
+
+
+def test_pictures_correct_scale_and_clock_together(scene, recording, tmp_path):
+    times = {}
+    for k, t in enumerate(TIMES):
+        photo = tmp_path / f"{k}.png"
+        Image.fromarray(taken(scene, recording, t)).save(photo)
+        times[photo] = Frame(photo, t, EXPOSURE)
+    wrong = replace(recording.camera, time_offset=0.003)
+    slow = replace(recording.log, omega=recording.log.omega / 1.15)
+
+    found, said = with_shared(Recording(slow, wrong, times), list(times))
+
+    assert found.camera.time_offset == pytest.approx(0, abs=0.0015)  # s
+    np.testing.assert_allclose(
+        found.log.omega, recording.log.omega, atol=0.12 * np.abs(recording.log.omega).max()
+    )
+    assert "photos say: blur x 1.1" in said
+
+
+def test_pictures_without_blur_correct_nothing_together(scene, recording, tmp_path):
+    times = {}
+    for k, t in enumerate(TIMES):
+        photo = tmp_path / f"{k}.png"
+        Image.fromarray(scene).save(photo)
+        times[photo] = Frame(photo, t, EXPOSURE)
+    still = replace(recording, times=times)
+
+    assert with_shared(still, list(times)) == (still, "")
 
 
 @pytest.mark.usefixtures("few_offsets")

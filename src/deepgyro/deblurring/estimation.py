@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from ..blurfield import sparse_paths
+from ..blurfield import MotionField, sparse_paths
 from ..camera import Camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter, TurnsBehind
 from ..frames import Frame, read_photo
 from ..light import Pixels
-from ..refine import field_costs, grid
+from ..refine import SURE as SURE_OF_FIELD
+from ..refine import Correction, Witness, field_costs, fit_shared, grid, refine_field
 from .recording import Recording, check_coverage
 
 EXPOSURES = np.geomspace(1 / 4000, 0.5, 190)
@@ -31,8 +32,16 @@ SURE = 0.5
 TRUST = 2.0
 """The costs of `field_costs` are cautious. Of 86 shots of training photos and logs 81 % of the exposures were
 sure then, and 96 % of these within 12 %."""
+TOGETHER = 3
+"""So few photos say nothing together."""
 PHOTOS = 12
-"""That an offset is looked for in."""
+"""That are asked together."""
+SIDE = 640
+"""Their longer side then, px."""
+LEAST_BLUR, MOST_BLUR = 8.0, 80.0
+"""Median paths that a photo can tell of, px of one `SIDE` wide."""
+PLACES = (5, 8)
+"""Rows and columns at which their fields are compared."""
 
 
 def with_exposure(recording: Recording, photo: Path, image: Pixels) -> tuple[Recording, float | None]:
@@ -86,21 +95,84 @@ def with_offset(
     return found
 
 
+def with_shared(recording: Recording, photos: Sequence[Path]) -> tuple[Recording, str]:
+    """Return a recording as its photos together correct it, and what they said in words.
+
+    A dozen of those with much blur are refined one by one; the scale, offset, bias and readout time that suit
+    all of them are fitted. What no three of them agree on stays.
+    """
+    asked: list[tuple[Frame, int, int]] = []
+    witnesses: list[Witness] = []
+    for photo in _most_blurred(recording, photos):
+        image = _small(photo)
+        height, width = image.shape[:2]
+        field, _ = recording.field(photo, height, width)
+        frame = recording.times[photo]
+        if field is None or frame is None:
+            continue
+        fit = refine_field(image, field.tabulated() if isinstance(field, MotionField) else field)
+        if fit.field is None or fit.confidence < SURE_OF_FIELD or fit.note.startswith("gyro and"):
+            continue
+        paths = sparse_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
+        asked.append((frame, height, width))
+        witnesses.append(Witness((paths[:, :, -1] - paths[:, :, 0]).astype(float), fit.confidence, width))
+
+    def told(k: int, change: Correction) -> Float32[ndarray, "rows columns 2"]:
+        log, camera = change.applied(recording.log, recording.camera)
+        frame, height, width = asked[k]
+        return _vectors(replace(recording, log=log, camera=camera), frame, height, width, PLACES)
+
+    found = fit_shared(witnesses, told)
+    if found is None:
+        return recording, ""
+    change = found.correction
+    log, camera = change.applied(recording.log, recording.camera)
+    said = f"{found.count} photos say: blur x {change.scale:.2f}, offset {1000 * change.time_offset:+.1f} ms"
+    return replace(recording, log=log, camera=camera), said
+
+
+def _most_blurred(recording: Recording, photos: Sequence[Path]) -> list[Path]:
+    """Return the photo with the longest blur in each of `PHOTOS` parts of those that have enough."""
+    width, height = recording.camera.width, recording.camera.height
+    scale = SIDE / max(width, height)
+    lengths: dict[Path, float] = {}
+    for photo in photos:
+        frame = recording.times.get(photo)
+        if frame is not None:
+            vectors = _vectors(recording, frame, round(height * scale), round(width * scale), PLACES)
+            lengths[photo] = float(np.median(np.linalg.norm(vectors, axis=-1)))
+    enough = [photo for photo, length in lengths.items() if LEAST_BLUR <= length <= MOST_BLUR]
+    parts = [enough[k * len(enough) // PHOTOS : (k + 1) * len(enough) // PHOTOS] for k in range(PHOTOS)]
+    return [max(part, key=lambda photo: lengths[photo]) for part in parts if part]
+
+
+def _small(photo: Path) -> Pixels:
+    import cv2
+
+    pixels = read_photo(photo, quiet=True).pixels
+    height, width = pixels.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    size = round(width * scale), round(height * scale)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+
+
 def _costs(
     image: Pixels, recording: Recording, hypotheses: Sequence[tuple[Camera, Frame]]
 ) -> Float64[ndarray, " m"]:
     height, width = image.shape[:2]
+    places = grid(height, width)
     fields = [
-        _vectors(replace(recording, camera=camera), frame, height, width) for camera, frame in hypotheses
+        _vectors(replace(recording, camera=camera), frame, height, width, places)
+        for camera, frame in hypotheses
     ]
     return field_costs(image, fields)
 
 
 def _vectors(
-    recording: Recording, frame: Frame, height: int, width: int
+    recording: Recording, frame: Frame, height: int, width: int, places: tuple[int, int]
 ) -> Float32[ndarray, "rows columns 2"]:
-    """Return the blur vectors where `field_costs` wants them, px; none where there can be no field."""
-    rows, columns = grid(height, width)
+    """Return blur vectors at rows and columns of places, px; none where there can be no field."""
+    rows, columns = places
     try:
         field = recording.motion(frame, height, width, n=2, reference="picture")
     except (NotCovered, RunsWithShutter, TurnsBehind):

@@ -23,7 +23,7 @@ from ..frames import (
 )
 from ..runtime import NETWORKS, weights_path
 from ..version import __version__
-from .estimation import with_exposure, with_offset
+from .estimation import TOGETHER, with_exposure, with_offset, with_shared
 from .picture import Method, deblur_picture
 from .recording import Recording, Source, read_recording
 
@@ -119,7 +119,7 @@ def deblur_photos(
     source
         Where the fields come from.
     refine
-        Let each picture correct its field.
+        Let each picture correct its field; several of one recording first correct scale and clock together.
     progress
         Called with the share that is done of the photo in hand.
 
@@ -140,9 +140,13 @@ def deblur_photos(
         weights_path(method)  # before the first photo, not with each
     paths = output_paths(photos, out)
     recording = read_recording(source, photos)
+    said = ""
     if recording and source.estimate == "offset":
         recording = with_offset(recording, photos)
-    job = _Job(source, recording, method, refine, overwrite, progress)
+        said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
+    elif recording and refine and source.estimate is None and len(photos) >= TOGETHER:
+        recording, said = with_shared(recording, photos)
+    job = _Job(source, recording, said, method, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -157,6 +161,8 @@ class _Job:
 
     source: Source
     recording: Recording | None
+    said: str
+    """What the photos together say of the recording."""
     method: Method
     refine: bool
     overwrite: bool
@@ -232,8 +238,7 @@ class _Job:
             return field, note or f"exposure {exposure * 1000:.1f} ms, found in the picture"
         if self.recording is not None:
             field, note = self.recording.field(photo, height, width)
-            offset = f"time_offset {self.recording.camera.time_offset:.4f} s, found in the photos"
-            return field, note or (offset if self.source.estimate else "")
+            return field, note or self.said
         files = self.source.field
         if not files:
             return None, "no gyro for it"

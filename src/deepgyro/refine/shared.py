@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
+
+from ..camera import Camera
+from ..telemetry import GyroLog
 
 SPREAD = np.array([0.1, 0.004, 0.02, 0.02, 0.02, 0.003])
 """What is usual before any picture is asked: logarithm of the scale, offset (s), bias about each axis
@@ -51,6 +54,14 @@ class Correction:
     def of(cls, theta: Float64[ndarray, " 6"]) -> Correction:
         """Return the correction that a fit's numbers stand for."""
         return cls(float(np.exp(theta[0])), float(theta[1]), theta[2:5].copy(), float(theta[5]))
+
+    def applied(self, log: GyroLog, camera: Camera) -> tuple[GyroLog, Camera]:
+        """Return a log and a camera after the correction; a longer readout begins earlier by half."""
+        before = camera.readout_time or 0.0
+        readout_time = max(before + self.readout_time, 0.0)
+        offset = camera.time_offset + self.time_offset - 0.5 * (readout_time - before)
+        changed = replace(camera, time_offset=offset, readout_time=readout_time)
+        return replace(log, omega=self.scale * (log.omega + self.bias)), changed
 
 
 @dataclass(frozen=True, eq=False)

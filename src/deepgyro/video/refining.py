@@ -142,17 +142,13 @@ def _fitted(
 
 def _corrected(recording: ClipRecording, change: Correction, *, exposed: bool, middle: bool) -> ClipRecording:
     """Return a recording after a correction, whose scale is that of the gyro or of unknown exposures."""
-    camera = recording.camera
-    readout_time = max((camera.readout_time or 0.0) + change.readout_time, 0.0)
-    offset = camera.time_offset + change.time_offset - 0.5 * (readout_time - (camera.readout_time or 0.0))
     exposures = recording.exposures
-    scale = change.scale
     if not exposed:
-        if middle:
-            offset -= 0.5 * (scale - 1) * recording.exposure(0)
-        exposures, scale = exposures * scale, 1.0
-    log = replace(recording.log, omega=scale * (recording.log.omega + change.bias))
-    return ClipRecording(log, replace(camera, time_offset=offset, readout_time=readout_time), exposures)
+        exposures = exposures * change.scale
+        longer = (change.scale - 1) * recording.exposure(0) if middle else 0.0
+        change = replace(change, scale=1.0, time_offset=change.time_offset - 0.5 * longer)
+    log, camera = change.applied(recording.log, recording.camera)
+    return ClipRecording(log, camera, exposures)
 
 
 def _exposed(recording: ClipRecording, exposure: float, *, middle: bool) -> ClipRecording:
