@@ -1,0 +1,558 @@
+"""Figures: bench."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ..errors import DeepGyroError
+from .app import Baselines, Flag, MaybeWhole, Methods, Whole, app
+from .output import Bar, print_json
+
+if TYPE_CHECKING:
+    from ..benchmark import BenchReport, Row
+
+bench = App(name="bench", help="Measure: each bench prints a table, or one JSON object with --json.")
+app.command(bench)
+
+
+@bench.command
+def speed(
+    *,
+    repeats: Whole = 15,
+    large: Annotated[bool, Parameter(negative="--small")] = True,
+    baselines: Baselines = None,
+    video: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Time fields, the blur operator, networks and whole pictures, or clips (--video), beside peers.
+
+    "network": all that runs once the field is known; times_faster: than the paper's network in OpenVINO, at
+    the same precision and size, in the same run. "deblur": from an 8-bit picture and its field to an 8-bit
+    picture, without refinement.
+
+    Parameters
+    ----------
+    repeats
+        Counted runs of each; a fifth of them of what takes seconds.
+    large
+        Also pictures of 720p, 1080p and 12 Mpx (a quarter of an hour more); clips of 1080p and 4K.
+    video
+        Instead: clips from decoding to encoding, the stream's latency, and the command's memory (extra:
+        video).
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import speed as run_speed
+    from ..benchmark import speed_shown, video_speed
+
+    with Bar(1, "bench") as bar:
+        if video:
+            report = video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.share)
+        else:
+            report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.share)
+        bar.one_done()
+    _print_bench(
+        report, json, report.rows if video else speed_shown(report.rows), None if video else baselines
+    )
+    return 0
+
+
+@bench.command
+def training(
+    config: Path,
+    /,
+    *,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    steps: Whole = 10,
+    json: Flag = False,
+) -> int:
+    """Measure how fast a training runs, against what its convolutions reach alone (extra: train).
+
+    share: of the rate that the same convolutions reach alone, forward and backward, what a step reaches
+    without the blur operator and the differences, data included. operators: how many times as long a step
+    takes with them.
+
+    Parameters
+    ----------
+    config
+        What is trained and how: see deepgyro train. Nothing is kept.
+    changes
+        NAME=VALUE, instead of what config says. May be given several times.
+    steps
+        Counted steps.
+    json
+        Print one JSON object.
+    """
+    try:
+        from ..learn.measure import measure
+        from ..learn.settings import read_config
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    with Bar(1, "bench") as bar:
+        report = measure(read_config(config, changes), steps=steps, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json)
+    return 0
+
+
+@bench.command
+def synthesis(
+    *,
+    preset: Literal["physical", "paper"] = "physical",
+    count: Whole = 1500,
+    workers: MaybeWhole = None,
+    json: Flag = False,
+) -> int:
+    """Measure how many training pairs of 270x480 are made a second, and where the time goes.
+
+    Parameters
+    ----------
+    preset
+        How pairs are drawn.
+    count
+        Pairs that are made.
+    workers
+        Processes; by default as many as there are cores.
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import synthesis as run_synthesis
+
+    with Bar(1, "bench") as bar:
+        report = run_synthesis(preset=preset, count=count, workers=workers, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json)
+    return 0
+
+
+@bench.command
+def table1(
+    *,
+    data: Path = Path("../shared/data"),
+    images: Path | None = None,
+    method: Methods = (),
+    baselines: Baselines = None,
+    directions: Whole = 1,
+    blurred_in: Literal["encoded", "linear"] | None = None,
+    json: Flag = False,
+) -> int:
+    """Make the paper's Table 1 (uniform straight blur, noise of 30 dB), beside the published figures.
+
+    Each length has PSNR (dB) and SSIM (of the picture as a volume of height x width x 3, uniform window of
+    side 7); "biased" fields are off by (5, 3) px. Needs the extra: bench.
+
+    Parameters
+    ----------
+    data
+        Folder with eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
+    images
+        Folder of sharp photos that are taken instead.
+    method
+        Only these: blurred (the input), those of deepgyro deblur, baselines; several may follow.
+    directions
+        Take the mean over so many directions of the blur; 1: that of the paper, 45 degrees.
+    blurred_in
+        What is blurred: the encoded (sRGB) values, as in the paper, or the light they stand for, as in a
+        camera; by default both, a table each.
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import BLURRED_IN, beside_paper
+    from ..benchmark import table1 as run_table1
+
+    with Bar(1, "bench") as bar:
+        report = run_table1(
+            data,
+            images=images,
+            methods=method,
+            baselines=baselines,
+            directions=directions,
+            blurred_in=(blurred_in,) if blurred_in else BLURRED_IN,
+            progress=bar.share,
+        )
+        bar.one_done()
+    _print_bench(report, json, beside_paper(report.rows, method, published=not images), baselines)
+    return 0
+
+
+@bench.command
+def errors(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Methods = (),
+    baselines: Baselines = None,
+    count: Whole = 4,
+    seed: Whole = 1,
+    plot: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measure what wrong fields cost: PSNR (dB) after deblurring with them (extra: bench).
+
+    Photos are blurred by motions of the logs, 8, 20 and 40 px in the mean, with rolling shutter, linear light
+    and sensor noise. Fields are off by multiples of (5, 3) px, scaled, mirrored, turned, or computed from a
+    gyro whose clock, bias or axes are wrong, a wrong readout time or focal length, or another recording.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
+    count
+        Photos.
+    seed
+        Of all that is drawn.
+    plot
+        PNG that is written: dB gained against how wrong the field is.
+    overwrite
+        Replace a file of that name.
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import errors as run_errors
+    from ..benchmark import errors_shown, with_missing
+
+    with Bar(1, "bench") as bar:
+        report = run_errors(
+            data,
+            methods=method,
+            baselines=baselines,
+            count=count,
+            seed=seed,
+            plot=plot,
+            overwrite=overwrite,
+            progress=bar.share,
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(errors_shown(report.rows), method), baselines)
+    return 0
+
+
+@bench.command
+def sharp(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Methods = (),
+    baselines: Baselines = None,
+    count: Whole = 6,
+    seed: Whole = 1,
+    json: Flag = False,
+) -> int:
+    """Measure what becomes of a sharp photo with mild noise: PSNR (dB) of the result (extra: bench).
+
+    The field is zero; or true, of 0.5 px ("half"); or a lie of 10 to 40 px.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
+    count
+        Photos.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import sharp as run_sharp
+    from ..benchmark import with_missing
+
+    with Bar(1, "bench") as bar:
+        report = run_sharp(
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method), baselines)
+    return 0
+
+
+@bench.command(name="sync")
+def bench_sync(
+    *, data: Path = Path("../shared/data"), count: Whole = 40, seed: Whole = 1, json: Flag = False
+) -> int:
+    """Find offset and axes of clips made of photos and logs, with their own gyro and with another's.
+
+    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are called sure.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    count
+        Clips.
+    seed
+        Of all that is drawn.
+    json
+        Print one JSON object: a row for each clip.
+    """
+    from ..benchmark import sync as run_sync
+    from ..benchmark import sync_shown
+
+    with Bar(1, "bench") as bar:
+        report = run_sync(data, count=count, seed=seed, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, sync_shown(report.rows))
+    return 0
+
+
+@bench.command
+def refine(
+    *,
+    data: Path = Path("../shared/data"),
+    case: Annotated[
+        tuple[Literal["bias", "table1", "raw", "none", "sharp", "other"], ...],
+        Parameter(consume_multiple=True, negative=()),
+    ] = (),
+    count: Whole = 40,
+    seed: Whole = 1,
+    gain: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measure how well pictures correct their blur field, find it without gyro, and refuse one that lies.
+
+    Parameters
+    ----------
+    data
+        Folder with photos/val/NAME.jpg, the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz, and for table1 eval/oxford_affine/graf/img1.png and so on.
+    case
+        Only these; several may follow. bias: Table 1's blur on validation photos, (5, 3) px off; table1: the
+        table's own pictures; raw: a gyro's errors; none: no gyro; sharp: a sharp picture and a lie; other:
+        another log's gyro.
+    count
+        Pictures a case.
+    seed
+        Of all that is drawn.
+    gain
+        Deblur the pictures, too: with the exact field, as told, and as deblur does; dB (extra: bench).
+    json
+        Print one JSON object: a row a picture. Otherwise they are summed up.
+    """
+    from ..benchmark import refine as run_refine
+    from ..benchmark import refine_shown
+
+    with Bar(1, "bench") as bar:
+        report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, refine_shown(report.rows))
+    return 0
+
+
+@bench.command
+def corrections(
+    *,
+    data: Path = Path("../shared/data"),
+    recording: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    width: Whole = 960,
+    count: Whole = 20,
+    json: Flag = False,
+) -> int:
+    """List how the photos of real recordings correct their gyro, with the exact path and with eq. 5.
+
+    Parameters
+    ----------
+    data
+        Folder with real/shield_burst, iphone_office, iphone_billiards, mars and shield_crops.
+    recording
+        Only these; several may follow. The crops are always there.
+    width
+        To which the photos are made smaller, px.
+    count
+        Photos of each recording, at most.
+    json
+        Print one JSON object: a row a photo. Otherwise they are summed up.
+    """
+    from ..benchmark import corrections as run_corrections
+    from ..benchmark import corrections_shown
+    from ..benchmark.recordings import RECORDINGS
+
+    with Bar(1, "bench") as bar:
+        wanted = recording or tuple(RECORDINGS)
+        report = run_corrections(data, recordings=wanted, width=width, count=count, progress=bar.share)
+        bar.one_done()
+    _print_bench(report, json, corrections_shown(report.rows))
+    return 0
+
+
+@bench.command
+def features(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Methods = (),
+    baselines: Baselines = None,
+    count: Whole = 5,
+    seed: Whole = 1,
+    json: Flag = False,
+) -> int:
+    """Measure what blur and deblurring do to features: section 5.3 of the paper (extra: bench).
+
+    The strongest 800 regions of DoG with SIFT: repeatability at 40 % overlap error, correct nearest
+    neighbours, and their share of the smaller number of regions. On planar scenes blurred by rolling-shutter
+    motion, and (matches that RANSAC verifies) on consecutive real photos.
+
+    Parameters
+    ----------
+    data
+        Folder with eval/oxford_affine/NAME/img1.png, H1to2p, ... for graf, ubc, bikes and leuven; the logs
+        gyro/tum_vi/room3.csv.gz and gyro/inertialscale/D13/gyroscope.txt.gz; and the recordings
+        real/shield_burst, real/iphone_office and real/iphone_billiards.
+    method
+        Only these: unblurred, blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs
+        it: the picture corrects the field), baselines; several may follow.
+    count
+        Pairs of pictures of each scene and recording, at most.
+    seed
+        Of the motions and the noise.
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import features as run_features
+    from ..benchmark import with_missing
+
+    with Bar(1, "bench") as bar:
+        report = run_features(
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method), baselines)
+    return 0
+
+
+@bench.command
+def natural(
+    *,
+    data: Path = Path("../shared/data"),
+    method: Methods = (),
+    baselines: Baselines = None,
+    count: Whole = 2,
+    seed: Whole = 1,
+    page: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur real photos, and one in which something moves by itself: figures 8 and 9 (extra: bench).
+
+    reblur_error: the result blurred again along the field, minus the input, mean of 255; blur_effect: 0 is
+    sharp, 1 blurred (scikit-image). Neither says which picture is better: look at them.
+
+    Parameters
+    ----------
+    data
+        Folder with the recordings real/shield_crops, shield_burst, iphone_office, iphone_billiards and mars;
+        photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+        gyro/inertialscale/D13/gyroscope.txt.gz.
+    method
+        Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+        picture corrects the field), baselines; several may follow.
+    count
+        Photos of each recording, at most.
+    seed
+        Of the picture that is made.
+    page
+        HTML file that is written, with the pictures in it: input, field, each result.
+    overwrite
+        Replace a file of that name.
+    json
+        Print one JSON object.
+    """
+    from ..benchmark import natural as run_natural
+    from ..benchmark import with_missing
+
+    with Bar(1, "bench") as bar:
+        report = run_natural(
+            data,
+            methods=method,
+            baselines=baselines,
+            count=count,
+            seed=seed,
+            page=page,
+            overwrite=overwrite,
+            progress=bar.share,
+        )
+        bar.one_done()
+    _print_bench(report, json, with_missing(report.rows, method), baselines)
+    return 0
+
+
+@bench.command
+def report(
+    *,
+    data: Path = Path("../shared/data"),
+    page: Path = Path("results.html"),
+    markdown: Path | None = None,
+    baselines: Baselines = None,
+    only: Methods = (),
+    quick: Flag = False,
+    resume: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Run all benches, and write one HTML page: tables, plots, pictures, versions, machine (extra: bench).
+
+    It takes an hour or more. What each bench finds is kept in a folder beside the page (results.parts).
+
+    Parameters
+    ----------
+    data
+        Folder with what all benches need; one that misses something is on the page with a line that says so.
+    page
+        HTML file that is written.
+    markdown
+        File for the tables alone, in Markdown.
+    only
+        Only these benches; several may follow.
+    quick
+        Few pictures: to see that all is well.
+    resume
+        Go on: what is kept there of the same settings and weights is not measured again.
+    overwrite
+        Replace files of these names.
+    json
+        Print one JSON object: the rows of all benches.
+    """
+    from ..benchmark import make_results, results_shown
+
+    with Bar(1, "report") as bar:
+        report = make_results(
+            data,
+            page,
+            markdown=markdown,
+            baselines=baselines,
+            quick=quick,
+            only=only,
+            resume=resume,
+            overwrite=overwrite,
+            progress=bar.share,
+        )
+        bar.one_done()
+    _print_bench(report, json, results_shown(report.rows), baselines)
+    return 0
+
+
+def _print_bench(
+    report: BenchReport, json: bool, shown: Sequence[Row] | None = None, baselines: Path | None = None
+) -> None:
+    from ..benchmark import table, trained
+
+    if json:
+        print_json(asdict(report))
+    else:
+        print(table(shown or report.rows))
+        for name, budget in trained(report.rows, baselines).items():
+            print(f"{name}: trained for {budget}")
+        print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")

@@ -1,0 +1,163 @@
+"""Clips: video, sync."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from .app import Flag, MethodName, Whole, app
+from .output import Bar, print_json, say, stopped_by_signal
+
+
+@app.command
+def video(
+    clip: Path,
+    /,
+    *,
+    out: Path,
+    gyro: Path | None = None,
+    camera: Path | None = None,
+    exposure: float | None = None,
+    readout_time: float | None = None,
+    time_offset: float | None = None,
+    gyro_columns: str | None = None,
+    sync: Literal["auto", "always", "never"] = "auto",
+    refine: Flag = False,
+    method: MethodName = "deepgyro",
+    threshold: float = 0.7,
+    quality: Whole = 17,
+    effort: Literal["low", "medium", "high"] = "medium",
+    report: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur the frames of a clip that need it; keep the others, sound and time stamps (extra: video).
+
+    Parameters
+    ----------
+    clip
+        A video: whatever FFmpeg reads.
+    out
+        The file that is written (.mp4, .mov, .mkv, ...), with the clip's codec where it can be encoded. A
+        clip that is not finished is left as NAME.unfinished.mp4.
+    gyro
+        Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
+    camera
+        Camera file: see docs/camera.md.
+    exposure
+        How long a line of a frame collects light (s); by default as the clip says; if it does not, the
+        blurred frames are asked for one that suits all of them.
+    readout_time
+        From the first line's start to the line past the last (s); by default as camera file or clip say.
+    time_offset
+        The gyro's clock minus the frames' (s); by default as the camera file says.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    sync
+        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them;
+        if it does, a picture that contradicts them is still noticed. never: the picture is not asked.
+    refine
+        Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
+    method
+        As in deblur.
+    threshold
+        Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
+    quality
+        Constant rate factor of the encoder: less is better and larger.
+    effort
+        How hard the encoder tries to make a small file: low is quickest.
+    report
+        CSV file with a line for each frame: blur (px), method, time.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from ..video import ClipSource, deblur_video
+
+    source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
+    with stopped_by_signal(), Bar(1, "frame") as bar:
+        done = deblur_video(
+            source, out, method=method, sync=sync, refine=refine, threshold=threshold, quality=quality,
+            effort=effort, report=report, overwrite=overwrite, progress=bar.counted,
+        )  # fmt: skip
+    if json:
+        print_json(asdict(done))
+    else:
+        found = ""
+        if done.confidence is not None and done.time_offset is not None:
+            found = f"  offset {done.time_offset * 1000:+.1f} ms (confidence {done.confidence:.2f})"
+        note = f"  [{done.note}]" if done.note else ""
+        shares = f"{done.deblurred} of {done.frames} frames deblurred"
+        print(
+            f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px{found}  {done.seconds:.1f} s{note}"
+        )
+    return 0
+
+
+@app.command
+def sync(
+    clip: Path,
+    /,
+    *,
+    camera: Path,
+    gyro: Path | None = None,
+    exposure: float | None = None,
+    readout_time: float | None = None,
+    gyro_columns: str | None = None,
+    find_readout: Flag = False,
+    picture: Path | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Find the offset between a clip and its gyro, and the gyro's axes (extra: video).
+
+    Compares how the picture turns with what the gyro says. Prints lines for the camera file. Ends with 1 if
+    the offset is not sure.
+
+    Parameters
+    ----------
+    clip
+        A video: whatever FFmpeg reads.
+    camera
+        Camera file: see docs/camera.md. If it has cam_from_imu, other axes are not tried.
+    gyro
+        Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
+    exposure
+        How long a line of a frame collects light (s); by default as the clip says.
+    readout_time
+        From the first line's start to the line past the last (s); by default as camera file or clip say.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    find_readout
+        Find the readout time, too, whatever camera file and clip say of it.
+    picture
+        Picture of the two curves: how the picture turns, and what the gyro says (PNG, JPEG, ...).
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from ..video import ClipSource, sync_clip
+
+    source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
+    with Bar(1, "frame") as bar:
+        found = sync_clip(
+            source, readout=find_readout, picture=picture, overwrite=overwrite, progress=bar.counted
+        )
+    if json:
+        print_json(asdict(found))
+    else:
+        first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in found.halves)
+        print(f"time_offset: {found.time_offset:.5f}")
+        print(f"cam_from_imu: {found.cam_from_imu}")
+        if found.readout_time is not None:
+            print(f"readout_time: {found.readout_time:.4f}")
+        print(
+            f"# confidence {found.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
+            f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"
+        )
+        if found.note:
+            say(found.note)
+    return 0 if found.sure else 1

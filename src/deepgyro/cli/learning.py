@@ -1,0 +1,132 @@
+"""Networks: train, export."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ..errors import DeepGyroError
+from .app import Flag, app
+from .output import Bar, print_json
+
+if TYPE_CHECKING:
+    from ..learn.checkpoint import Progress
+
+
+@app.command
+def train(
+    config: Path,
+    /,
+    *,
+    out: Path,
+    resume: Flag = False,
+    minutes: float | None = None,
+    sitting: float | None = None,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    json: Flag = False,
+) -> int:
+    """Train a network (extra: train), or go on with one.
+
+    Ctrl-C ends a sitting with a checkpoint.
+
+    Parameters
+    ----------
+    config
+        What and how: see configs/deepgyro.yaml.
+    out
+        Folder for checkpoint.safetensors (and a slim copy), log.jsonl, TensorBoard's curves, samples.png.
+    resume
+        Go on from the checkpoint that is there.
+    minutes
+        How long the whole training is, over all sittings, instead of what config says.
+    sitting
+        Stop after so many minutes and keep the checkpoint; the whole training stays as long as it is.
+    changes
+        NAME=VALUE, instead of what config says; network.NAME for the network's. May be given several times.
+    json
+        Print one JSON object.
+    """
+    try:
+        from ..learn.settings import read_config
+        from ..learn.train import train as run_training
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    settings = read_config(config, [*changes, *([] if minutes is None else [f"minutes={minutes}"])])
+    start: list[float] = []
+    with Bar(0, "minute") as bar:
+
+        def show(progress: Progress, left: float, row: Mapping[str, object] | None) -> None:
+            if not start:
+                start.append(progress.minutes)
+            if row and "gain" in row:
+                bar.note(f"gain {row['gain']:.2f} dB")
+            bar.left(progress.minutes - start[0], left)
+            if row and not json:
+                bar.print("  ".join(f"{name} {_short(value)}" for name, value in row.items()))
+
+        done = run_training(settings, out, resume=resume, sitting=sitting, report=show)
+    if done is None:  # a process that helped another one, which prints
+        return 0
+    if json:
+        print_json(asdict(done))
+    else:
+        whole = f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} minutes"
+        print(f"{out}  {done.step} steps, {done.minutes:.1f} minutes of {whole}")
+    return 0
+
+
+@app.command
+def export(
+    checkpoint: Path,
+    /,
+    *,
+    out: Path,
+    validation: Path | None = None,
+    licence: str = "not stated",
+    data: str = "On what is not stated.",
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Write a training's weights as one ONNX file that says how it is used, and its card (extra: train).
+
+    Parameters
+    ----------
+    checkpoint
+        Of deepgyro train: checkpoint.safetensors.
+    out
+        The ONNX file, named after the network; its card lies beside it as .md.
+    validation
+        Pairs of other photos and logs than were trained on: for the scores.
+    licence
+        Of the weights.
+    data
+        A sentence for the card: on what they were trained.
+    overwrite
+        Replace files of these names.
+    json
+        Print one JSON object: the file's metadata.
+    """
+    try:
+        from ..learn.export import export as run_export
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
+
+    contract = run_export(
+        checkpoint, out, validation=validation, licence=licence, data=data, overwrite=overwrite
+    )
+    if json:
+        print_json(asdict(contract))
+    else:
+        print(f"{out}  {contract.parameters / 1e6:.2f} M parameters, {contract.trained}")
+    return 0
+
+
+def _short(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value

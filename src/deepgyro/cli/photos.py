@@ -1,0 +1,221 @@
+"""Photos: deblur, field, demo."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from .app import Flag, MethodName, Whole, app
+from .output import Bar, print_json, say
+
+if TYPE_CHECKING:
+    from ..deblurring import PhotoReport
+
+
+@app.command
+def deblur(
+    *photos: Path,
+    out: Path,
+    gyro: Path | None = None,
+    camera: Path | None = None,
+    frames: Path | None = None,
+    time: float | None = None,
+    exposure: float | None = None,
+    gyro_columns: str | None = None,
+    field: str | None = None,
+    estimate: Literal["exposure", "offset"] | None = None,
+    method: MethodName = "deepgyro",
+    refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Deblur photos.
+
+    Parameters
+    ----------
+    photos
+        Photos (JPEG, PNG, TIFF, WebP, HEIC; 8 or 16 bits), or folders of them.
+    out
+        Folder for the results, or a picture's name for one photo.
+    gyro
+        Gyro log: see docs/telemetry.md for the formats.
+    camera
+        Camera file: see docs/camera.md.
+    frames
+        Table of the photos' exposures: file,t,exposure (s).
+    time
+        Start of the photo's exposure on the frames' clock (s), instead of a table.
+    exposure
+        How long a line of it collects light (s).
+    gyro_columns
+        Columns and units of a log that does not say them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
+    field
+        Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
+    estimate
+        What is not known, and the photos are to say: each one's exposure, or the clock's offset (within a
+        second of the camera file's; several photos with some blur are needed).
+    method
+        deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
+        paper's baseline, in style.
+    refine
+        Let each photo correct what its gyro tells.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from ..deblurring import Failure, Source, deblur_photos
+
+    found = _photos(photos)
+    source = Source(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field), estimate)
+    reports: list[PhotoReport] = []
+    failures: list[Failure] = []
+    with Bar(len(found), "photo") as bar:
+        for result in deblur_photos(
+            found, out, source, method=method, refine=refine, overwrite=overwrite, progress=bar.share
+        ):
+            bar.one_done()
+            if isinstance(result, Failure):
+                failures.append(result)
+                bar.say(f"error: {result.error}")
+                continue
+            reports.append(result)
+            if not json:
+                bar.print(_line(result))
+    if json:
+        print_json({"photos": [asdict(r) for r in reports], "failed": [asdict(f) for f in failures]})
+    elif failures and len(found) > 1:
+        say(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
+    return 1 if failures else 0
+
+
+@app.command
+def field(
+    photo: Path | None = None,
+    /,
+    *,
+    gyro: Path,
+    camera: Path,
+    time: float | None = None,
+    exposure: float | None = None,
+    frames: Path | None = None,
+    gyro_columns: str | None = None,
+    out: str | None = None,
+    picture: Path | None = None,
+    instants: Whole = 9,
+    reference: Literal["row", "picture", "start"] = "picture",
+    refine: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Compute the blur field of one exposure, write it, draw it.
+
+    Parameters
+    ----------
+    photo
+        The photo; its size is the field's, and it lies under the drawing. Without it: the camera's size.
+    gyro
+        Gyro log.
+    camera
+        Camera file.
+    time
+        Start of the exposure of the line that is read first, on the frames' clock (s).
+    exposure
+        How long a line collects light (s).
+    frames
+        Table of exposures, instead of time and exposure; the photo is looked up in it.
+    gyro_columns
+        Columns and units of a log that does not say them.
+    out
+        FIELD.npz; or FIELD_X.png,FIELD_Y.png as the original program writes them (8 bits, folded).
+    picture
+        Picture of the field: paths over the faded photo, coloured by direction (PNG, JPEG, ...).
+    instants
+        Instants that divide the exposure; 2 is the paper's straight blur.
+    reference
+        "row": eq. 5 of the paper; "picture": the path in the sharp rolling-shutter picture; "start": the
+        original program's. A pair of pictures always has two instants and "start".
+    refine
+        Let the photo correct the field; the drawing has what the gyro told in black over it.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from ..deblurring import Source, make_field
+
+    source = Source(gyro, camera, frames, time, exposure, gyro_columns)
+    report = make_field(
+        source,
+        photo,
+        out=_field_paths(out),
+        picture=picture,
+        n=instants,
+        reference=reference,
+        refine=refine,
+        overwrite=overwrite,
+    )
+    if json:
+        print_json(asdict(report))
+    else:
+        made = f" -> {', '.join(report.files)}" if report.files else ""
+        size = f"{report.width} x {report.height}"
+        said = f"  {report.note}" if report.note else ""
+        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){said}{made}")
+    return 0
+
+
+@app.command
+def demo(
+    *, out: Path = Path("deepgyro-demo"), seed: Whole = 0, overwrite: Flag = False, json: Flag = False
+) -> int:
+    """Blur a photo that comes with the program as a shaking hand does, deblur it, and write pictures.
+
+    Parameters
+    ----------
+    out
+        Folder for the pictures.
+    seed
+        Of the shake and the noise.
+    overwrite
+        Replace files that exist.
+    json
+        Print one JSON object.
+    """
+    from ..demo import demo as run_demo
+
+    with Bar(1, "photo") as bar:
+        report = run_demo(out, seed=seed, overwrite=overwrite, progress=bar.share)
+        bar.one_done()
+    if json:
+        print_json(asdict(report))
+    else:
+        print(f"blur {report.blur_median_px} px (largest {report.blur_max_px})")
+        print(f"PSNR {report.psnr_blurred:.2f} dB blurred, {report.psnr_deblurred:.2f} dB deblurred")
+        print("\n".join(report.files))
+    return 0
+
+
+def _photos(paths: tuple[Path, ...]) -> list[Path]:
+    from ..deblurring import find_photos
+
+    if not paths:
+        raise ValueError("name at least one photo")
+    return find_photos(paths)
+
+
+def _field_paths(text: str | None) -> tuple[Path, ...]:
+    """Split FIELD.npz or X.png,Y.png."""
+    paths = tuple(Path(part) for part in text.split(",")) if text else ()
+    if len(paths) > 2 or (len(paths) == 2 and not all(p.suffix.lower() == ".png" for p in paths)):
+        raise ValueError(f"the field is {text!r}; FIELD.npz or FIELD_X.png,FIELD_Y.png is needed")
+    return paths
+
+
+def _line(report: PhotoReport) -> str:
+    blur = f"blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f})"
+    note = f"  [{report.note}]" if report.note else ""
+    return f"{Path(report.file).name}  {report.method}  {blur}  {report.seconds:.1f} s{note}"
