@@ -90,3 +90,12 @@ def test_an_exposure_that_the_frames_do_not_tell_is_asked_for(shaken, tmp_path):
         deblur_video(replace(shaken.source, gyro=still), tmp_path / "out.mp4", sync="never")
 
     assert sorted(tmp_path.iterdir()) == [still]
+
+
+def test_a_clip_without_blur_corrects_nothing_and_says_so(shaken, tmp_path):
+    brief = replace(shaken.source, exposure=0.0005)
+
+    report = deblur_video(brief, tmp_path / "out.mp4", sync="never", refine=True)
+
+    assert report.note == "too few frames are blurred enough, or agree, to correct the gyro by"
+    assert report.time_offset == OFFSET

@@ -86,7 +86,7 @@ def refined(
     if found is None:
         if not exposed:
             raise _untold(clip)
-        return recording, ""
+        return recording, "too few frames are blurred enough, or agree, to correct the gyro by"
     changed = _corrected(recording, found.correction, exposed=exposed, middle=middle)
     return changed, _said(found, recording, changed, exposed=exposed)
 
