@@ -92,6 +92,9 @@ def test_pictures_correct_scale_and_clock_together(scene, recording, tmp_path):
         times[photo] = Frame(photo, t, EXPOSURE)
     wrong = replace(recording.camera, time_offset=0.003)
     slow = replace(recording.log, omega=recording.log.omega / 1.15)
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"")
+    times[damaged] = Frame(damaged, 1.2, EXPOSURE)
 
     found, said = with_shared(Recording(slow, wrong, times), list(times))
 

@@ -79,9 +79,11 @@ def with_offset(
     costs = np.zeros(len(OFFSETS))
     for k, photo in enumerate(some):
         frame = recording.times[photo]
-        assert frame is not None
+        image = _read(photo)
+        if image is None or frame is None:
+            continue
         moved = [replace(camera, time_offset=camera.time_offset + float(offset)) for offset in OFFSETS]
-        costs += _costs(read_photo(photo, quiet=True).pixels, recording, [(one, frame) for one in moved])
+        costs += _costs(image, recording, [(one, frame) for one in moved])
         if progress:
             progress((k + 1) / len(some))
     best, sure = _most_likely(costs, OFFSETS, NEAR_OFFSET)
@@ -104,7 +106,10 @@ def with_shared(recording: Recording, photos: Sequence[Path]) -> tuple[Recording
     asked: list[tuple[Frame, int, int]] = []
     witnesses: list[Witness] = []
     for photo in _most_blurred(recording, photos):
-        image = _small(photo)
+        pixels = _read(photo)
+        if pixels is None:
+            continue
+        image = _smaller(pixels)
         height, width = image.shape[:2]
         field, _ = recording.field(photo, height, width)
         frame = recording.times[photo]
@@ -146,13 +151,21 @@ def _most_blurred(recording: Recording, photos: Sequence[Path]) -> list[Path]:
     return [max(part, key=lambda photo: lengths[photo]) for part in parts if part]
 
 
-def _small(photo: Path) -> Pixels:
+def _read(photo: Path) -> Pixels | None:
+    """Return a photo; None for one that cannot be used, which the job says when it is its turn."""
+    try:
+        return read_photo(photo, quiet=True).pixels
+    except (DeepGyroError, OSError):
+        return None
+
+
+def _smaller(pixels: Pixels) -> Pixels:
+    """Return a photo whose longer side is at most `SIDE`."""
     import cv2
 
-    pixels = read_photo(photo, quiet=True).pixels
     height, width = pixels.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
-    size = round(width * scale), round(height * scale)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
