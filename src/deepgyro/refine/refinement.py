@@ -17,6 +17,8 @@ from .statistic import Pyramid
 
 SURE = 0.7
 """Confidence from which on the picture's word is taken."""
+SURER = 0.85
+"""Confidence from which on it is taken against a gyro."""
 SHORTEST = 6.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
 TELLING = 8.0
@@ -29,7 +31,7 @@ APART = 4.0
 # Logistic regression on training pairs (docs/experiments.md): that the blur vectors of the best candidate are
 # right to 12 % or 1.5 px, from the roots of its likelihood and of its lead over the next, and its streaks.
 _WEIGHTS = np.array([-5.9, 0.8, 1.25, -1.8])
-_WEIGHTS_UNTOLD = np.array([-7.3, 0.95, 1.2, -2.3])  # where nothing is told
+_WEIGHTS_UNTOLD = np.array([-5.7, 0.0, 2.0, -2.1])  # where nothing is told: fences are deep, too
 _BLURRED = np.array([-3.3, 2.35, 0.18])
 """Logistic regression as well: that the picture is blurred, from the root of the best candidate's likelihood
 and `blurred_along` it; the threshold is such that of sharp and blurred pictures as many are mistaken."""
@@ -91,7 +93,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
             CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model)
         )
     found = _found(pyramid, Model.unknown(height, width))
-    if found.confidence >= SURE:
+    if found.confidence >= SURER:
         return replace(found, note=f"gyro and picture disagree: {found.note}")
     odds = _BLURRED @ [1.0, _depth(best), blurred_along(pyramid, vectors)]
     if model.length > TELLING and odds < 0:
