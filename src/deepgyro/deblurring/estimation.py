@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ TRUST = 2.0
 """The costs of `field_costs` are cautious. Of 86 shots of training photos and logs 81 % of the exposures were
 sure then, and 96 % of these within 12 %."""
 TOGETHER = 3
-"""So few photos say nothing together."""
+"""So many photos are asked what they share; fewer say nothing."""
 PHOTOS = 12
 """That are asked together."""
 SIDE = 640
@@ -63,9 +63,7 @@ def with_exposure(recording: Recording, photo: Path, image: Pixels) -> tuple[Rec
     return replace(recording, times=times), exposure
 
 
-def with_offset(
-    recording: Recording, photos: Sequence[Path], progress: Callable[[float], None] | None = None
-) -> Recording:
+def with_offset(recording: Recording, photos: Sequence[Path]) -> Recording:
     """Return a recording with the clock's offset as all its photos together say it.
 
     Raises
@@ -77,15 +75,13 @@ def with_offset(
     known = [photo for photo in photos if recording.times.get(photo)]
     some = [known[k] for k in np.unique(np.linspace(0, len(known) - 1, PHOTOS).round().astype(int))]
     costs = np.zeros(len(OFFSETS))
-    for k, photo in enumerate(some):
+    for photo in some:
         frame = recording.times[photo]
         image = _read(photo)
         if image is None or frame is None:
             continue
         moved = [replace(camera, time_offset=camera.time_offset + float(offset)) for offset in OFFSETS]
         costs += _costs(image, recording, [(one, frame) for one in moved])
-        if progress:
-            progress((k + 1) / len(some))
     best, sure = _most_likely(costs, OFFSETS, NEAR_OFFSET)
     if sure < SURE:
         raise DeepGyroError(
