@@ -233,4 +233,4 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
     for job in _network_jobs(False, tmp_path):
         if job.method in BASELINES and job.precision == "fp32":
             job.work()
-            assert job.parameters < 10_000
+            assert job.parameters < 100_000  # those of the folder, not of the checkout

@@ -16,6 +16,8 @@ from numpy import ndarray
 from ..errors import DeepGyroError
 from ..frames import check_writable, write_whole
 from .contenders import PLANNED, provenance, with_missing
+from .corrections import COUNT as PHOTO_COUNT
+from .corrections import corrections, corrections_shown
 from .errors import COUNT as WRONG_COUNT
 from .errors import errors, errors_by_method
 from .features import COUNT as PAIR_COUNT
@@ -206,6 +208,7 @@ def all_benches() -> Iterator[Bench]:
     yield Bench("table1", _table1, minutes=20.0)
     yield Bench("errors", _errors, minutes=8.0)
     yield Bench("refine", _refine, minutes=6.0)
+    yield Bench("corrections", _corrections, minutes=3.0)
     yield Bench("sharp", _sharp, minutes=2.0)
     yield Bench("features", _features, minutes=20.0)
     yield Bench("natural", _natural, minutes=4.0)
@@ -266,6 +269,12 @@ def _refine(told: Settings, tick: Progress) -> Chapter:
     made = refine(told.data, count=2 if told.quick else FIELD_COUNT, progress=tick)
     text = "Errors of the blur field in px, as told and as the picture corrects it."
     return Chapter(made.rows, [Section("Fields that the picture corrects", text, refine_shown(made.rows))])
+
+
+def _corrections(told: Settings, tick: Progress) -> Chapter:
+    made = corrections(told.data, count=2 if told.quick else PHOTO_COUNT, progress=tick)
+    text = "Real recordings: how far the corrected blur vectors lie from the gyro's, and their scale."
+    return Chapter(made.rows, [Section("What real photos correct", text, corrections_shown(made.rows))])
 
 
 def _sharp(told: Settings, tick: Progress) -> Chapter:
