@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ..blurfield import Field, Reference, sparse_paths
-from ..deblurring import Source, find_photos
-from ..deblurring.recording import Recording, read_recording
-from ..errors import DeepGyroError, NotCovered
+from ..deblurring.recording import Recording
+from ..errors import NotCovered
 from ..frames import eight_bits, read_photo
 from ..refine import SURE, refine_field
-from .datafolder import needed
-from .recordings import RECORDINGS, camera_file, crops
-from .report import BenchReport, Row, report
+from .recordings import RECORDINGS, crops, recorded
+from .report import BenchReport, Row, number, report
 
 REFERENCES: tuple[Reference, ...] = ("picture", "row")
 WIDTH = 960
@@ -64,7 +62,7 @@ def corrections(
         raise ValueError(f"--recording {sorted(unknown)[0]}: one of {', '.join(RECORDINGS)} is needed")
     rows: list[Row] = []
     for k, name in enumerate(recordings):
-        recording, photos = _recording(data, name)
+        recording, photos = recorded(data, name)
         photos = [photos[i] for i in np.unique(np.linspace(0, len(photos) - 1, count).round().astype(int))]
         for i, photo in enumerate(photos):
             rows += _rows(name, recording, photo, width)
@@ -83,7 +81,7 @@ def corrections_shown(rows: Sequence[Row]) -> list[Row]:
     for name, reference in dict.fromkeys((row["recording"], row["reference"]) for row in rows):
         part = [row for row in rows if (row["recording"], row["reference"]) == (name, reference)]
         told = [row for row in part if row["answer"] == "corrected"]
-        long = [_number(row["scale"]) for row in told if _number(row["blur_480"]) > LONG]
+        long = [number(row["scale"]) for row in told if number(row["blur_480"]) > LONG]
         answers = [str(row["answer"]) for row in part]
         shown.append(
             {
@@ -99,16 +97,6 @@ def corrections_shown(rows: Sequence[Row]) -> list[Row]:
             }
         )
     return shown
-
-
-def _recording(data: Path, name: str) -> tuple[Recording, list[Path]]:
-    reason = f"the recording real/{name} is needed"
-    folder, gyro, frames = needed(data, [f"real/{name}/{part}" for part in RECORDINGS[name]], reason)
-    photos = find_photos([folder])
-    recording = read_recording(Source(gyro=gyro, camera=camera_file(name), frames=frames), photos)
-    if recording is None:
-        raise DeepGyroError(f"{gyro}: no recording")
-    return recording, photos
 
 
 def _rows(name: str, recording: Recording, photo: Path, width: int) -> list[Row]:
@@ -139,7 +127,7 @@ def _row(name: str, photo: str, reference: Reference, pixels: np.ndarray, field:
     elif fit.confidence < SURE:
         answer = "kept"
     else:
-        answer = "replaced" if "disagree" in fit.note else "corrected"
+        answer = "replaced" if fit.replaced else "corrected"
     return {
         "recording": name,
         "photo": photo,
@@ -159,9 +147,4 @@ def _mean_length(field: Field) -> float:
 
 
 def _median(values: Sequence[object]) -> float | None:
-    return float(np.median([_number(value) for value in values])) if values else None
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, int | float)
-    return float(value)
+    return float(np.median([number(value) for value in values])) if values else None

@@ -12,7 +12,7 @@ from numpy import ndarray
 from ..blurfield import Field, field_extent, read_field_pair
 from ..camera import Camera
 from ..deblurring import Source, find_photos
-from ..deblurring.recording import read_recording
+from ..deblurring.recording import Recording, read_recording
 from ..errors import DeepGyroError
 from ..frames import eight_bits, read_photo
 from .datafolder import needed
@@ -67,13 +67,7 @@ def recorded_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
     DeepGyroError
         If the recording is not in the data folder, or its camera file not in the checkout.
     """
-    reason = f"the recording real/{name} is needed"
-    folder, gyro, frames = needed(data, [f"real/{name}/{part}" for part in RECORDINGS[name]], reason)
-    photos = find_photos([folder])
-    source = Source(gyro=gyro, camera=camera_file(name), frames=frames)
-    recording = read_recording(source, photos)
-    if recording is None:
-        raise DeepGyroError(f"{gyro}: no recording")
+    recording, photos = recorded(data, name)
     camera = recording.camera
     height = round(camera.height * width / camera.width)
     found = []
@@ -83,6 +77,17 @@ def recorded_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
         if field is not None and frame is not None:
             found.append(RealPhoto(photo, field, camera.scaled(height=height, width=width), frame.t))
     return found
+
+
+def recorded(data: Path, name: str) -> tuple[Recording, list[Path]]:
+    """Return a recording and its photos; errors as in `recorded_photos`."""
+    reason = f"the recording real/{name} is needed"
+    folder, gyro, frames = needed(data, [f"real/{name}/{part}" for part in RECORDINGS[name]], reason)
+    photos = find_photos([folder])
+    recording = read_recording(Source(gyro=gyro, camera=camera_file(name), frames=frames), photos)
+    if recording is None:
+        raise DeepGyroError(f"{gyro}: no recording")
+    return recording, photos
 
 
 def camera_file(name: str) -> Path:

@@ -26,7 +26,7 @@ from ..synthesis.image import draw_window
 from ..synthesis.motion import STEP
 from ..telemetry import GyroLog
 from .datafolder import PLANAR, held_logs, held_photos, planar_picture
-from .report import BenchReport, Row, report
+from .report import BenchReport, Row, number, report
 from .scores import need_extra, psnr
 from .shots import Place, drawn, shake
 from .table1 import BIAS, LENGTHS, NOISE, cases
@@ -130,7 +130,7 @@ def refine_shown(rows: Sequence[Row]) -> list[Row]:
     shown: list[Row] = []
     for case in dict.fromkeys(str(row["case"]) for row in rows):
         for low, high in ((0, 8), (8, 15), (15, 30), (30, 60), (60, 1000), (15, 80)):
-            part = [r for r in rows if r["case"] == case and low <= _number(r["blur_px"]) < high]
+            part = [r for r in rows if r["case"] == case and low <= number(r["blur_px"]) < high]
             if part:
                 shown.append(_summary(case, f"{low} to {high}", part))
     return shown
@@ -138,7 +138,7 @@ def refine_shown(rows: Sequence[Row]) -> list[Row]:
 
 def _summary(case: str, lengths: str, part: Sequence[Row]) -> Row:
     before, after, blur, sure, ms = (
-        np.array([_number(row[name]) for row in part])
+        np.array([number(row[name]) for row in part])
         for name in ("error_before_px", "error_after_px", "blur_px", "confidence", "ms")
     )
     right = after < 0.1 * blur
@@ -270,7 +270,7 @@ def _gains(trial: Trial) -> Row:
 
 
 def _mean(values: Sequence[object]) -> float | None:
-    numbers = [_number(value) for value in values if value is not None]
+    numbers = [number(value) for value in values if value is not None]
     return float(np.mean(numbers)) if numbers else None
 
 
@@ -287,8 +287,3 @@ def _distance(a: ndarray, b: ndarray) -> float:
 
 def _percent(of: ndarray) -> str:
     return f"{100 * np.mean(of):.0f} %"
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, int | float)
-    return float(value)

@@ -49,6 +49,12 @@ def report(bench: str, rows: Sequence[Row]) -> BenchReport:
     return BenchReport(bench, machine, current_commit(), list(rows))
 
 
+def number(value: object) -> float:
+    """Return a row's value that is a number."""
+    assert isinstance(value, int | float)
+    return float(value)
+
+
 def table(rows: Sequence[Row]) -> str:
     """Return rows as a table for a terminal; columns that no row fills are left out."""
     names = filled_columns(rows)

@@ -15,8 +15,7 @@ from ..camera import Camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter, TurnsBehind
 from ..frames import Frame, read_photo
 from ..light import Pixels
-from ..refine import SURE as SURE_OF_FIELD
-from ..refine import Correction, Witness, field_costs, fit_shared, grid, refine_field
+from ..refine import PLACES, Correction, Witness, field_costs, fit_shared, grid, refine_field
 from .recording import Recording, check_coverage
 
 EXPOSURES = np.geomspace(1 / 4000, 0.5, 190)
@@ -40,8 +39,6 @@ SIDE = 640
 """Their longer side then, px."""
 LEAST_BLUR, MOST_BLUR = 8.0, 80.0
 """Median paths that a photo can tell of, px of one `SIDE` wide."""
-PLACES = (5, 8)
-"""Rows and columns at which their fields are compared."""
 
 
 def with_exposure(recording: Recording, photo: Path, image: Pixels) -> tuple[Recording, float | None]:
@@ -112,11 +109,10 @@ def with_shared(recording: Recording, photos: Sequence[Path]) -> tuple[Recording
         if field is None or frame is None:
             continue
         fit = refine_field(image, field.tabulated() if isinstance(field, MotionField) else field)
-        if fit.field is None or fit.confidence < SURE_OF_FIELD or fit.note.startswith("gyro and"):
-            continue
-        paths = sparse_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
-        asked.append((frame, height, width))
-        witnesses.append(Witness((paths[:, :, -1] - paths[:, :, 0]).astype(float), fit.confidence, width))
+        witness = Witness.of(fit)
+        if witness is not None:
+            asked.append((frame, height, width))
+            witnesses.append(witness)
 
     def told(k: int, change: Correction) -> Float32[ndarray, "rows columns 2"]:
         log, camera = change.applied(recording.log, recording.camera)

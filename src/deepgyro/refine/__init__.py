@@ -3,10 +3,11 @@
 from .hypotheses import field_costs
 from .model import CorrectedField
 from .refinement import SURE, Refined, refine_field
-from .shared import SPREAD, Correction, Shared, Witness, fit_shared
+from .shared import PLACES, SPREAD, Correction, Shared, Witness, fit_shared
 from .statistic import grid
 
 __all__ = [
+    "PLACES",
     "SPREAD",
     "SURE",
     "CorrectedField",

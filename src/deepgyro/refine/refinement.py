@@ -51,6 +51,8 @@ class Refined:
     """Mean distance of the blur vectors before and after, px."""
     note: str
     """What was found, in words; empty if nothing is worth saying."""
+    replaced: bool = False
+    """Whether the field is the picture's own, against what it was told."""
 
 
 def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None) -> Refined:
@@ -94,7 +96,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
         )
     found = _found(pyramid, Model.unknown(height, width))
     if found.confidence >= SURER:
-        return replace(found, note=f"gyro and picture disagree: {found.note}")
+        return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
     odds = _BLURRED @ [1.0, _depth(best), blurred_along(pyramid, vectors)]
     if model.length > TELLING and odds < 0:
         return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored")

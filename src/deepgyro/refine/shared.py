@@ -9,12 +9,16 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
+from ..blurfield import sparse_paths
 from ..camera import Camera
 from ..telemetry import GyroLog
+from .refinement import SURE, Refined
 
 SPREAD = np.array([0.1, 0.004, 0.02, 0.02, 0.02, 0.003])
 """What is usual before any picture is asked: logarithm of the scale, offset (s), bias about each axis
 (rad/s), readout time (s)."""
+PLACES = (5, 8)
+"""Rows and columns at which fields are compared."""
 LEAST = 3
 """So many pictures must say something."""
 ERROR, SHARE = 0.8, 0.05
@@ -35,6 +39,14 @@ class Witness:
     """That they are right: 0 to 1."""
     width: int
     """Of the picture, px."""
+
+    @classmethod
+    def of(cls, fit: Refined) -> Witness | None:
+        """Return what a picture says of the field it was told; None if it does not confirm it."""
+        if fit.field is None or fit.confidence < SURE or fit.replaced:
+            return None
+        paths = sparse_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
+        return cls((paths[:, :, -1] - paths[:, :, 0]).astype(float), fit.confidence, fit.field.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

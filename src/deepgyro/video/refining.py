@@ -13,7 +13,7 @@ from numpy import ndarray
 from ..blurfield import field_extent, motion_field, sparse_paths
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter, TurnsBehind
 from ..frames import ClipReader, eight_bits
-from ..refine import SPREAD, SURE, Correction, Shared, Witness, fit_shared, refine_field
+from ..refine import PLACES, SPREAD, SURE, Correction, Shared, Witness, fit_shared, refine_field
 from .recording import ClipRecording
 
 FRAMES = 12
@@ -24,8 +24,6 @@ SHORTEST, LONGEST = 8.0, 60.0
 """Median paths that a frame can tell of, px of a picture `SIDE` px wide."""
 SIDE = 640
 """Frames are made smaller until their longer side is this, px."""
-ROWS, COLUMNS = 5, 8
-"""Places at which fields are compared."""
 ALONG = 0.97
 """Cosine between the gyro's vectors and those of a picture alone, from which on they are the same blur."""
 _FREE = 0.5
@@ -124,11 +122,10 @@ def _fitted(
         if field is None:
             continue
         result = refine_field(frame.image, field)
-        if result.field is None or result.confidence < SURE or result.note.startswith("gyro and"):
-            continue
-        paths = sparse_paths(result.field, ROWS, COLUMNS)[:ROWS, :COLUMNS]
-        asked.append(frame)
-        witnesses.append(Witness((paths[:, :, -1] - paths[:, :, 0]).astype(float), result.confidence, width))
+        witness = Witness.of(result)
+        if witness is not None:
+            asked.append(frame)
+            witnesses.append(witness)
 
     def told(k: int, change: Correction) -> Float64[ndarray, "rows columns 2"]:
         changed = _corrected(recording, change, exposed=exposed, middle=middle)
@@ -172,7 +169,7 @@ def _guessed(clip: Path, recording: ClipRecording, frames: Sequence[_Frame], mid
         result = refine_field(frame.image, None)
         if result.field is None or result.confidence < SURE:
             continue
-        paths = sparse_paths(result.field, ROWS, COLUMNS)[:ROWS, :COLUMNS]
+        paths = sparse_paths(result.field, *PLACES)[: PLACES[0], : PLACES[1]]
         seen = (paths[:, :, -1] - paths[:, :, 0]).astype(float)
         told = _vectors(_exposed(recording, brief, middle=middle), frame, brief)
         along = float((seen * told).sum()) / float(np.sqrt((seen**2).sum() * (told**2).sum()) + 1e-12)
@@ -197,7 +194,7 @@ def _vectors(recording: ClipRecording, frame: _Frame, exposure: float) -> Float6
         recording.log, recording.camera, t=frame.t, exposure=exposure, height=height, width=width, n=2,
         reference="picture",
     )  # fmt: skip
-    paths = sparse_paths(field, ROWS, COLUMNS)
+    paths = sparse_paths(field, *PLACES)
     return np.asarray(paths[:, :, 1] - paths[:, :, 0], np.float64)
 
 
