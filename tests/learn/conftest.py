@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepgyro.learn.cellpairs import CellPairs
+from deepgyro.learn.dataset import collate
 from deepgyro.synthesis import PHYSICAL, hand_shake, make_dataset, open_pool
 
 SIZE = {"height": 40, "width": 56}
+WIDE = {"height": 135, "width": 240}
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,19 @@ def shards(pool, tmp_path_factory):
     out = tmp_path_factory.mktemp("shards")
     make_dataset(pool, PHYSICAL, out=out, count=18, shard_size=5, workers=1, **SIZE)
     return out
+
+
+@pytest.fixture(scope="session")
+def pairs(material, tmp_path_factory):
+    """A folder with eight pairs of 240 x 135 px."""
+    pool = open_pool([material / "photo.png"], [material / "log.csv"], **WIDE)
+    out = tmp_path_factory.mktemp("pairs")
+    make_dataset(pool, PHYSICAL, out=out, count=8, shard_size=5, workers=1, **WIDE)
+    return out
+
+
+@pytest.fixture(scope="session")
+def batch(pairs):
+    """Sixteen samples of their cells."""
+    series = CellPairs(pairs, seed=0, mirrored=False)
+    return collate([series[k] for k in range(16)])

@@ -4,6 +4,7 @@ import pytest
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
+from deepgyro.learn.corrector import CorrectorConfig
 from deepgyro.learn.deblurgan import GanConfig
 from deepgyro.learn.network import NetworkConfig
 from deepgyro.learn.paper import UNetConfig
@@ -31,6 +32,12 @@ def file(tmp_path):
         (LEAST + "unet: {inputs: 4}\n", "3 or 5 inputs"),
         (LEAST + "deblurgan: {width: 0}\n", "over 0"),
         (LEAST + "unet: {}\ndeblurgan: {}\n", "one network"),
+        (LEAST + "unet: {}\ncorrector: {}\n", "one network"),
+        (LEAST + "corrector: {width: 0}\n", "over 0"),
+        (
+            "photos: [c]\ngyro: [d]\nvalidation: b\nsteps: 3\ncorrector: {}\n",
+            "corrector: pairs of deepgyro synth",
+        ),
         (LEAST + "loss: sharp\n", "loss is sharp; charbonnier or squared"),
         (LEAST + "encoding: srgb\n", "encoding is srgb"),
         (LEAST + "batch: four\n", "batch is 'four'; int is needed"),
@@ -141,6 +148,13 @@ def test_baselines_have_shipped_configurations():
     assert (paper.sizes, gan.sizes) == (UNetConfig(5, 64), GanConfig())
     assert (paper.rate, paper.loss, paper.optimizer, paper.halvings) == (5e-5, "squared", "adam", 3)
     assert paper.sides == (256, 480)
+
+
+def test_the_network_that_corrects_fields_has_a_shipped_configuration():
+    config = read_config(Path(__file__).parents[2] / "configs/field.yaml")
+
+    assert config.corrector == CorrectorConfig(cache="cells")
+    assert (config.optimizer, config.precision) == ("adam", "32-true")
 
 
 def test_a_baseline_is_told_by_its_part(file):

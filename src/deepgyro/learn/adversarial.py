@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from lightning_fabric import Fabric
+from numpy import ndarray
 from torch import Tensor, nn
 
 from ..errors import DeepGyroError
@@ -24,11 +25,13 @@ from .features import Features
 from .optimizer import Adam
 from .settings import TrainConfig
 from .sitting import learning_rate
-from .validation import psnr
+from .validation import psnr, sample_pictures, validate
 
 
 class AdversarialTraining:
     """Generator and critic, and all that changes with them at every step."""
+
+    names = ("loss", "gain")
 
     def __init__(
         self, config: TrainConfig, networks: GanConfig, fabric: Fabric, checkpoint: Path | None
@@ -92,6 +95,10 @@ class AdversarialTraining:
         progress.step += 1
         progress.pairs += config.batch
         return torch.stack([loss.detach(), gain])
+
+    def validated(self, folder: Path) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
+        """Return mean gains on a data set (`validation.validate`), and some of its pairs as a picture."""
+        return validate(self.average, folder), sample_pictures(self.average, folder)
 
     def mixed(self) -> AbstractContextManager[object]:
         """Return what lets convolutions run in bfloat16, if they should.

@@ -84,6 +84,8 @@ def save_checkpoint(
         settings[name] = [Path(folder).name for folder in settings[name]]
     if config.deblurgan and config.deblurgan.features:
         settings["deblurgan"]["features"] = Path(config.deblurgan.features).name
+    if config.corrector and config.corrector.cache:
+        settings["corrector"]["cache"] = Path(config.corrector.cache).name
     about = {"config": settings, "progress": asdict(progress), "deepgyro": __version__}
     content = save(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},

@@ -163,7 +163,7 @@ class ShardPairs(Dataset[Sample]):
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0, of the endless series."""
         epoch, place = divmod(k, len(self.places))
-        shard, places = self.places[_order(self.seed, epoch, len(self.places))[place]]
+        shard, places = self.places[epoch_order(self.seed, epoch, len(self.places))[place]]
         with in_cores():
             pair = unpack(read_places(shard, places))
             return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
@@ -222,7 +222,8 @@ class Numbers(Sampler[list[int]]):
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
+def epoch_order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
+    """Return in which order an epoch takes the pairs."""
     return np.random.default_rng([seed, epoch]).permutation(pairs)
 
 

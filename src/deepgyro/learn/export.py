@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,13 @@ from ..benchmark.baselines import BaselineContract
 from ..benchmark.report import current_commit
 from ..errors import DeepGyroError
 from ..frames import check_writable
-from ..runtime.contract import KEY, Contract
+from ..refine.cells import COLUMNS, FACTS, ROWS
+from ..runtime.contract import KEY, Contract, Provenance
 from ..synthesis.shards import SHARDS
+from . import arithmetic, correction
 from .baseline import Baseline, Network, multiply_adds, untrained
 from .checkpoint import load_checkpoint, read_about
+from .corrector import SEEN, Corrector, CorrectorConfig
 from .network import DeepGyro
 from .settings import saved_sizes
 from .validation import validate
@@ -30,6 +34,18 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectorContract(Provenance):
+    """How the network that corrects fields is used: see `refine.corrector`.
+
+    The graph takes ``seen`` (1, channels, rows, columns), a picture's cells with their maps and facts
+    (`refine.cells.Cells`), and returns ``moves``, ``log_spread`` and ``weights`` (1, 2, rows, columns), along
+    the path and across it, and ``odds`` (1,), as `corrector.Guess` has them. All float32; the file keeps its
+    numbers in half precision. Multiply-adds (`gmac`) are those for a picture of any size; scores are those of
+    `correction.validate`.
+    """
 
 
 class _Apart(nn.Module):
@@ -67,7 +83,7 @@ def export(
     licence: str = "not stated",
     data: str = "On what is not stated.",
     overwrite: bool = False,
-) -> Contract | BaselineContract:
+) -> Contract | BaselineContract | CorrectorContract:
     """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
 
     Parameters
@@ -98,16 +114,17 @@ def export(
     network, about = read_network(checkpoint)
     known: dict[str, Any] = {
         "name": out.stem,
-        "multiple": network.multiple,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "gmac": round(multiply_adds(network, 256, 256), 2),
         "trained": _budget(about),
         "licence": licence,
         "commit": current_commit(),
-        "scores": validate(network, validation) if validation else {},
+        **_measured(network, validation),
     }
-    contract: Contract | BaselineContract
-    if isinstance(network, Baseline):
+    contract: Contract | BaselineContract | CorrectorContract
+    if isinstance(network, Corrector):
+        contract = CorrectorContract(**known)
+        write_corrector(network, contract, out)
+    elif isinstance(network, Baseline):
         contract = BaselineContract(inputs=network.inputs, **known)
         write_baseline(network, contract, out)
     else:
@@ -118,6 +135,19 @@ def export(
     return contract
 
 
+def _measured(network: Network | Corrector, validation: Path | None) -> dict[str, Any]:
+    """Return which sizes a network takes, what it costs, and how good it is."""
+    if isinstance(network, Corrector):
+        cost = arithmetic.multiply_adds(network, torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS))
+        scores = correction.validate(network, validation) if validation else {}
+        return {"multiple": 1, "gmac": round(cost, 2), "scores": scores}
+    return {
+        "multiple": network.multiple,
+        "gmac": round(multiply_adds(network, 256, 256), 2),
+        "scores": validate(network, validation) if validation else {},
+    }
+
+
 def _budget(about: Mapping[str, Any]) -> str:
     """Return for how long a checkpoint was trained, in words."""
     progress = about["progress"]
@@ -125,25 +155,28 @@ def _budget(about: Mapping[str, Any]) -> str:
     return f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours{core}"
 
 
-def _card(contract: Contract | BaselineContract, data: str, about: Mapping[str, Any], digest: str) -> str:
+def _card(
+    contract: Contract | BaselineContract | CorrectorContract,
+    data: str,
+    about: Mapping[str, Any],
+    digest: str,
+) -> str:
     """Return a page that says where weights come from and what they can do."""
-    rows = "\n".join(f"| {kind} | {gain:+.2f} |" for kind, gain in contract.scores.items())
-    scores = (
-        f"""Gain over the blurred picture on validation pairs, dB, by the field that the network is told:
-
-| field | gain |
-|---|---|
-{rows}
-
-"""
-        if rows
-        else ""
-    )
+    if isinstance(contract, CorrectorContract):
+        kind, size = "Corrects fields: ", "a picture of any size"
+        column, says = "what", "On validation pairs: how far fields are off, px, and shares of fields"
+        rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in contract.scores.items())
+    else:
+        kind = f"{contract.stages} stages, " if isinstance(contract, Contract) else "A baseline: "
+        size, column = "256 x 256 px", "field"
+        says = "Gain over the blurred picture on validation pairs, dB, by the field that the network is told"
+        rows = "\n".join(f"| {name} | {gain:+.2f} |" for name, gain in contract.scores.items())
+    heading = "value" if isinstance(contract, CorrectorContract) else "gain"
+    scores = f"{says}:\n\n| {column} | {heading} |\n|---|---|\n{rows}\n\n" if rows else ""
     config = json.dumps(about["config"], indent=1)
-    stages = f"{contract.stages} stages, " if isinstance(contract, Contract) else "A baseline: "
     return f"""# {contract.name}
 
-{stages}{contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for 256 x 256 px.
+{kind}{contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for {size}.
 Trained for {contract.trained}. {data}
 
 - Licence: {contract.licence}
@@ -158,11 +191,12 @@ Trained for {contract.trained}. {data}
 """
 
 
-def read_network(checkpoint: Path) -> tuple[Network, dict[str, Any]]:
+def read_network(checkpoint: Path) -> tuple[Network | Corrector, dict[str, Any]]:
     """Return a checkpoint's network with its averaged weights, and what the checkpoint says of itself."""
     about = read_about(checkpoint)
     try:
-        average = untrained(saved_sizes(about["config"]))
+        sizes = saved_sizes(about["config"])
+        average = Corrector(sizes) if isinstance(sizes, CorrectorConfig) else untrained(sizes)
     except (KeyError, TypeError, ValueError) as error:
         raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
     load_checkpoint(checkpoint, None, average)
@@ -206,13 +240,25 @@ def write_baseline(network: Baseline, contract: BaselineContract, out: Path) -> 
     _save(model, contract.to_json(), out)
 
 
+def write_corrector(network: Corrector, contract: CorrectorContract, out: Path) -> None:
+    """Write a corrector with its contract, its weights in half precision."""
+    model = _exported(
+        network,
+        (torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS),),
+        input_names=["seen"],
+        output_names=["moves", "log_spread", "weights", "odds"],
+    )
+    _halve(model)
+    _save(model, contract.to_json(), out)
+
+
 def _exported(
     module: nn.Module,
     inputs: tuple[Any, ...],
     *,
     input_names: list[str],
     output_names: list[str],
-    dynamic_shapes: tuple[Any, ...],
+    dynamic_shapes: tuple[Any, ...] | None = None,
 ) -> ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that nobody needs here
     with warnings.catch_warnings():

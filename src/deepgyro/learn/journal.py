@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from lightning_fabric import Fabric
+from numpy import ndarray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ..frames import encode_png
-from .baseline import Network
 from .checkpoint import Progress
-from .validation import sample_pictures, validate
 
 Report = Callable[[Progress, float, Mapping[str, object] | None], object]
 """Told after every step how far it is, the minutes left in this sitting, and a row where one is logged."""
@@ -24,26 +23,27 @@ Report = Callable[[Progress, float, Mapping[str, object] | None], object]
 class Journal:
     """What the first process tells: log.jsonl, TensorBoard's curves, samples.png, a caller."""
 
-    def __init__(self, out: Path, progress: Progress, fabric: Fabric, report: Report | None) -> None:
-        """Go on with the journal in a folder."""
-        self.out, self.progress, self.fabric = out, progress, fabric
+    def __init__(
+        self, out: Path, names: tuple[str, ...], progress: Progress, fabric: Fabric, report: Report | None
+    ) -> None:
+        """Go on with the journal in a folder; `names`: of a step's values."""
+        self.out, self.names, self.progress, self.fabric = out, names, progress, fabric
         self.report = report or (lambda progress, left, row: None)
-        self.sums, self.count = torch.zeros(2, device=fabric.device), 0
+        self.sums, self.count = torch.zeros(len(names), device=fabric.device), 0
         self.board: SummaryWriter | None = None
         if fabric.is_global_zero:
             out.mkdir(parents=True, exist_ok=True)
             self.board = SummaryWriter(str(out), purge_step=progress.step)
 
-    def add(self, values: Float[Tensor, " 2"]) -> None:
-        """Add a step's loss and gain to the next row."""
+    def add(self, values: Float[Tensor, " n"]) -> None:
+        """Add a step's values to the next row."""
         self.sums, self.count = self.sums + values, self.count + 1
 
     def means(self) -> dict[str, float]:
-        """Return the mean loss and gain of all processes since the last row; every process must call it."""
+        """Return the means of all processes since the last row; every process must call it."""
         means = self.fabric.all_reduce(self.sums / self.count, reduce_op="mean")
         self.sums, self.count = torch.zeros_like(self.sums), 0
-        loss, gain = means.tolist()  # type: ignore[union-attr]
-        return {"loss": loss, "gain": gain}
+        return dict(zip(self.names, means.tolist(), strict=True))  # type: ignore[union-attr]
 
     def step(self, left: float) -> None:
         """Tell the caller of a step."""
@@ -64,10 +64,13 @@ class Journal:
                     self.board.add_scalar(tag, number, self.progress.step)
         self.report(self.progress, left, row)
 
-    def validate(self, network: Network, folder: Path, left: float) -> None:
-        """Write a row with the gains on validation pairs, and draw some."""
-        self.write({"validation": validate(network, folder)}, left)
-        picture = sample_pictures(network, folder)
+    def validate(
+        self, values: Mapping[str, float], picture: UInt8[ndarray, "h w 3"] | None, left: float
+    ) -> None:
+        """Write a row of what validation pairs say, and show some of them."""
+        self.write({"validation": values}, left)
+        if picture is None:
+            return
         (self.out / "samples.png").write_bytes(encode_png(picture))
         assert self.board is not None  # only the first process validates
         self.board.add_image("samples", picture, self.progress.step, dataformats="HWC")

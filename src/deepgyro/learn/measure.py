@@ -75,8 +75,8 @@ def measure(
     DeepGyroError
         If the network is a baseline, or there are no pairs.
     """
-    if not isinstance(config.sizes, NetworkConfig):
-        raise DeepGyroError("bench training compares steps with and without operators; a baseline has none")
+    if config.corrector or not isinstance(config.sizes, NetworkConfig):
+        raise DeepGyroError("bench training compares steps with and without operators; here there are none")
     pairs = open_pairs(config)
     fabric = launched(config)
     whole, without = (Training(config, fabric, None) for _ in range(2))

@@ -80,7 +80,7 @@ class MuonAndAdamW:
 
 
 class Adam:
-    """Adam, for parts of a network that take their steps apart."""
+    """Adam, or AdamW, for parts of a network that take their steps apart."""
 
     def __init__(
         self,
@@ -89,17 +89,19 @@ class Adam:
         *,
         parts: Mapping[str, int] = {"": 1},  # it is only read
         betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
     ) -> None:
         """Take on a network.
 
         parts: how the names of each part's parameters begin, and how many steps it takes where the training
-        takes one.
+        takes one; weight_decay: AdamW's.
         """
         self._parts: dict[str, _Part] = {}
         self._often = dict(parts)
         for part in parts:
             own = {name: p for name, p in network.named_parameters() if name.startswith(part)}
-            self._parts[part] = _Part(torch.optim.Adam(own.values(), rate, betas), own, _ADAMW)
+            adam = torch.optim.AdamW(own.values(), rate, betas, weight_decay=weight_decay)
+            self._parts[part] = _Part(adam, own, _ADAMW)
 
     @property
     def rate(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import DeepGyroError
 from ..synthesis.tally import KINDS
+from .corrector import CorrectorConfig
 from .deblurgan import GanConfig
 from .network import NetworkConfig
 from .paper import UNetConfig
@@ -22,7 +23,12 @@ _WORDS = {
     "encoding": ("encoded", "linear", None),
     "pairs_on": ("auto", "cpu", "device"),
 }
-_PARTS: dict[str, type] = {"network": NetworkConfig, "unet": UNetConfig, "deblurgan": GanConfig}
+_PARTS: dict[str, type] = {
+    "network": NetworkConfig,
+    "unet": UNetConfig,
+    "deblurgan": GanConfig,
+    "corrector": CorrectorConfig,
+}
 """Entries that have entries."""
 
 
@@ -50,6 +56,8 @@ class TrainConfig:
     """... the paper's, ..."""
     deblurgan: GanConfig | None = None
     """... or DeblurGAN, which has losses and an optimiser of its own (learn/adversarial.py)."""
+    corrector: CorrectorConfig | None = None
+    """Or the network that corrects fields (learn/correction.py); it needs `pairs`."""
     loss: str = "charbonnier"
     """charbonnier, or squared: the mean squared error."""
     optimizer: str = "muon"
@@ -112,12 +120,14 @@ class TrainConfig:
         for name, known in _WORDS.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)}; {' or '.join(map(str, known))} is needed")
-        if self.unet and self.deblurgan:
-            raise ValueError("unet, deblurgan: one network is trained, and not both")
+        if sum(part is not None for part in (self.unet, self.deblurgan, self.corrector)) > 1:
+            raise ValueError("unet, deblurgan, corrector: one network is trained, and not several")
+        if self.corrector and self.pairs is None:
+            raise ValueError("corrector: pairs of deepgyro synth are needed (pairs)")
 
     @property
     def sizes(self) -> NetworkConfig | UNetConfig | GanConfig:
-        """The sizes of the network that is trained."""
+        """The sizes of the network that is trained, if it is one that makes pictures."""
         return self.unet or self.deblurgan or self.network
 
     @property
@@ -139,7 +149,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         YAML file.
     changes
         NAME=VALUE, as if it stood in the file instead; names in a part begin with it: "network.", "unet.",
-        "deblurgan.".
+        "deblurgan.", "corrector.".
 
     Raises
     ------
@@ -178,7 +188,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         raise DeepGyroError(f"{path}: {error}") from error
 
 
-def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanConfig:
+def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanConfig | CorrectorConfig:
     """Return the sizes of the network in a configuration that was saved as JSON.
 
     Raises
@@ -186,9 +196,9 @@ def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanC
     KeyError, TypeError, ValueError
         If another version of this program has saved it.
     """
-    part = next((name for name in ("unet", "deblurgan") if entries.get(name)), "network")
+    part = next((name for name in ("unet", "deblurgan", "corrector") if entries.get(name)), "network")
     own = {name: tuple(v) if isinstance(v, list) else v for name, v in entries[part].items()}
-    sizes: NetworkConfig | UNetConfig | GanConfig = _PARTS[part](**own)
+    sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig = _PARTS[part](**own)
     return sizes
 
 

@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
+from jaxtyping import UInt8
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -20,16 +22,19 @@ from ..synthesis import PHYSICAL, open_pool, with_paper_share
 from ..synthesis.shards import SHARDS
 from .adversarial import AdversarialTraining
 from .baseline import untrained
+from .cellpairs import CellPairs
 from .checkpoint import Progress, load_checkpoint, save_checkpoint
+from .correction import CorrectorTraining
+from .corrector import CorrectorConfig
 from .dataset import FreshPairs, Numbers, Sample, ShardPairs, collate
 from .journal import Journal, Report
 from .optimizer import Adam, MuonAndAdamW, Optimizer
 from .recording import Scenes, collate_scenes, recorded
 from .settings import TrainConfig
 from .sitting import Clock, learning_rate, signals_caught
-from .validation import psnr
+from .validation import psnr, sample_pictures, validate
 
-Pairs = ShardPairs | FreshPairs | Scenes
+Pairs = ShardPairs | FreshPairs | Scenes | CellPairs
 OUTLIER = 1.5
 """A gradient is shortened to so many times the usual length."""
 CHECKPOINT, SLIM = "checkpoint.safetensors", "checkpoint-slim.safetensors"
@@ -55,7 +60,8 @@ def train(
     out
         Folder for checkpoint.safetensors; checkpoint-before.safetensors, the one before it;
         checkpoint-slim.safetensors, the same as the first with the moments in bfloat16;
-        log.jsonl; TensorBoard's events; samples.png: blurred, guess and sharp of some validation pairs.
+        log.jsonl; TensorBoard's events; samples.png: blurred, guess and sharp of some validation pairs
+        (not of a network that corrects fields).
     resume
         Go on from the checkpoint there.
     sitting
@@ -82,7 +88,10 @@ def train(
     progress = training.progress
     clock = Clock(config, progress, sitting)
     batches = iter(loader(given_on(fabric.device, config, pairs), config, progress.pairs, fabric))
-    with signals_caught() as caught, closing(Journal(out, progress, fabric, report)) as journal:
+    with (
+        signals_caught() as caught,
+        closing(Journal(out, training.names, progress, fabric, report)) as journal,
+    ):
         if resume:
             journal.write({"sitting": progress.sittings, "moments": progress.moments}, clock.left())
         while True:
@@ -103,15 +112,15 @@ def train(
                 journal.step(clock.left())
             if clock.checkpoint_due() and fabric.is_global_zero:
                 save(training, out)
-                journal.validate(training.average, Path(config.validation), clock.left())
+                validate_in(journal, training, clock.left())
         if fabric.is_global_zero:
             save(training, out)
             if not stopped:  # whoever stops it has no time
-                journal.validate(training.average, Path(config.validation), 0.0)
+                validate_in(journal, training, 0.0)
     return progress if fabric.is_global_zero else None
 
 
-def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
+def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs | CellPairs:
     """Open the pairs to train on, try one, and see that there are some to validate with.
 
     Raises
@@ -119,30 +128,52 @@ def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
     DeepGyroError
         If there are none, or the patches don't fit.
     """
-    network = untrained(config.sizes)
-    multiple = network.multiple
-    if any(side % multiple for side in config.sides):
-        raise DeepGyroError(f"patch is {config.patch}; multiples of {multiple} px are needed")
+    if not config.corrector:
+        check_patch(config)
     if not any(Path(config.validation).glob(SHARDS)):
         raise DeepGyroError(
             f"{config.validation}: no {SHARDS} there (validation); make some with deepgyro synth"
         )
-    pairs: ShardPairs | FreshPairs
-    if config.pairs is not None:
-        pairs = ShardPairs(
-            Path(config.pairs), seed=config.seed, patch=config.sides, without=config.without,
-            encoding=config.encoding, turned=network.turned,
-        )  # fmt: skip
-    else:
-        photos, logs = (list(map(Path, paths)) for paths in (config.photos, config.gyro))
-        pool = open_pool(photos, logs, height=270, width=480, gyro_columns=config.gyro_columns)
-        share = {"encoded": 1.0, "linear": 0.0, None: PHYSICAL.image.encoded}[config.encoding]
-        pairs = FreshPairs(
-            pool, with_paper_share(PHYSICAL, share), seed=config.seed, patch=config.sides,
-            without=config.without, turned=network.turned,
-        )  # fmt: skip
+    pairs = picture_pairs(config) if config.corrector is None else cell_pairs(config, config.corrector)
     pairs[0]
     return pairs
+
+
+def check_patch(config: TrainConfig) -> None:
+    """Refuse patches that the network cannot take.
+
+    Raises
+    ------
+    DeepGyroError
+        If the sides are not multiples of what it needs.
+    """
+    multiple = untrained(config.sizes).multiple
+    if any(side % multiple for side in config.sides):
+        raise DeepGyroError(f"patch is {config.patch}; multiples of {multiple} px are needed")
+
+
+def picture_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
+    """Open pairs for a network that makes pictures."""
+    turned = untrained(config.sizes).turned
+    if config.pairs is not None:
+        return ShardPairs(
+            Path(config.pairs), seed=config.seed, patch=config.sides, without=config.without,
+            encoding=config.encoding, turned=turned,
+        )  # fmt: skip
+    photos, logs = (list(map(Path, paths)) for paths in (config.photos, config.gyro))
+    pool = open_pool(photos, logs, height=270, width=480, gyro_columns=config.gyro_columns)
+    share = {"encoded": 1.0, "linear": 0.0, None: PHYSICAL.image.encoded}[config.encoding]
+    return FreshPairs(
+        pool, with_paper_share(PHYSICAL, share), seed=config.seed, patch=config.sides,
+        without=config.without, turned=turned,
+    )  # fmt: skip
+
+
+def cell_pairs(config: TrainConfig, corrector: CorrectorConfig) -> CellPairs:
+    """Open pairs for the network that corrects fields."""
+    assert config.pairs is not None  # TrainConfig has seen to it
+    cache = Path(corrector.cache) if corrector.cache else None
+    return CellPairs(Path(config.pairs), seed=config.seed, draws=corrector.draws, cache=cache)
 
 
 def given_on(device: torch.device, config: TrainConfig, pairs: Pairs) -> Pairs:
@@ -201,15 +232,21 @@ def launched(config: TrainConfig) -> Fabric:
     return fabric
 
 
-def begun(config: TrainConfig, fabric: Fabric, checkpoint: Path | None) -> Training | AdversarialTraining:
+def begun(
+    config: TrainConfig, fabric: Fabric, checkpoint: Path | None
+) -> Training | AdversarialTraining | CorrectorTraining:
     """Return a training that begins, or goes on from a checkpoint."""
     if config.deblurgan:
         return AdversarialTraining(config, config.deblurgan, fabric, checkpoint)
+    if config.corrector:
+        return CorrectorTraining(config, config.corrector, fabric, checkpoint)
     return Training(config, fabric, checkpoint)
 
 
 class Training:
     """The network, and all that changes with it at every step."""
+
+    names = ("loss", "gain")
 
     def __init__(self, config: TrainConfig, fabric: Fabric, checkpoint: Path | None) -> None:
         """Begin, or go on from a checkpoint."""
@@ -257,8 +294,20 @@ class Training:
         progress.pairs += config.batch * self.fabric.world_size
         return torch.stack([loss.detach(), gain])
 
+    def validated(self, folder: Path) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
+        """Return mean gains on a data set (`validation.validate`), and some of its pairs as a picture."""
+        return validate(self.average, folder), sample_pictures(self.average, folder)
 
-def save(training: Training | AdversarialTraining, out: Path) -> None:
+
+def validate_in(
+    journal: Journal, training: Training | AdversarialTraining | CorrectorTraining, left: float
+) -> None:
+    """Write into the journal how good a training is, `left` minutes before its sitting ends."""
+    values, picture = training.validated(Path(training.config.validation))
+    journal.validate(values, picture, left)
+
+
+def save(training: Training | AdversarialTraining | CorrectorTraining, out: Path) -> None:
     """Write both checkpoints, and keep the one before."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT).exists():

@@ -465,3 +465,38 @@ def judge(maps, vectors, radius, spread, cost):
         quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
         z = min(total / weight / spread[quarters] * np.sqrt(inside / regions), f32(0))
         cost[m] = 0.5 * min(max(np.log(streaks / across), -2.0), 1.0) - z * z / 4
+
+
+@njit(**_FAST)
+def turned_maps(products, squares, vectors, along, across, reach, fixed, maps):
+    """Fill in correlations by how far the end is shifted along the path, and across it.
+
+    products (cells, 5, side, ...) and squares (cells, 5): of `correlate`, as coefficients of a^4, a^3 b, ...,
+    b^4 of the direction (a, b) that derivatives are taken in: from the start to the shifted end, or, if it is
+    `fixed`, that of the path; vectors (cells, 2): px; along, across (cells, 2): unit vectors; maps (cells,
+    2 reach + 1, 2 reach + 1); 0 where the products end. Between the shifts of the products bilinear.
+    """
+    rim = (products.shape[2] - 1) // 2
+    mixed = np.empty(5)
+    for r in range(len(vectors)):
+        for i in range(2 * reach + 1):
+            for j in range(2 * reach + 1):
+                if (i - reach) ** 2 + (j - reach) ** 2 > (rim - 1) ** 2:
+                    maps[r, i, j] = 0.0
+                    continue
+                x = (i - reach) * along[r, 0] + (j - reach) * across[r, 0]
+                y = (i - reach) * along[r, 1] + (j - reach) * across[r, 1]
+                ex, ey = vectors[r, 0], vectors[r, 1]
+                if not fixed:
+                    ex, ey = ex + x, ey + y
+                length = max(np.sqrt(ex * ex + ey * ey), 1e-3)
+                a, b = ex / length, ey / length
+                k, m = i64(np.floor(x)), i64(np.floor(y))
+                u, v = x - k, y - m
+                k, m = k + rim, m + rim
+                for c in range(5):
+                    p = products[r, c]
+                    mixed[c] = (1 - v) * ((1 - u) * p[m, k] + u * p[m, k + 1])
+                    mixed[c] += v * ((1 - u) * p[m + 1, k] + u * p[m + 1, k + 1])
+                e = max(_quartic(squares[r], a, b), 1e-4)
+                maps[r, i, j] = min(max(_quartic(mixed, a, b) / e, -1.5), 1.5)

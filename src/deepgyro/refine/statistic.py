@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
@@ -28,6 +29,8 @@ class Scale:
         return int(2**self.level)
 
 
+SIZE = 480
+"""A picture is halved until its longer side is about so long, px."""
 DIRECTIONS = np.stack([np.cos(np.arange(5) * np.pi / 5), np.sin(np.arange(5) * np.pi / 5)], -1)
 """That second derivatives are taken in: five, since the product of two of them is a polynomial with five
 coefficients in the direction."""
@@ -94,12 +97,17 @@ class Dips:
 
     def energy_along(self, vectors: Float[ndarray, "regions 2"]) -> float:
         """Return the mean energy of the second derivative along vectors."""
-        return float(max((self.squares * _powers(vectors)).sum() / max(self.points, 1), 1e-9))
+        return float(max((self.squares * powers(vectors)).sum() / max(self.points, 1), 1e-9))
 
     def streaks(self, vectors: Float[ndarray, "regions 2"]) -> float:
         """Return the logarithm of the energy along vectors over that across: low where streaks run along."""
         across = vectors[:, ::-1] * np.array([-1.0, 1.0])
         return float(np.log(self.energy_along(vectors) / self.energy_along(across)))
+
+
+def halvings(height: int, width: int) -> int:
+    """Return how often a picture is halved until its longer side is about `SIZE`."""
+    return max(0, round(math.log2(max(height, width) / SIZE)))
 
 
 class Pyramid:
@@ -111,6 +119,8 @@ class Pyramid:
         self._levels: list[ndarray] = []
         self._planes: dict[Scale, ndarray] = {}
         self._bends: dict[Scale, ndarray] = {}
+        self.own: dict[Scale, tuple[ndarray, ndarray, ndarray]] = {}
+        """`correlations` of cells with themselves, where somebody has asked for them."""
 
     def planes(self, scale: Scale) -> Float32[ndarray, "3 h w"]:
         """Return xx, xy and yy of the smoothed gray picture, its contrast made equal everywhere."""
@@ -199,16 +209,13 @@ def region_dips(
     """
     bends = pyramid.bends(scale)
     height, width = pyramid.planes(scale).shape[1:]
-    places, first = _places(height, width, stride)
-    rows, columns = (
-        ((places[:, k] + 0.5) * (vectors.shape[1 - k] / side)).astype(int)
-        for k, side in ((1, height), (0, width))
-    )
-    paths = vectors[rows, columns] / np.float32(scale.pixel)
-    sums = _correlations(bends, places, paths, first, reach)
+    places, first = places_in(height, width, stride, *grid(height, width))
+    paths = paths_at(vectors, places, height, width) / np.float32(scale.pixel)
+    products, squares, counts = correlations(bends, places, paths, first, reach)
     means = np.add.reduceat(np.c_[paths, places], first[:-1]) / np.diff(first)[:, None]
     middles = (means[:, 2:] + 0.5) / (width, height)
-    return _dips(*sums, means[:, :2].astype(np.float64), middles, scale, stride)
+    points = int(counts.sum())
+    return _dips(products, squares, points, means[:, :2].astype(np.float64), middles, scale, stride)
 
 
 def grid(height: int, width: int) -> tuple[int, int]:
@@ -217,9 +224,13 @@ def grid(height: int, width: int) -> tuple[int, int]:
 
 
 @lru_cache(16)
-def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
-    """Return x and y of places in a picture, region by region, and where each region's begin, and the end."""
-    down, across = grid(height, width)
+def places_in(
+    height: int, width: int, stride: int, down: int, across: int
+) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
+    """Return x and y of places in a picture, region by region, and where each region's begin, and the end.
+
+    `down`, `across`: how many regions there are.
+    """
     y, x = (a.ravel() for a in np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride])
     region = (y * down // height) * across + x * across // width
     order = np.argsort(region, kind="stable")
@@ -227,13 +238,26 @@ def _places(height: int, width: int, stride: int) -> tuple[Float32[ndarray, "n 2
     return np.stack([x, y], -1)[order].astype(np.float32), first.astype(np.int64)
 
 
-def _correlations(
+def paths_at(
+    vectors: Float32[ndarray, "rows columns 2"], places: Float32[ndarray, "n 2"], height: int, width: int
+) -> Float32[ndarray, "n 2"]:
+    """Return vectors that share a picture evenly at places, px of a level of height and width."""
+    rows, columns = (
+        ((places[:, k] + 0.5) * (vectors.shape[1 - k] / side)).astype(int)
+        for k, side in ((1, height), (0, width))
+    )
+    return np.asarray(vectors[rows, columns])
+
+
+def correlations(
     bends: Float32[ndarray, "5 h w_margin"],
     places: Float32[ndarray, "n 2"],
     paths: Float32[ndarray, "n 2"],
     first: Int64[ndarray, " m"],
     reach: int,
-) -> tuple[Float32[ndarray, "regions 5 side wide"], Float32[ndarray, "regions 5"], int]:
+) -> tuple[
+    Float32[ndarray, "regions 5 side wide"], Float32[ndarray, "regions 5"], Int64[ndarray, " regions"]
+]:
     """Return `kernels.correlate` of all regions: products, squares, and how many places took part.
 
     By the coefficients of a^4, a^3 b, ..., b^4 of the direction (a, b).
@@ -251,7 +275,7 @@ def _correlations(
 
     for_bands(regions, 4, band)
     flat = _FROM_VALUES.T @ products.reshape(regions, 5, -1)
-    return flat.reshape(products.shape), quartics(squares), int(counts.sum())
+    return flat.reshape(products.shape), quartics(squares), counts
 
 
 def _dips(
@@ -266,7 +290,7 @@ def _dips(
     from .kernels import depths
 
     regions, side = len(products), products.shape[2]
-    cap = capped((squares * _powers(vectors)).sum(1))
+    cap = capped((squares * powers(vectors)).sum(1))
     axes, least = weakest(squares)
     dips, energy = np.empty((2, regions, side, side))
     depths(products, squares, vectors, axes, least, scale.smoothing, EXPECTED, cap, dips, energy)
@@ -295,14 +319,14 @@ def weakest(
     squares: Float[ndarray, "regions 5"],
 ) -> tuple[Float64[ndarray, "regions 2"], Float64[ndarray, " regions"]]:
     """Return in which direction each region has the least energy, and that."""
-    energies = squares @ _powers(_TURNS).T
+    energies = squares @ powers(_TURNS).T
     return _TURNS[energies.argmin(1)], energies.min(1)
 
 
-def _powers(vectors: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n 5"]:
+def powers(vectors: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n 5"]:
     """Return a^4, a^3 b, ..., b^4 of each vector's direction (a, b)."""
     a, b = np.moveaxis(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-3), -1, 0)
     return np.stack([a**4, a**3 * b, a * a * b * b, a * b**3, b**4], -1)
 
 
-_FROM_VALUES = np.linalg.inv(_powers(DIRECTIONS)).T.astype(np.float32)
+_FROM_VALUES = np.linalg.inv(powers(DIRECTIONS)).T.astype(np.float32)
