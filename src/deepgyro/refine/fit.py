@@ -1,9 +1,9 @@
-"""The field that fits the picture: a few unknowns, coarse to fine."""
+"""Where to look for the field that fits a picture: a few unknowns, from coarse to fine."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from .lags import region_lags
 from .model import TERMS, Model, mean_length, told_at
-from .statistic import Dips, Pyramid, Scale, region_dips
+from .statistic import Dips, Pyramid, Scale, halvings, region_dips
 
 TRUST = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
@@ -20,56 +20,23 @@ CANDIDATES = 3
 SEEDS = ((-1, 1, 24), (0, 2, 18), (1, 3, 50), (2, 2, 50))
 """Where nothing is told: how often the picture is halved beyond `SIZE`, how many candidates are taken there,
 and how long the paths are that are looked for, px of the level."""
-SIZE = 480
-"""A picture is halved until its longer side is about so long, px, ..."""
 SHORT = 16.0
-"""... but not so often that its paths get shorter than this, px; ..."""
+"""A picture is not halved so often that its paths get shorter than this, px; ..."""
 LONG = 100.0
 """... and further until they are shorter than this, px."""
 NOISY = 0.006
 """Of white; a noisier picture is smoothed more."""
-BEYOND = 3.5
-"""The dip lies so much beyond the path's end, over its length, px of the level: what any picture has near by
-leans on it. Measured on training photos."""
-POLISH = 2
-"""Distance of the places that the best candidate is judged by at last, px of the level."""
-DRAWS, ROUNDS = 200, 4
-"""Of what may have been, around a candidate."""
-
 _UNTOLD = np.array([0.0, 1, 1, 2, 2, 2, 2, 2, 2, 2])
 _TOLD = np.array([0.0, 1, 1, 1, 1, 1, 0, 0, 0, 0])
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A field that the picture may have been blurred along."""
+    """A field that the picture may have been blurred along, where nothing is told."""
 
     theta: Float64[ndarray, " k"]
-    coarse: float
-    """How deep its dip is at the coarse scale, in standard deviations: 0 or less."""
-    fine: float
-    prior: float
-    """Minus the logarithm of its prior."""
-    streaks: float
-    """How streaky the picture is along it: `Dips.streaks`, at the coarse scale."""
-
-    @property
-    def cost(self) -> float:
-        """Minus the logarithm of prior times likelihood."""
-        dips = TRUST * (self.coarse**2 + self.fine**2) / 4
-        return self.prior - dips + float(np.clip(self.streaks, -2, 1))
-
-
-def candidates(pyramid: Pyramid, model: Model) -> list[Candidate]:
-    """Return the likeliest fields, the best first.
-
-    About a told field, the coarse scale's dips are looked up for turns of the camera, scales and rolls.
-    Where nothing is told, all straight paths are (`region_lags`). The likeliest few are followed downhill, at
-    the coarse scale and at the fine one.
-    """
-    found = list(_about_told(pyramid, model) if model.gyro else _of_any(pyramid, model))
-    found.sort(key=lambda candidate: candidate.cost)
-    return [_polished(pyramid, model, found[0]), *found[1:]]
+    cost: float
+    """Minus the logarithm of prior times likelihood."""
 
 
 def blurred_along(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> float:
@@ -85,8 +52,13 @@ def blurred_along(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"])
     return float(-6.9 - 3.5 * np.log(fine / coarse) - 4.8 * dips[0].streaks(at[0]))
 
 
-def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
-    coarse, fine, reach = _scales(model.length, pyramid)
+def about_told(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"]]:
+    """Yield the terms of the likeliest few fields about a told one, the best first; they are off by some px.
+
+    The coarse scale's dips are looked up for turns of the camera, scales and rolls, and the likeliest are
+    followed downhill there.
+    """
+    coarse, _, reach = _scales(model.length, pyramid)
     dips = region_dips(pyramid, model.told, coarse, reach=reach)
     terms, unit = model.terms(dips.places), float(coarse.pixel)
     shift = np.arange(2.0 - reach, reach - 1) * unit
@@ -95,24 +67,21 @@ def _about_told(pyramid: Pyramid, model: Model) -> list[Candidate]:
     start = np.zeros(TERMS)
     cost = _costs(dips, terms, model, start, thetas, cubic=False)
     middle = thetas[:, :1] * model.told.mean((0, 1)) + thetas[:, 1:3]
-    found = []
+    steps = _TOLD * unit / 2
+    steps[0] = 0.05
     for _ in range(CANDIDATES):
         best = int(cost.argmin())
-        steps = _TOLD * unit / 2
-        steps[0] = 0.05
         theta = np.concatenate([thetas[best], np.zeros(TERMS - 4)])
-        theta = _downhill(dips, terms, model, theta, steps, rounds=10, start=start)
-        z = dips.z(terms, theta)
-        streaks = dips.streaks(told_at(model.told, dips.places) + terms @ theta)
-        steps = _TOLD * fine.pixel / 2
-        steps[0] = 0.03
-        theta, finer, _ = _followed(pyramid, model, fine, theta, steps, reach=4)
-        found.append(_candidate(model, theta, z, finer, streaks))
+        yield _downhill(dips, terms, model, theta, steps, rounds=10, start=start)
         cost[np.linalg.norm(middle - middle[best], axis=-1) < 3 * unit] = np.inf
-    return found
 
 
-def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
+def of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
+    """Return the likeliest fields where nothing is told, the best first.
+
+    All straight paths are looked up (`region_lags`); the likeliest few are followed downhill, at the coarse
+    scale and at the fine one.
+    """
     found = []
     for more, count, radius in SEEDS:
         level = halvings(model.height, model.width) + more
@@ -124,34 +93,9 @@ def _of_any(pyramid: Pyramid, model: Model) -> list[Candidate]:
             coarse, fine, _ = _scales(mean_length(model.vectors(theta)), pyramid)
             theta, z, streaks = _followed(pyramid, model, coarse, theta, _UNTOLD * coarse.pixel / 2, reach=7)
             theta, finer, _ = _followed(pyramid, model, fine, theta, _UNTOLD * fine.pixel / 2, reach=5)
-            found.append(_candidate(model, theta, z, finer, streaks))
-    return found
-
-
-def _polished(pyramid: Pyramid, model: Model, candidate: Candidate) -> Candidate:
-    """Return a candidate's mean of the posterior, from more places."""
-    vectors = model.vectors(candidate.theta)
-    _, fine, _ = _scales(mean_length(vectors), pyramid)
-    dips = region_dips(pyramid, vectors, fine, reach=4, stride=POLISH)
-    terms = model.terms(dips.places)
-    steps = (_TOLD if model.gyro else _UNTOLD) * fine.pixel / 2
-    more = _downhill(dips, terms, model, np.zeros(TERMS), steps / 2, rounds=12, start=candidate.theta)
-    theta = candidate.theta + _mean(dips, terms, model, more, 2 * steps, start=candidate.theta)
-    length = mean_length(model.vectors(theta))
-    shorter = 1 - BEYOND * (fine.pixel / max(length, SHORT / 2 * fine.pixel)) ** 2
-    theta[0] += 1
-    theta *= shorter
-    theta[0] -= 1
-    return replace(candidate, theta=theta)
-
-
-def _candidate(model: Model, theta: ndarray, coarse: float, fine: float, streaks: float) -> Candidate:
-    return Candidate(theta, coarse, fine, model.cost(theta), streaks)
-
-
-def halvings(height: int, width: int) -> int:
-    """Return how often a picture is halved until its longer side is about `SIZE`."""
-    return max(0, round(math.log2(max(height, width) / SIZE)))
+            dips = TRUST * (z**2 + finer**2) / 4
+            found.append(Candidate(theta, model.cost(theta) - dips + float(np.clip(streaks, -2, 1))))
+    return sorted(found, key=lambda candidate: candidate.cost)
 
 
 def _scales(length: float, pyramid: Pyramid) -> tuple[Scale, Scale, int]:
@@ -179,21 +123,6 @@ def _followed(
     more = _downhill(dips, terms, model, np.zeros(TERMS), steps, rounds=12, start=theta)
     streaks = dips.streaks(told_at(vectors, dips.places) + terms @ more)
     return theta + more, dips.z(terms, more), streaks
-
-
-def _mean(
-    dips: Dips, terms: ndarray, model: Model, theta: ndarray, spread: ndarray, *, start: ndarray
-) -> Float64[ndarray, " k"]:
-    """Return the mean of the posterior around a place, from draws that close in on it."""
-    draws = np.random.default_rng(0).standard_normal((DRAWS, TERMS))
-    for _ in range(ROUNDS):
-        tried = theta + spread * draws
-        cost = _costs(dips, terms, model, start, tried)
-        weight = np.exp(cost.min() - cost)
-        weight /= weight.sum()
-        theta = weight @ tried
-        spread = np.minimum(spread, 1.5 * np.sqrt(weight @ (tried - theta) ** 2))
-    return theta
 
 
 def _costs(

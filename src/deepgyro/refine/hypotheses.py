@@ -9,9 +9,9 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..light import Pixels
-from .fit import SEEDS, halvings
+from .fit import SEEDS
 from .lags import region_lags
-from .statistic import Pyramid, Scale, usual_spread
+from .statistic import Pyramid, Scale, halvings, usual_spread
 
 
 def field_costs(

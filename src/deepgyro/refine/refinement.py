@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +10,8 @@ from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels
-from .fit import Candidate, blurred_along, candidates
+from .corrector import Corrected, corrected
+from .fit import about_told, blurred_along, of_any
 from .model import CorrectedField, Model, mean_length
 from .statistic import Pyramid
 
@@ -28,13 +28,13 @@ SMALLEST = 64
 APART = 4.0
 """Candidates nearer than this are one, px."""
 
-# Logistic regression on training pairs (docs/experiments.md): that the blur vectors of the best candidate are
-# right to 12 % or 1.5 px, from the roots of its likelihood and of its lead over the next, and its streaks.
-_WEIGHTS = np.array([-5.9, 0.8, 1.25, -1.8])
-_WEIGHTS_UNTOLD = np.array([-5.7, 0.0, 2.0, -2.1])  # where nothing is told: fences are deep, too
-_BLURRED = np.array([-3.3, 2.35, 0.18])
-"""Logistic regression as well: that the picture is blurred, from the root of the best candidate's likelihood
-and `blurred_along` it; the threshold is such that of sharp and blurred pictures as many are mistaken."""
+# Logistic regression on training pairs (docs/experiments.md): that the blur vectors are right to 12 % or
+# 1.5 px, from the corrector's odds and, where nothing is told, from the root of the lead over the next.
+_WEIGHTS = np.array([-5.0, 1.16])
+_WEIGHTS_UNTOLD = np.array([-5.7, 0.8, 0.65])
+_BLURRED = np.array([0.5, 0.69, 0.3])
+"""Logistic regression as well: that the picture is blurred, from the corrector's odds and `blurred_along`;
+the threshold is such that of sharp and blurred pictures as many are mistaken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,12 @@ class Refined:
     """Mean distance of the blur vectors before and after, px."""
     note: str
     """What was found, in words; empty if nothing is worth saying."""
+    regions: Float32[ndarray, "rows columns"] | None = None
+    """Probability of each of 9 x 16 parts of the picture (16 x 9 of a higher one), row by row, that the field
+    is right there, from what that part alone shows: low where nothing is seen, and where something moves by
+    itself. None where nothing was looked at."""
+    covariance: Float64[ndarray, "k k"] | None = None
+    """Of `CorrectedField.theta` if the field is right; None where the field is not corrected."""
     replaced: bool = False
     """Whether the field is the picture's own, against what it was told."""
 
@@ -87,49 +93,58 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     if model.length < SHORTEST or min(height, width) < SMALLEST:
         return Refined(field, 0.0, 0.0, "")
     pyramid = Pyramid(image)
-    best, confidence = _best(candidates(pyramid, model), model, _WEIGHTS)
-    vectors = model.vectors(best.theta)
+    best = _about(pyramid, model)
+    vectors, confidence = model.vectors(best.theta), _confidence(best)
     if confidence >= SURE:
         moved = _distance(vectors, model.told)
         return Refined(
-            CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model)
-        )
+            CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model),
+            best.cells, best.covariance,
+        )  # fmt: skip
     found = _found(pyramid, Model.unknown(height, width))
     if found.confidence >= SURER:
         return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
-    odds = _BLURRED @ [1.0, _depth(best), blurred_along(pyramid, vectors)]
+    odds = _BLURRED @ [1.0, best.odds, blurred_along(pyramid, vectors)]
     if model.length > TELLING and odds < 0:
-        return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored")
-    return Refined(field, confidence, 0.0, "the picture does not confirm the gyro")
+        return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
+    return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
+
+
+def _about(pyramid: Pyramid, model: Model) -> Corrected:
+    """Return the likeliest field about the told one; others than the first are tried where that is unsure."""
+    tried = []
+    for theta in about_told(pyramid, model):
+        tried.append(corrected(pyramid, model, theta))
+        if _confidence(tried[-1]) >= SURE:
+            return tried[-1]
+    return max(tried, key=lambda fit: fit.odds)
 
 
 def _found(pyramid: Pyramid, model: Model) -> Refined:
     """Find the field that is in the picture."""
     if min(model.height, model.width) < SMALLEST:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
-    best, confidence = _best(candidates(pyramid, model), model, _WEIGHTS_UNTOLD)
+    found = of_any(pyramid, model)
+    first = model.vectors(found[0].theta)
+    others = [c.cost for c in found[1:] if _distance(model.vectors(c.theta), first) > APART]
+    lead = np.clip(min(others, default=0.0) - found[0].cost, 0, 10) ** 0.5
+    best = corrected(pyramid, model, found[0].theta)
+    confidence = _probability(float(_WEIGHTS_UNTOLD @ [1.0, best.odds, lead]))
     nothing = np.broadcast_to(np.float32(0), (model.height, model.width, 2, 2))
     length = mean_length(model.vectors(best.theta))
-    found = f"{length:.1f} px of blur, found in the picture"
-    note = found if confidence >= SURE else "no blur is certain in the picture"
-    return Refined(CorrectedField(nothing, best.theta), confidence, length, note)
+    words = f"{length:.1f} px of blur, found in the picture"
+    note = words if confidence >= SURE else "no blur is certain in the picture"
+    return Refined(CorrectedField(nothing, best.theta), confidence, length, note, best.cells, best.covariance)
 
 
-def _best(found: Sequence[Candidate], model: Model, weights: ndarray) -> tuple[Candidate, float]:
-    """Return the best candidate, the first, and the probability that it is right."""
-    vectors = [model.vectors(candidate.theta) for candidate in found]
-    others = [c.cost for c, v in zip(found, vectors, strict=True) if _distance(v, vectors[0]) > APART]
-    return found[0], _confidence(found[0], min(others, default=0.0), weights)
+def _confidence(best: Corrected) -> float:
+    """Return the probability that a field about a told one is right."""
+    return _probability(float(_WEIGHTS @ [1.0, best.odds]))
 
 
-def _confidence(best: Candidate, second: float, weights: Float64[ndarray, " 4"]) -> float:
-    """Return the probability that the best candidate is right; `second`: the cost of the next other one."""
-    lead, streaks = np.clip(second - best.cost, 0, 10) ** 0.5, np.clip(best.streaks, -2, 1)
-    return float(1 / (1 + np.exp(-weights @ [1.0, _depth(best), lead, streaks])))
-
-
-def _depth(candidate: Candidate) -> float:
-    return float(np.clip(-candidate.cost, 0, 30) ** 0.5)
+def _probability(odds: float) -> float:
+    """Return the probability of odds' logarithm."""
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def _distance(a: ndarray, b: ndarray) -> float:

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from deepgyro import refine_field
+from deepgyro.blurfield import paths_from_vectors
+from deepgyro.refine.cells import COLUMNS, ROWS, cells_of
+from deepgyro.refine.corrector import corrected
+from deepgyro.refine.model import TERMS, Model
+from deepgyro.refine.statistic import Pyramid
+
+from .test_statistic import blurred, everywhere, photo  # noqa: F401
+
+
+def told(vectors):
+    return Model.of(paths_from_vectors(vectors), *vectors.shape[:2])
+
+
+def turned(vectors):
+    """Return the vectors of the picture whose x and y change places."""
+    return np.ascontiguousarray(vectors.swapaxes(0, 1)[..., ::-1])
+
+
+@pytest.mark.parametrize(("u", "v"), [(12, 5), (-26, 14), (44, 30)])
+def test_what_is_still_wrong_by_some_px_is_found(photo, u, v):  # noqa: F811
+    true = everywhere(u, v)
+    model = told(true + np.float32([2, -1.5]))
+
+    fit = corrected(Pyramid(blurred(photo, true)), model, np.zeros(TERMS))
+
+    assert np.linalg.norm(model.vectors(fit.theta) - [u, v], axis=-1).mean() < 0.8  # px; 2.5 before
+    assert fit.odds > 2
+
+
+def test_no_odds_for_a_sharp_picture(photo):  # noqa: F811
+    model = told(everywhere(20, 8))
+
+    assert corrected(Pyramid(photo), model, np.zeros(TERMS)).odds < 0
+
+
+def test_a_path_and_its_reverse_are_one(photo):  # noqa: F811
+    true = everywhere(-26, 14)
+    pyramid = Pyramid(blurred(photo, true))
+    off = true + np.float32([2, -1.5])
+
+    models = [told(sign * off) for sign in (1, -1)]
+    there, back = (model.vectors(corrected(pyramid, model, np.zeros(TERMS)).theta) for model in models)
+
+    assert np.linalg.norm(there + back, axis=-1).mean() < 0.6  # px
+
+
+def test_a_picture_on_its_side_says_the_same(photo):  # noqa: F811
+    true = everywhere(26, 14)
+    image, off = blurred(photo, true), true + np.float32([2, -1.5])
+    upright = np.ascontiguousarray(image.swapaxes(0, 1))
+
+    wide = corrected(Pyramid(image), told(off), np.zeros(TERMS))
+    high = corrected(Pyramid(upright), told(turned(off)), np.zeros(TERMS))
+
+    a, b = told(off).vectors(wide.theta), told(turned(off)).vectors(high.theta)
+    np.testing.assert_allclose(a.mean((0, 1)), b.mean((0, 1))[::-1], atol=0.1)  # px
+    assert wide.cells.shape == (ROWS, COLUMNS)
+    np.testing.assert_allclose(wide.cells, high.cells.T, atol=0.05)
+
+
+def test_the_maps_dip_where_the_path_ends(photo):  # noqa: F811
+    true = everywhere(24, 10)
+    pyramid = Pyramid(blurred(photo, true))
+    length = np.hypot(24, 10)
+
+    cells = cells_of(pyramid, true * np.float32(1 - 3 / length))  # 3 px too short
+
+    along = np.median(cells.maps[:, 0, :, 5], 0)  # in the direction of the path, about the told end
+    assert abs(int(along.argmin()) - 5 - 3) <= 1
+    own = np.median(cells.maps[:, 2], 0)
+    assert own.argmax() == own.size // 2  # every place is most like itself
+
+
+def test_a_region_that_moves_by_itself_is_not_confirmed(photo):  # noqa: F811
+    camera, car = everywhere(30, 6), everywhere(4, 22)
+    true = camera.copy()
+    true[90:180, 160:320] = car[90:180, 160:320]
+    image = blurred(photo, true)
+
+    fit = refine_field(image, paths_from_vectors(camera))
+
+    inside, around = fit.regions[4:6, 6:10], np.delete(fit.regions, np.s_[2:7], axis=0)
+    assert fit.confidence > 0.7
+    assert np.median(inside) < np.median(around) - 0.15
+
+
+def test_noise_makes_the_answer_less_certain(photo):  # noqa: F811
+    true = everywhere(30, 6)
+    image = blurred(photo, true).astype(np.float32)
+    noisy = image + np.random.default_rng(0).normal(0, 8, image.shape)
+
+    fits = [refine_field(np.clip(x, 0, 255).astype(np.uint8), true) for x in (image, noisy)]
+
+    clear, dim = (np.sqrt(np.diag(fit.covariance)[1:3]) for fit in fits)  # of the turn, px
+    assert (clear < dim).all()
+    assert (dim < 3).all()
+
+
+def test_small_pictures_tell_less(photo):  # noqa: F811
+    true = everywhere(12, 5)
+    image = blurred(photo, true)
+
+    whole, part = refine_field(image, true), refine_field(image[:120, :160], true[:120, :160])
+
+    assert np.diag(part.covariance)[1:3].sum() > np.diag(whole.covariance)[1:3].sum()
