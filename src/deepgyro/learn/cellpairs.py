@@ -17,11 +17,11 @@ from torch.utils.data import Dataset
 from ..blurfield import GridField, sparse_paths
 from ..errors import DeepGyroError
 from ..frames import decode_pixels
-from ..refine.cells import COLUMNS, FACTS, LONG, MAPS, ROWS, SIDE, Cells, cells_of
+from ..refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE, Cells, cells_of
 from ..refine.model import COLUMNS as ACROSS
 from ..refine.model import ROWS as DOWN
 from ..refine.model import TERMS, Model, mean_length, told_at
-from ..refine.statistic import Pyramid, halvings
+from ..refine.statistic import Pyramid, level_for
 from ..synthesis.samples import read_facts
 from ..synthesis.shards import read_places
 from .corrector import SEEN
@@ -136,7 +136,8 @@ class CellPairs(Dataset[Sample]):
             base = self._wrong(true, rng) if kind == WRONG else true
             if base is None:
                 continue
-            told = Model(base, height, width).vectors(drawn_error(rng, level_pixel(base, height, width)))
+            error = drawn_error(rng, 2.0 ** level_for(mean_length(base), height, width))
+            told = Model(base, height, width).vectors(error)
             if mean_length(told) >= LEAST_TOLD:
                 pyramid = Pyramid(self.picture(pair, rng, sharp=kind == SHARP))
                 return row_of(cells_of(pyramid, told), true - told, kind, length)
@@ -175,12 +176,6 @@ class CellPairs(Dataset[Sample]):
         pixels = decode_pixels(files["sharp.png"], "sharp.png")
         noise = rng.normal(0, max(255 * Pyramid(blurred).noise, 0.5), pixels.shape)
         return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
-
-
-def level_pixel(vectors: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
-    """Return a px of the level at which `refine.cells.cells_of` looks, px."""
-    longer = int(np.ceil(np.log2(max(mean_length(vectors), 1) / LONG)))
-    return float(2.0 ** max(halvings(height, width), longer))
 
 
 def drawn_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from .statistic import Pyramid, Scale, correlations, halvings, paths_at, places_in, powers
+from .statistic import SIZE, Pyramid, Scale, correlations, level_for, paths_at, places_in, powers
 
 ROWS, COLUMNS = 9, 16
 """Cells of a picture that is wider than high; of a higher one the other way round."""
@@ -22,9 +22,7 @@ picture has of itself."""
 FACTS = 8
 SMOOTHING = 1.2
 STRIDE = 2
-"""Distance of the places that are looked at, px of the level."""
-LONG = 100.0
-"""The picture is halved until paths are shorter than this, px."""
+"""Distance of the places that are looked at, px of a level of `statistic.SIZE`; in a larger one more."""
 POINTS = 240.0
 """Places of a cell in pictures that the corrector was trained on, which were 480 x 270 px."""
 _RIM = 7
@@ -85,7 +83,7 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
     from .kernels import turned_maps
 
     length = float(np.linalg.norm(vectors, axis=-1).mean())
-    level = max(halvings(*pyramid.size), int(np.ceil(np.log2(max(length, 1) / LONG))))
+    level = level_for(length, *pyramid.size)
     first = _seen(pyramid, vectors, Scale(level, SMOOTHING))
     half = _seen(pyramid, vectors, Scale(level + 1, SMOOTHING))
     again = _about_start(pyramid, Scale(level, SMOOTHING), first.paths)
@@ -155,4 +153,5 @@ def _about_start(pyramid: Pyramid, scale: Scale, paths: Float64[ndarray, "cells 
 
 def _places(height: int, width: int) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
     down, across = (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
-    return places_in(height, width, STRIDE, down, across)
+    stride = STRIDE * max(1, round(max(height, width) / SIZE))
+    return places_in(height, width, stride, down, across)

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from .lags import region_lags
 from .model import TERMS, Model, mean_length, told_at
-from .statistic import Dips, Pyramid, Scale, halvings, region_dips
+from .statistic import SHORT, Dips, Pyramid, Scale, halvings, level_for, region_dips
 
 TRUST = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
@@ -20,10 +20,6 @@ CANDIDATES = 3
 SEEDS = ((-1, 1, 24), (0, 2, 18), (1, 3, 50), (2, 2, 50))
 """Where nothing is told: how often the picture is halved beyond `SIZE`, how many candidates are taken there,
 and how long the paths are that are looked for, px of the level."""
-SHORT = 16.0
-"""A picture is not halved so often that its paths get shorter than this, px; ..."""
-LONG = 100.0
-"""... and further until they are shorter than this, px."""
 NOISY = 0.006
 """Of white; a noisier picture is smoothed more."""
 _UNTOLD = np.array([0.0, 1, 1, 2, 2, 2, 2, 2, 2, 2])
@@ -102,8 +98,7 @@ def _scales(length: float, pyramid: Pyramid) -> tuple[Scale, Scale, int]:
     """Return the coarse and the fine scale for paths of a length, px, and how far to look there, px of it."""
     if length < SHORT:
         return Scale(0, 1.2), Scale(0, 1.2), 14
-    level = min(halvings(*pyramid.size), int(np.log2(length / SHORT)))
-    level = max(level, int(np.ceil(np.log2(length / LONG))))
+    level = level_for(length, *pyramid.size)
     return Scale(level + 1, 1.2), Scale(level, 1.8 if pyramid.noise > NOISY * 2**level else 1.2), 18
 
 

@@ -30,9 +30,9 @@ APART = 4.0
 
 # Logistic regression on training pairs (docs/experiments.md): that the blur vectors are right to 12 % or
 # 1.5 px, from the corrector's odds and, where nothing is told, from the root of the lead over the next.
-_WEIGHTS = np.array([-5.0, 1.16])
-_WEIGHTS_UNTOLD = np.array([-5.7, 0.8, 0.65])
-_BLURRED = np.array([0.5, 0.69, 0.3])
+_WEIGHTS = np.array([-2.64, 0.85])
+_WEIGHTS_UNTOLD = np.array([-6.84, 1.01, 0.44])
+_BLURRED = np.array([0.87, 0.36, 0.4])
 """Logistic regression as well: that the picture is blurred, from the corrector's odds and `blurred_along`;
 the threshold is such that of sharp and blurred pictures as many are mistaken."""
 
@@ -53,8 +53,8 @@ class Refined:
     """What was found, in words; empty if nothing is worth saying."""
     regions: Float32[ndarray, "rows columns"] | None = None
     """Probability of each of 9 x 16 parts of the picture (16 x 9 of a higher one), row by row, that the field
-    is right there, from what that part alone shows: low where nothing is seen, and where something moves by
-    itself. None where nothing was looked at."""
+    is right there, as far as the corrector sees it there: low where a part has nothing to show. None where
+    nothing was looked at."""
     covariance: Float64[ndarray, "k k"] | None = None
     """Of `CorrectedField.theta` if the field is right; None where the field is not corrected."""
     replaced: bool = False

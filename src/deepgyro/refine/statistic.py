@@ -30,7 +30,11 @@ class Scale:
 
 
 SIZE = 480
-"""A picture is halved until its longer side is about so long, px."""
+"""A picture is halved until its longer side is about so long, px, ..."""
+SHORT = 16.0
+"""... but not so often that its paths get shorter than this, px; ..."""
+LONG = 100.0
+"""... and further until they are shorter than this, px."""
 DIRECTIONS = np.stack([np.cos(np.arange(5) * np.pi / 5), np.sin(np.arange(5) * np.pi / 5)], -1)
 """That second derivatives are taken in: five, since the product of two of them is a polynomial with five
 coefficients in the direction."""
@@ -108,6 +112,12 @@ class Dips:
 def halvings(height: int, width: int) -> int:
     """Return how often a picture is halved until its longer side is about `SIZE`."""
     return max(0, round(math.log2(max(height, width) / SIZE)))
+
+
+def level_for(length: float, height: int, width: int) -> int:
+    """Return how often a picture is halved to look at paths of a mean length, px."""
+    level = min(halvings(height, width), int(math.log2(max(length, SHORT) / SHORT)))
+    return max(level, math.ceil(math.log2(max(length, 1) / LONG)))
 
 
 class Pyramid:
