@@ -20,6 +20,7 @@ from ..errors import DeepGyroError
 from ..frames import eight_bits, read_photo
 from ..light import Pixels, from_unit, to_unit
 from ..refine import refine_field
+from ..refine.model import distance
 from ..synthesis import PHYSICAL
 from ..synthesis.gyro import draw_raw_errors, raw_nodes
 from ..synthesis.image import draw_window
@@ -242,12 +243,12 @@ def _row(case: Case, trial: Trial) -> Row:
     told = np.zeros((1, 1, 2)) if trial.told is None else _ends(trial.told)
     true = np.zeros((1, 1, 2)) if trial.true is None else trial.true
     found = np.zeros((1, 1, 2)) if fit.field is None else _ends(fit.field[:, :])
-    length = _distance(true, np.zeros(2)) or _distance(told, np.zeros(2))
+    length = distance(true, np.zeros(2)) or distance(told, np.zeros(2))
     return {
         "case": case,
         "blur_px": round(length, 2),
-        "error_before_px": round(_distance(told, true), 3),
-        "error_after_px": round(_distance(found, true), 3),
+        "error_before_px": round(distance(told, true), 3),
+        "error_after_px": round(distance(found, true), 3),
         "confidence": round(fit.confidence, 3),
         "answer": _answer(trial, fit.field),
         "ms": round(1000 * seconds, 2),
@@ -278,11 +279,6 @@ def _answer(trial: Trial, field: object) -> str:
     if trial.told is None:
         return "found" if field is not None else "nothing"
     return "ignored" if field is None else "kept" if field is trial.told else "corrected"
-
-
-def _distance(a: ndarray, b: ndarray) -> float:
-    """Return the mean distance of two fields' blur vectors, px, either of which may be reversed."""
-    return min(float(np.linalg.norm(a - sign * b, axis=-1).mean()) for sign in (-1, 1))
 
 
 def _percent(of: ndarray) -> str:

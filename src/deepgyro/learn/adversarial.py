@@ -22,7 +22,7 @@ from .checkpoint import Progress, load_checkpoint
 from .dataset import Sample
 from .deblurgan import Critic, GanConfig, gradient_penalty
 from .features import Features
-from .optimizer import Adam
+from .optimizer import Adam, follow
 from .settings import TrainConfig
 from .sitting import learning_rate
 from .validation import psnr, sample_pictures, validate
@@ -87,10 +87,8 @@ class AdversarialTraining:
         if not math.isfinite(float(loss.detach())):
             raise DeepGyroError(f"the loss of step {progress.step} is no number: go on with a lower rate")
         self.optimizer.step("generator")
-        decay = min(config.ema, (1 + progress.step) / (10 + progress.step))
+        follow(self.average, self.network["generator"], progress.step, config.ema)
         with torch.no_grad():
-            weights: list[Tensor] = list(self.network["generator"].parameters())
-            torch._foreach_lerp_(list(self.average.parameters()), weights, 1 - decay)
             gain = psnr(fake, sharp) - psnr(batch["blurred"], sharp)
         progress.step += 1
         progress.pairs += config.batch

@@ -20,7 +20,7 @@ from ..frames import decode_pixels
 from ..refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE, Cells, cells_of
 from ..refine.model import COLUMNS as ACROSS
 from ..refine.model import ROWS as DOWN
-from ..refine.model import TERMS, Model, mean_length, told_at
+from ..refine.model import TERMS, Model, distance, mean_length, told_at
 from ..refine.statistic import Pyramid, level_for
 from ..synthesis.samples import read_facts
 from ..synthesis.shards import read_places
@@ -161,8 +161,7 @@ class CellPairs(Dataset[Sample]):
         base = self.exact(int(rng.integers(len(self))))[0]
         if rng.random() < 0.3:
             base = true * np.float32(rng.choice([-1, 1]) * np.exp(rng.normal(0, 0.5)))
-        apart = min(mean_length(base - true), mean_length(base + true))
-        alike = apart < max(5.0, 0.25 * mean_length(true))
+        alike = distance(base, true) < max(5.0, 0.25 * mean_length(true))
         return None if alike or not SHORTEST < mean_length(base) < LONGEST else base
 
     def picture(self, pair: int, rng: np.random.Generator, *, sharp: bool) -> UInt8[ndarray, "h w 3"]:
@@ -187,9 +186,7 @@ def drawn_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"
 def row_of(cells: Cells, missing: Float32[ndarray, "rows columns 2"], kind: int, length: float) -> ndarray:
     """Return a `ROW`; `missing`: from the told ends to the true ones, px; `length`: the mean blur, px."""
     row = np.zeros((), ROW)
-    seen = np.concatenate([cells.maps.reshape(len(cells.maps), -1), cells.facts], 1)
-    row["seen"] = seen.T.reshape(-1, ROWS, COLUMNS)
-    row["vectors"] = cells.vectors[:, ::-1] if cells.lying else cells.vectors
+    row["seen"], row["vectors"] = cells.seen, cells.lain
     ends = told_at(missing, cells.places) / 2.0**cells.level
     row["wanted"] = np.stack([(cells.along * ends).sum(1), (cells.across * ends).sum(1)], -1)
     row["kind"], row["length"], row["pixel"] = kind, length, 2.0**cells.level

@@ -19,7 +19,7 @@ from .cellpairs import OFF, CellPairs, sample_of
 from .checkpoint import Progress, load_checkpoint
 from .corrector import PLACES, Corrector, CorrectorConfig, Guess, listed, solve
 from .dataset import Sample, collate
-from .optimizer import Adam, MuonAndAdamW, Optimizer
+from .optimizer import Adam, MuonAndAdamW, Optimizer, follow
 from .settings import TrainConfig
 from .sitting import learning_rate
 
@@ -91,9 +91,7 @@ class CorrectorTraining:
             raise DeepGyroError(f"the gradient of step {progress.step} is no number: go on with a lower rate")
         self.optimizer.step()
         self.optimizer.zero_grad()
-        decay = min(config.ema, (1 + progress.step) / (10 + progress.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+        follow(self.average, self.network, progress.step, config.ema)
         progress.step += 1
         progress.pairs += config.batch * self.fabric.world_size
         return torch.stack([loss.detach(), error])

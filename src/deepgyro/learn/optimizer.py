@@ -143,6 +143,13 @@ class Adam:
 Optimizer = MuonAndAdamW | Adam
 
 
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
+    """Move averaged weights towards a network's after a step (from 0 on); the first steps count for more."""
+    decay = min(decay, (1 + step) / (10 + step))
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """One of torch's optimisers, its parameters by name, and what it keeps of each."""

@@ -28,7 +28,7 @@ from .correction import CorrectorTraining
 from .corrector import CorrectorConfig
 from .dataset import FreshPairs, Numbers, Sample, ShardPairs, collate
 from .journal import Journal, Report
-from .optimizer import Adam, MuonAndAdamW, Optimizer
+from .optimizer import Adam, MuonAndAdamW, Optimizer, follow
 from .recording import Scenes, collate_scenes, recorded
 from .settings import TrainConfig
 from .sitting import Clock, learning_rate, signals_caught
@@ -286,9 +286,8 @@ class Training:
         progress.gradient = 0.99 * (progress.gradient or min(gradient, most)) + 0.01 * min(gradient, most)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        decay = min(config.ema, (1 + progress.step) / (10 + progress.step))
+        follow(self.average, self.network, progress.step, config.ema)
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
             gain = psnr(guesses[-1].float(), sharp) - psnr(batch["blurred"], sharp)
         progress.step += 1
         progress.pairs += config.batch * self.fabric.world_size

@@ -9,7 +9,18 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from .statistic import SIZE, Pyramid, Scale, correlations, level_for, paths_at, places_in, powers
+from .model import mean_length
+from .statistic import (
+    SIZE,
+    Pyramid,
+    Scale,
+    correlations,
+    level_for,
+    paths_at,
+    places_in,
+    powers,
+    region_means,
+)
 
 ROWS, COLUMNS = 9, 16
 """Cells of a picture that is wider than high; of a higher one the other way round."""
@@ -55,12 +66,23 @@ class Cells:
     lying: bool
     """Whether the picture is higher than wide, and lies on its side here."""
 
+    @property
+    def lain(self) -> Float64[ndarray, "cells 2"]:
+        """The vectors as the picture lies here."""
+        return self.vectors[:, ::-1] if self.lying else self.vectors
+
+    @property
+    def seen(self) -> Float32[ndarray, "channels rows columns"]:
+        """Maps and facts, as the corrector takes them."""
+        channels = np.concatenate([self.maps.reshape(len(self.maps), -1), self.facts], 1).T
+        return np.ascontiguousarray(channels).reshape(-1, ROWS, COLUMNS)
+
     @cached_property
     def facts(self) -> Float32[ndarray, "cells facts"]:
         """Cosine and sine of the doubled direction, length, energy, share of the places that took part; and
         of the picture, whether it was halved, its noise, its energy."""
         length = np.maximum(np.linalg.norm(self.vectors, axis=1), 1e-3)
-        c, s = (self.vectors[:, ::-1] if self.lying else self.vectors).T / length
+        c, s = self.lain.T / length
         energy = np.log(np.maximum(self.energy, 1e-6))
         mean = np.log(max(self.energy @ self.counts, 1e-6) / max(self.counts.sum(), 1))
         one = np.ones(len(length))
@@ -82,8 +104,7 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
     """
     from .kernels import turned_maps
 
-    length = float(np.linalg.norm(vectors, axis=-1).mean())
-    level = level_for(length, *pyramid.size)
+    level = level_for(mean_length(vectors), *pyramid.size)
     first = _seen(pyramid, vectors, Scale(level, SMOOTHING))
     half = _seen(pyramid, vectors, Scale(level + 1, SMOOTHING))
     again = _about_start(pyramid, Scale(level, SMOOTHING), first.paths)
@@ -136,10 +157,7 @@ def _seen(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"], scale: 
     places, first = _places(height, width)
     paths = paths_at(vectors, places, height, width) / np.float32(scale.pixel)
     found = correlations(pyramid.bends(scale), places, paths, first, _RIM)
-    taken = np.maximum(np.diff(first), 1)[:, None]
-    means = np.add.reduceat(np.c_[paths, places], np.minimum(first[:-1], len(places) - 1)) / taken
-    middles = (means[:, 2:] + 0.5) / (width, height)
-    return _Seen(*found, means[:, :2].astype(np.float64), middles)
+    return _Seen(*found, *region_means(paths, places, first, height, width))
 
 
 def _about_start(pyramid: Pyramid, scale: Scale, paths: Float64[ndarray, "cells 2"]) -> _Seen:

@@ -23,8 +23,6 @@ ROUNDS = 2
 PRIOR = np.array([0.1, 3.0, 3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
 """Standard deviations of the terms of what is still wrong. The first has no unit, the others px of the
 level that is looked at."""
-
-
 RIGHT, RIGHT_PX = 0.12, 1.5
 """A field is right that is off by less than this share of its length, or by less than so many px."""
 
@@ -121,11 +119,7 @@ class Corrector:
 
     def __call__(self, cells: Cells) -> Moves:
         """Return what is off."""
-        count = len(cells.maps)
-        seen = np.concatenate([cells.maps.reshape(count, -1), cells.facts], 1)
-        results = self._compiled.create_infer_request().infer(
-            {"seen": np.ascontiguousarray(seen.T).reshape(1, -1, ROWS, COLUMNS)}
-        )
+        results = self._compiled.create_infer_request().infer({"seen": cells.seen[None]})
         moves, spread, weights, odds = (results[name] for name in ("moves", "log_spread", "weights", "odds"))
         fewer = min(1.0, float(cells.counts.max()) / POINTS)  # smaller pictures tell less
         return Moves(

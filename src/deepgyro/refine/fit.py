@@ -22,6 +22,7 @@ SEEDS = ((-1, 1, 24), (0, 2, 18), (1, 3, 50), (2, 2, 50))
 and how long the paths are that are looked for, px of the level."""
 NOISY = 0.006
 """Of white; a noisier picture is smoothed more."""
+
 _UNTOLD = np.array([0.0, 1, 1, 2, 2, 2, 2, 2, 2, 2])
 _TOLD = np.array([0.0, 1, 1, 1, 1, 1, 0, 0, 0, 0])
 

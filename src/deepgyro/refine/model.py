@@ -100,6 +100,11 @@ def mean_length(vectors: Float[ndarray, "*n 2"]) -> float:
     return float(np.linalg.norm(vectors, axis=-1).mean())
 
 
+def distance(a: Float[ndarray, "*#n 2"], b: Float[ndarray, "*#n 2"]) -> float:
+    """Return the mean distance of two fields' blur vectors, px, either of which may be reversed."""
+    return min(mean_length(a - sign * b) for sign in (1, -1))
+
+
 def told_at(
     vectors: Float32[ndarray, "rows columns 2"], places: Float64[ndarray, "n 2"]
 ) -> Float32[ndarray, "n 2"]:

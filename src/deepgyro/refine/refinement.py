@@ -12,7 +12,7 @@ from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels
 from .corrector import Corrected, corrected
 from .fit import about_told, blurred_along, of_any
-from .model import CorrectedField, Model, mean_length
+from .model import CorrectedField, Model, distance, mean_length
 from .statistic import Pyramid
 
 SURE = 0.7
@@ -96,7 +96,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     best = _about(pyramid, model)
     vectors, confidence = model.vectors(best.theta), _confidence(best)
     if confidence >= SURE:
-        moved = _distance(vectors, model.told)
+        moved = distance(vectors, model.told)
         return Refined(
             CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model),
             best.cells, best.covariance,
@@ -126,7 +126,7 @@ def _found(pyramid: Pyramid, model: Model) -> Refined:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
     found = of_any(pyramid, model)
     first = model.vectors(found[0].theta)
-    others = [c.cost for c in found[1:] if _distance(model.vectors(c.theta), first) > APART]
+    others = [c.cost for c in found[1:] if distance(model.vectors(c.theta), first) > APART]
     lead = np.clip(min(others, default=0.0) - found[0].cost, 0, 10) ** 0.5
     best = corrected(pyramid, model, found[0].theta)
     confidence = _probability(float(_WEIGHTS_UNTOLD @ [1.0, best.odds, lead]))
@@ -145,11 +145,6 @@ def _confidence(best: Corrected) -> float:
 def _probability(odds: float) -> float:
     """Return the probability of odds' logarithm."""
     return float(1 / (1 + np.exp(-odds)))
-
-
-def _distance(a: ndarray, b: ndarray) -> float:
-    """Return the mean distance of two fields' blur vectors, px, either of which may be reversed."""
-    return min(mean_length(a - sign * b) for sign in (1, -1))
 
 
 def _said(vectors: ndarray, model: Model) -> str:

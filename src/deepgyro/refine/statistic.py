@@ -222,10 +222,8 @@ def region_dips(
     places, first = places_in(height, width, stride, *grid(height, width))
     paths = paths_at(vectors, places, height, width) / np.float32(scale.pixel)
     products, squares, counts = correlations(bends, places, paths, first, reach)
-    means = np.add.reduceat(np.c_[paths, places], first[:-1]) / np.diff(first)[:, None]
-    middles = (means[:, 2:] + 0.5) / (width, height)
-    points = int(counts.sum())
-    return _dips(products, squares, points, means[:, :2].astype(np.float64), middles, scale, stride)
+    means = region_means(paths, places, first, height, width)
+    return _dips(products, squares, int(counts.sum()), *means, scale, stride)
 
 
 def grid(height: int, width: int) -> tuple[int, int]:
@@ -257,6 +255,19 @@ def paths_at(
         for k, side in ((1, height), (0, width))
     )
     return np.asarray(vectors[rows, columns])
+
+
+def region_means(
+    paths: Float32[ndarray, "n 2"],
+    places: Float32[ndarray, "n 2"],
+    first: Int64[ndarray, " m"],
+    height: int,
+    width: int,
+) -> tuple[Float64[ndarray, "regions 2"], Float64[ndarray, "regions 2"]]:
+    """Return each region's mean path, px of the level, and its centre, as shares of the level's size."""
+    taken = np.maximum(np.diff(first), 1)[:, None]  # regions of the smallest pictures may have no place
+    means = np.add.reduceat(np.c_[paths, places], np.minimum(first[:-1], len(places) - 1)) / taken
+    return means[:, :2].astype(np.float64), (means[:, 2:] + 0.5) / (width, height)
 
 
 def correlations(
