@@ -74,8 +74,9 @@ def test_an_exposure_that_nobody_says_is_found(shaken, tmp_path, capsys):
 
     code = main(["video", str(source.clip), "--gyro", str(source.gyro), *options])
 
-    note = json.loads(capsys.readouterr().out)["note"]
-    assert code == 0
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    note = json.loads(said.out)["note"]
     found = float(note.split("exposure ")[1].split(" ms")[0])
     assert found == pytest.approx(1000 * EXPOSURE, rel=0.08)  # ms
 

@@ -38,6 +38,8 @@ from .sync import sync, sync_shown
 from .synthesis import COUNT as SYNTHESIS_COUNT
 from .synthesis import synthesis
 from .table1 import LENGTHS, beside_paper, table1
+from .videospeed import REPEATS as CLIP_REPEATS
+from .videospeed import STREAMED, video_speed
 
 Progress = Callable[[float], None]
 
@@ -214,6 +216,7 @@ def all_benches() -> Iterator[Bench]:
     yield Bench("natural", _natural, minutes=4.0)
     yield Bench("sync", _sync, minutes=5.0)
     yield Bench("speed", _speed, minutes=12.0)
+    yield Bench("video", _video, minutes=10.0)
     yield Bench("synthesis", _synthesis, minutes=1.0)
 
 
@@ -309,6 +312,13 @@ def _speed(told: Settings, tick: Progress) -> Chapter:
     made = speed(large=not told.quick, repeats=repeats, baselines=told.baselines, progress=tick)
     text = "times_faster: than the paper's network (64 channels, random weights) in OpenVINO."
     return Chapter(made.rows, [Section("Speed", text, speed_shown(made.rows))])
+
+
+def _video(told: Settings, tick: Progress) -> Chapter:
+    repeats, streamed = (1, 30) if told.quick else (CLIP_REPEATS, STREAMED)
+    made = video_speed(large=not told.quick, repeats=repeats, streamed=streamed, progress=tick)
+    text = "Clips from decoding to encoding, frames of a stream, and what the command holds in memory."
+    return Chapter(made.rows, [Section("Clips", text, made.rows)])
 
 
 def _synthesis(told: Settings, tick: Progress) -> Chapter:
