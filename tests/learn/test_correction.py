@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from deepgyro.cli import main
-from deepgyro.learn.cellpairs import OFF, CellPairs
+from deepgyro.learn.cellpairs import OFF, SHARP, CellPairs
 from deepgyro.learn.checkpoint import Progress, save_checkpoint
 from deepgyro.learn.correction import CorrectorTraining, correction_loss, outcome
 from deepgyro.learn.corrector import Corrector, CorrectorConfig, Guess, listed
@@ -41,14 +41,16 @@ def test_the_loss_is_lower_for_what_is_wanted(batch):
     wanted = batch["wanted"].transpose(1, 2).unflatten(2, (ROWS, COLUMNS))
     odds = torch.zeros(len(zero))
 
-    nothing, all_ = (correction_loss(Guess(moves, zero, zero + 1, odds), batch) for moves in (zero, wanted))
+    guesses = [Guess(moves, zero, zero + 1, odds, odds) for moves in (zero, wanted)]
+    nothing, all_ = (correction_loss(guess, batch) for guess in guesses)
 
     assert all_[0] < nothing[0] - 0.2
     assert all_[1] < 0.2 * nothing[1]
-    came = outcome(batch["wanted"], odds, batch)
+    came = outcome(batch["wanted"], guesses[1], batch)
     assert torch.equal(came.right, batch["kind"] == OFF)
     assert (came.after == 0).all()
     assert torch.equal(came.probability, torch.full_like(odds, 0.5))
+    assert torch.equal(came.mistaken, batch["kind"] == SHARP)  # none is called sharp
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from deepgyro.learn.cellpairs import CellPairs, mirror
-from deepgyro.learn.corrector import Corrector, CorrectorConfig, Guess, listed, solve
+from deepgyro.learn.corrector import PLACES, Corrector, CorrectorConfig, Guess, listed, solve
 from deepgyro.refine.cells import cells_of
 from deepgyro.refine.corrector import PRIOR
 from deepgyro.refine.model import Model
@@ -26,7 +26,7 @@ def random_guess(batch, seed=0):
 def test_both_twins_fit_the_same_terms(pairs):
     rng = np.random.default_rng(0)
     series = CellPairs(pairs, seed=0)
-    true, height, width = series.exact(0)
+    true, _, height, width = series.exact(0)
     cells = cells_of(Pyramid(series.picture(0, rng, sharp=False)), true)
     moves, weights = rng.normal(0, 1, (144, 2)), rng.random((144, 2))
 
@@ -38,7 +38,6 @@ def test_both_twins_fit_the_same_terms(pairs):
     given = [torch.from_numpy(x[None].astype(np.float32)) for x in (moves, weights, cells.vectors)]
     theta, moved = solve(*given)
 
-    # The runtime's places are means of pixels.
     np.testing.assert_allclose(theta[0], expected, atol=0.02)
     np.testing.assert_allclose(moved[0], (A @ expected).reshape(-1, 2), atol=0.02)  # px
 
@@ -71,6 +70,6 @@ def test_an_untrained_network_moves_nothing(batch):
     guess = Guess(*Corrector(SMALL)(batch["seen"]))
 
     assert not guess.moves.any()
-    empty = batch["seen"][:, 367] == 0
+    empty = batch["seen"][:, PLACES] == 0
     assert empty.any()
     assert (listed(guess.log_spread)[empty.flatten(1)] == 4).all()

@@ -4,8 +4,8 @@ import pytest
 from deepgyro.blur import Blur
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from deepgyro.refine.fit import blurred_along
-from deepgyro.refine.model import TERMS, Model, told_at
+from deepgyro.refine.kernels import depth
+from deepgyro.refine.model import TERMS, Model
 from deepgyro.refine.statistic import Pyramid, Scale, region_dips
 
 FULL = Scale(0, 1.2)
@@ -38,11 +38,12 @@ def where_it_dips(image, told, reach=8):
     height, width = image.shape[:2]
     model = Model.of(paths_from_vectors(told), height, width)
     dips = region_dips(Pyramid(image), model.told, FULL, reach=reach)
-    terms = model.terms(dips.places)
+    terms = model.terms(dips.places) / FULL.pixel
     shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
     thetas = np.zeros((len(shifts), TERMS))
     thetas[:, 1:3] = shifts
-    z = np.array([dips.z(terms, theta) for theta in thetas])
+    known = dips.dips, dips.energy, dips.vectors, terms
+    z = np.array([depth(*known, theta, dips.usual) for theta in thetas])
     return shifts[z.argmin()].tolist(), float(z.min())
 
 
@@ -71,24 +72,6 @@ def test_a_picture_without_anything_in_it_says_nothing():
     _, z = where_it_dips(np.full((90, 120, 3), 77, np.uint8), everywhere(12, 0, 90, 120))
 
     assert z == pytest.approx(0, abs=0.01)
-
-
-def test_streaks_run_along_the_path(photo):
-    told = Model.of(paths_from_vectors(everywhere(25, 8)), 270, 480)
-    dips = region_dips(Pyramid(blurred(photo, everywhere(25, 8))), told.told, FULL, reach=4)
-    along = told_at(told.told, dips.places)
-
-    assert dips.streaks(along) < -1
-    assert dips.streaks(along[:, ::-1] * [-1, 1]) > 1
-
-
-def test_detail_along_the_path_tells_a_blurred_picture_from_a_sharp_one(photo):
-    for vector in [(12, 0), (3, 20), (-30, 25)]:
-        told = Model.of(paths_from_vectors(everywhere(*vector)), 270, 480).told
-
-        assert blurred_along(Pyramid(blurred(photo, everywhere(*vector))), told) > 2
-        assert blurred_along(Pyramid(photo), told) < -2
-        assert blurred_along(Pyramid(blurred(photo, everywhere(-vector[1], vector[0]))), told) < -2
 
 
 def test_16_bits_and_floats_say_the_same(photo):

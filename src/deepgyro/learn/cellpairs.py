@@ -22,22 +22,23 @@ from ..refine.model import COLUMNS as ACROSS
 from ..refine.model import ROWS as DOWN
 from ..refine.model import TERMS, Model, distance, mean_length, told_at
 from ..refine.statistic import Pyramid, level_for
+from ..synthesis.patches import Patch, PatchedField
 from ..synthesis.samples import read_facts
 from ..synthesis.shards import read_places
 from .corrector import SEEN
 from .dataset import Sample, ShardPairs, epoch_order, in_cores, patch_rng
 
-VERSION = 1
+VERSION = 2
 """Of rows: it grows with whatever changes them, here or in `refine.cells`; those of another are not used."""
 OFF, WRONG, SHARP = range(3)
 """Kinds: the told field is off by a smooth error; it is another's; the picture is sharp, whatever is told."""
-SHARES = (0.8, 0.12, 0.08)
+SHARES = (0.74, 0.13, 0.13)
 """How frequent they are."""
-SHORTEST, LONGEST = 6.0, 110.0
+SHORTEST, LONGEST = 5.0, 110.0
 """Pairs of another mean blur are passed over, px."""
-LEAST_TOLD = 5.0
+LEAST_TOLD = 3.5
 """No field is told whose mean blur is shorter, px."""
-SIZES, SIZE_SHARES = (0.4, 1.0, 2.2, 4.0), (0.3, 0.35, 0.25, 0.1)
+SIZES, SIZE_SHARES = (0.4, 1.0, 2.2, 4.5, 9.0), (0.3, 0.3, 0.2, 0.13, 0.07)
 """Of errors; and how frequent they are."""
 SPREAD = np.array([0, 1, 1, 0.6, 0.6, 0.6, 0.25, 0.25, 0.25, 0.25])
 """Of the terms of an error of size 1, px of the level."""
@@ -48,6 +49,7 @@ ROW = np.dtype(
         ("seen", np.float16, (SEEN + FACTS, ROWS, COLUMNS)),
         ("vectors", np.float32, (ROWS * COLUMNS, 2)),
         ("wanted", np.float32, (ROWS * COLUMNS, 2)),
+        ("own", np.float32, (ROWS * COLUMNS, 2)),
         ("kind", np.float32),
         ("length", np.float32),
         ("pixel", np.float32),
@@ -61,9 +63,10 @@ class CellPairs(Dataset[Sample]):
 
     A sample has seen: (channels, rows, columns) float32, maps and facts of `refine.cells.Cells`; vectors:
     (cells, 2) float32, from the start to the end of the told path, x and y in px of the level (of a picture
-    higher than wide y and x, as it lies on its side); wanted:
-    (cells, 2) float32, from the told end to the true one, along the told path and across it, px of the level;
-    kind: `OFF`, `WRONG` or `SHARP`; length: the mean blur, px; pixel: a px of the level, px.
+    higher than wide y and x, as it lies on its side); wanted: (cells, 2) float32, from the told end to that
+    of the camera's motion, along the told path and across it, px of the level; own: the same to the end that
+    the cell has, which moves by itself where the pair has such regions; kind: `OFF`, `WRONG` or `SHARP`;
+    length: the mean blur, px; pixel: a px of the level, px.
     """
 
     def __init__(
@@ -127,32 +130,35 @@ class CellPairs(Dataset[Sample]):
         return row
 
     def _made(self, pair: int, rng: np.random.Generator) -> ndarray | None:
-        true, height, width = self.exact(pair)
-        length = mean_length(true)
+        camera, own, height, width = self.exact(pair)
+        length = mean_length(camera)
         if not SHORTEST < length < LONGEST:
             return None
         kind = int(rng.choice(3, p=SHARES))
         for _ in range(_TRIES):
-            base = self._wrong(true, rng) if kind == WRONG else true
+            base = self._wrong(camera, rng) if kind == WRONG else camera
             if base is None:
                 continue
             error = drawn_error(rng, 2.0 ** level_for(mean_length(base), height, width))
             told = Model(base, height, width).vectors(error)
             if mean_length(told) >= LEAST_TOLD:
                 pyramid = Pyramid(self.picture(pair, rng, sharp=kind == SHARP))
-                return row_of(cells_of(pyramid, told), true - told, kind, length)
+                return row_of(cells_of(pyramid, told), camera - told, own - told, kind, length)
         return None
 
-    def exact(self, pair: int) -> tuple[Float32[ndarray, "rows columns 2"], int, int]:
-        """Return the exact blur vectors (nothing moves by itself there), px; the picture's height, width."""
+    def exact(
+        self, pair: int
+    ) -> tuple[Float32[ndarray, "rows columns 2"], Float32[ndarray, "rows columns 2"], int, int]:
+        """Return the blur vectors, px: the camera's, and with what moves by itself; height and width."""
         shard, places = self.places[pair]
         files = read_places(shard, {name: places[name] for name in ("field.npy", "json")})
         nodes = np.lib.format.read_array(io.BytesIO(files["field.npy"]), allow_pickle=False)[0]
         facts = read_facts(files)
         height, width = int(facts["height"]), int(facts["width"])
         ends = GridField(np.ascontiguousarray(nodes[:, :, [0, -1]]), height, width, int(facts["step"]))
-        paths = sparse_paths(ends, DOWN, ACROSS)
-        return paths[:, :, 1] - paths[:, :, 0], height, width
+        moving = PatchedField(ends, tuple(Patch(**patch) for patch in facts["patches"]))
+        camera, own = (sparse_paths(field, DOWN, ACROSS) for field in (ends, moving))
+        return camera[:, :, 1] - camera[:, :, 0], own[:, :, 1] - own[:, :, 0], height, width
 
     def _wrong(
         self, true: Float32[ndarray, "rows columns 2"], rng: np.random.Generator
@@ -183,12 +189,31 @@ def drawn_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"
     return np.asarray(size * SPREAD * rng.normal(0, 1, TERMS))
 
 
-def row_of(cells: Cells, missing: Float32[ndarray, "rows columns 2"], kind: int, length: float) -> ndarray:
-    """Return a `ROW`; `missing`: from the told ends to the true ones, px; `length`: the mean blur, px."""
+def row_of(
+    cells: Cells,
+    missing: Float32[ndarray, "rows columns 2"],
+    own: Float32[ndarray, "rows columns 2"],
+    kind: int,
+    length: float,
+) -> ndarray:
+    """Return a `ROW`.
+
+    Parameters
+    ----------
+    cells
+        What is seen with the told field.
+    missing
+        From the told ends to those of the camera's motion, px.
+    own
+        The same with what moves by itself.
+    kind, length
+        See `CellPairs`.
+    """
     row = np.zeros((), ROW)
     row["seen"], row["vectors"] = cells.seen, cells.lain
-    ends = told_at(missing, cells.places) / 2.0**cells.level
-    row["wanted"] = np.stack([(cells.along * ends).sum(1), (cells.across * ends).sum(1)], -1)
+    for name, shifts in (("wanted", missing), ("own", own)):
+        ends = told_at(shifts, cells.places) / 2.0**cells.level
+        row[name] = np.stack([(cells.along * ends).sum(1), (cells.across * ends).sum(1)], -1)
     row["kind"], row["length"], row["pixel"] = kind, length, 2.0**cells.level
     return row
 
@@ -203,7 +228,7 @@ def mirror(sample: Sample, axis: int) -> Sample:
     """Return samples, or a batch, of the picture that is mirrored: -2: top and bottom change places; -1: left
     and right do. So do a path's sides, and its start and end stay what they are.
     """
-    seen, vectors, wanted = (sample[name] for name in ("seen", "vectors", "wanted"))
+    seen, vectors = sample["seen"], sample["vectors"]
     maps = seen[..., :SEEN, :, :]
     across = maps.reshape(*maps.shape[:-3], MAPS, SIDE, SIDE, ROWS, COLUMNS).flip((-3, axis))
     facts = seen[..., SEEN:, :, :].flip(axis).clone()
@@ -218,7 +243,7 @@ def mirror(sample: Sample, axis: int) -> Sample:
         **sample,
         "seen": torch.cat([across.reshape(maps.shape), facts], -3),
         "vectors": moved(vectors) * (sign if axis == -2 else -sign),
-        "wanted": moved(wanted) * sign,
+        **{name: moved(sample[name]) * sign for name in ("wanted", "own")},
     }
 
 

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..errors import DeepGyroError
 from ..refine.corrector import RIGHT, RIGHT_PX
-from .cellpairs import OFF, CellPairs, sample_of
+from .cellpairs import OFF, SHARP, CellPairs, sample_of
 from .checkpoint import Progress, load_checkpoint
 from .corrector import PLACES, Corrector, CorrectorConfig, Guess, listed, solve
 from .dataset import Sample, collate
@@ -24,7 +25,9 @@ from .settings import TrainConfig
 from .sitting import learning_rate
 
 CELLS, ODDS = 0.2, 0.3
-"""Weights of the loss of cells alone, and of that of the odds; the moved field's has 1."""
+"""Weights of the loss of cells alone, and of those of the odds; the moved field's has 1."""
+FAR = 1.0
+"""Ends that are farther off count less and less, px of the level: some are beyond what can be seen."""
 STEEPEST = 1.0
 """A gradient is shortened to this length."""
 SURE, LIKELY = 0.9, 0.7
@@ -47,6 +50,8 @@ class Outcome:
     """That it is, as the network says."""
     off: Bool[Tensor, " b"]
     """Whether the told field was one that can be corrected."""
+    mistaken: Bool[Tensor, " b"]
+    """Whether a sharp picture was held for a blurred one, or a blurred for a sharp."""
 
 
 class CorrectorTraining:
@@ -104,25 +109,28 @@ class CorrectorTraining:
 def correction_loss(guess: Guess, batch: Sample) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the loss of a guess; and how far moved ends are off, px.
 
-    The loss has three parts: minus the logarithm of the likelihood of the cells' moves (Laplace); how far the
-    ends are off, px of the level, when the terms that explain those best are added; and the cross entropy of
-    the odds. The first two are of fields that can be corrected.
+    The loss has three parts: minus the logarithm of the likelihood of the cells' own moves (Laplace); how far
+    the ends of the camera's motion are off when the terms that explain those best are added, px of the level
+    (the logarithm, beyond `FAR`); and the cross entropies of both odds. The first two are of fields that can
+    be corrected.
     """
-    moves, spread, wanted = listed(guess.moves), listed(guess.log_spread), batch["wanted"]
+    moves, spread = listed(guess.moves), listed(guess.log_spread)
+    wanted, own = batch["wanted"], batch["own"]
     _, moved = solve(moves, listed(guess.weights), batch["vectors"])
-    came = outcome(moved, guess.odds, batch)
+    came = outcome(moved, guess, batch)
     off = came.off.float()
     counted = ((batch["seen"][:, PLACES] > 0).flatten(1) & came.off[:, None]).float()[..., None]
-    unlikely = spread + torch.sqrt((moves - wanted) ** 2 + 1e-4) * torch.exp(-spread)
+    unlikely = spread + torch.sqrt((moves - own) ** 2 + 1e-4) * torch.exp(-spread)
     cells = (unlikely * counted).mean(-1).sum() / counted.sum().clamp(min=1)
     apart = torch.sqrt(((moved - wanted) ** 2).sum(-1).mean(1) + 1e-3)
     count = off.sum().clamp(min=1)
-    odds = torch.nn.functional.binary_cross_entropy_with_logits(guess.odds, came.right.float())
-    loss = CELLS * cells + (apart * off).sum() / count + ODDS * odds
+    truths = ((guess.odds, came.right), (guess.sharp, batch["kind"] == SHARP))
+    odds = sum(binary_cross_entropy_with_logits(said, is_so.float()) for said, is_so in truths)
+    loss = CELLS * cells + (FAR * torch.log1p(apart / FAR) * off).sum() / count + ODDS * odds
     return loss, (came.after * off).sum().detach() / count
 
 
-def outcome(moved: Float[Tensor, "b cells 2"], odds: Float[Tensor, " b"], batch: Sample) -> Outcome:
+def outcome(moved: Float[Tensor, "b cells 2"], guess: Guess, batch: Sample) -> Outcome:
     """Return what comes of it if ends are moved so (px of the level, along the path and across it)."""
     pixel, off = batch["pixel"], batch["kind"] == OFF
     after = pixel * (moved.detach() - batch["wanted"]).norm(dim=-1).mean(1)
@@ -130,8 +138,9 @@ def outcome(moved: Float[Tensor, "b cells 2"], odds: Float[Tensor, " b"], batch:
         before=pixel * batch["wanted"].norm(dim=-1).mean(1),
         after=after,
         right=off & (after < (RIGHT * batch["length"]).clamp(min=RIGHT_PX)),
-        probability=torch.sigmoid(odds.detach()),
+        probability=torch.sigmoid(guess.odds.detach()),
         off=off,
+        mistaken=(guess.sharp.detach() > 0) != (batch["kind"] == SHARP),
     )
 
 
@@ -148,10 +157,10 @@ def validate(network: Corrector, folder: Path) -> dict[str, float]:
         batch = {name: value.to(device) for name, value in part.items()}
         guess = Guess(*network(batch["seen"]))
         moved = solve(listed(guess.moves), listed(guess.weights), batch["vectors"])[1]
-        outcomes.append(outcome(moved, guess.odds, batch))
-    before, after, right, probability, off = (
+        outcomes.append(outcome(moved, guess, batch))
+    before, after, right, probability, off, mistaken = (
         torch.cat([getattr(each, name) for each in outcomes]).cpu().numpy()
-        for name in ("before", "after", "right", "probability", "off")
+        for name in ("before", "after", "right", "probability", "off", "mistaken")
     )
     found: dict[str, float] = {}
     for name, error in (("before", before[off]), ("after", after[off])):
@@ -162,6 +171,7 @@ def validate(network: Corrector, folder: Path) -> dict[str, float]:
         found["sure and right"] = float(right[sure].mean())
     if (~right).any():
         found["wrong, held for right"] = float((probability[~right] > LIKELY).mean())
+    found["sharp and blurred mistaken"] = float(mistaken.mean())
     return {name: round(value, 3) for name, value in found.items()}
 
 

@@ -42,9 +42,9 @@ class CorrectorContract(Provenance):
 
     The graph takes ``seen`` (1, channels, rows, columns), a picture's cells with their maps and facts
     (`refine.cells.Cells`), and returns ``moves``, ``log_spread`` and ``weights`` (1, 2, rows, columns), along
-    the path and across it, and ``odds`` (1,), as `corrector.Guess` has them. All float32; the file keeps its
-    numbers in half precision. Multiply-adds (`gmac`) are those for a picture of any size; scores are those of
-    `correction.validate`.
+    the path and across it, ``odds`` and ``sharp`` (1,), as `corrector.Guess` has them. All float32; the file
+    keeps its numbers in half precision. Multiply-adds (`gmac`) are those for a picture of any size; scores
+    are those of `correction.validate`.
     """
 
 
@@ -246,7 +246,7 @@ def write_corrector(network: Corrector, contract: CorrectorContract, out: Path) 
         network,
         (torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS),),
         input_names=["seen"],
-        output_names=["moves", "log_spread", "weights", "odds"],
+        output_names=["moves", "log_spread", "weights", "odds", "sharp"],
     )
     _halve(model)
     _save(model, contract.to_json(), out)

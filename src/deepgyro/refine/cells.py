@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
+from ..threads import for_bands
 from .model import mean_length
-from .statistic import (
-    SIZE,
-    Pyramid,
-    Scale,
-    correlations,
-    level_for,
-    paths_at,
-    places_in,
-    powers,
-    region_means,
-)
+from .statistic import SIZE, Pyramid, Scale, level_for, places_in
 
 ROWS, COLUMNS = 9, 16
 """Cells of a picture that is wider than high; of a higher one the other way round."""
 REACH = 5
 """How far from the path's end the maps go, px of their level, along the path and across."""
 SIDE = 2 * REACH + 1
-MAPS = 3
-"""Of a cell: about the path's end; the same at half the size; and about the path's start, which is what the
-picture has of itself."""
+LOOKS = ((0, 2, False), (1, 2, False), (2, 1, False), (1, 2, True))
+"""Maps of a cell: how often the level is halved for them; how far apart the places are that are looked at,
+px; whether they are about the path's start, which is what the picture has of itself, or about its end."""
+MAPS = len(LOOKS)
 FACTS = 8
 SMOOTHING = 1.2
-STRIDE = 2
-"""Distance of the places that are looked at, px of a level of `statistic.SIZE`; in a larger one more."""
 POINTS = 240.0
 """Places of a cell in pictures that the corrector was trained on, which were 480 x 270 px."""
+BAND = 12
+"""Cells that are looked at at once: a divisor of their number."""
 _RIM = 7
 """How far the shifts along x and y go that the maps are made of: corners of the maps stay 0."""
 
@@ -44,9 +36,9 @@ _RIM = 7
 class Cells:
     """Cells of a picture, row by row; a picture that is higher than wide is taken on its side, mirrored."""
 
-    maps: Float32[ndarray, "cells 3 side side"]
+    maps: Float32[ndarray, "cells maps side side"]
     """Correlation of the second derivative along the path with itself, by how far the end is shifted along
-    the path and across it."""
+    the path and across it (`LOOKS`)."""
     vectors: Float64[ndarray, "cells 2"]
     """From the start to the end of the mean path, px of the level."""
     along: Float64[ndarray, "cells 2"]
@@ -102,21 +94,37 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
     vectors
         From the start to the end of the path, px, at places that share the picture evenly.
     """
-    from .kernels import turned_maps
+    from .kernels import map_ends
 
     level = level_for(mean_length(vectors), *pyramid.size)
-    first = _seen(pyramid, vectors, Scale(level, SMOOTHING))
-    half = _seen(pyramid, vectors, Scale(level + 1, SMOOTHING))
-    again = _about_start(pyramid, Scale(level, SMOOTHING), first.paths)
-    maps = np.empty((MAPS, ROWS * COLUMNS, SIDE, SIDE))
-    for out, seen in zip(maps, (first, half, again), strict=True):
-        axes = seen.along, seen.across
-        turned_maps(seen.products, seen.squares, seen.paths, *axes, REACH, seen is again, out)
-    energy = (first.squares * powers(first.paths)).sum(1) / np.maximum(first.counts, 1)
-    lying = pyramid.size[0] > pyramid.size[1]
+    height, width = pyramid.planes(Scale(level, SMOOTHING)).shape[1:]
+    lying = height > width
+    grid = (COLUMNS, ROWS) if lying else (ROWS, COLUMNS)
+    apart = max(1, round(max(height, width) / SIZE))
+    paths = _means(vectors, *grid) / 2.0**level
+    along = paths / np.maximum(np.linalg.norm(paths, axis=1, keepdims=True), 1e-3)
+    across = along[:, ::-1] * np.array([-1.0, 1.0])
+    cells = ROWS * COLUMNS
+    maps = np.empty((MAPS, cells, SIDE, SIDE), np.float32)
+    squares, counts = np.zeros((MAPS, cells), np.float32), np.zeros((MAPS, cells), np.int64)
+    looks = []
+    for k, step, own in LOOKS:
+        scale = Scale(level + k, SMOOTHING)
+        planes = pyramid.planes(scale)
+        places, first, nearest = _places(*planes.shape[1:], apart * step, grid, *vectors.shape[:2])
+        ends = vectors.reshape(-1, 2) * np.float32((not own) / scale.pixel)
+        looks.append((planes, places, nearest, ends, first, along, across, _RIM, REACH))
+
+    def band(top: int, bottom: int) -> None:
+        look, cell = divmod(top, cells)
+        results = squares[look], counts[look], maps[look]
+        map_ends(*looks[look], cell, cell + bottom - top, *results)
+
+    for_bands(MAPS * cells, BAND, band)
+    y, x = ((k.ravel() + 0.5) / count for k, count in zip(np.indices(grid), grid, strict=True))
     found = Cells(
-        maps.swapaxes(0, 1).astype(np.float32), first.paths, first.along, first.across, first.middles, energy,
-        first.counts, level, pyramid.noise, lying,
+        maps.swapaxes(0, 1), paths, along, across, np.stack([x, y], -1),
+        squares[0] / np.maximum(counts[0], 1), counts[0], level, pyramid.noise, lying,
     )  # fmt: skip
     return _on_its_side(found) if lying else found
 
@@ -130,46 +138,24 @@ def _on_its_side(cells: Cells) -> Cells:
     return replace(cells, maps=cells.maps[order, :, :, ::-1], **moved)
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """What `correlations` says of the cells of a level."""
-
-    products: Float32[ndarray, "cells 5 side wide"]
-    squares: Float32[ndarray, "cells 5"]
-    counts: Int64[ndarray, " cells"]
-    paths: Float64[ndarray, "cells 2"]
-    middles: Float64[ndarray, "cells 2"]
-
-    @property
-    def along(self) -> Float64[ndarray, "cells 2"]:
-        """The paths' directions."""
-        return np.asarray(self.paths / np.maximum(np.linalg.norm(self.paths, axis=1, keepdims=True), 1e-3))
-
-    @property
-    def across(self) -> Float64[ndarray, "cells 2"]:
-        """The directions to their right."""
-        return np.asarray(self.along[:, ::-1] * np.array([-1.0, 1.0]))
+def _means(
+    vectors: Float32[ndarray, "rows columns 2"], down: int, across: int
+) -> Float64[ndarray, "cells 2"]:
+    """Return the mean of each cell's vectors."""
+    for axis, count in enumerate((down, across)):
+        side = vectors.shape[axis]
+        edges = np.arange(count) * side // count
+        sums = np.add.reduceat(vectors.astype(np.float64), edges, axis)
+        shares = np.maximum(np.diff(np.r_[edges, side]), 1)  # smallest pictures have fewer vectors than cells
+        vectors = sums / np.expand_dims(shares, tuple({0, 1, 2} - {axis}))
+    return np.asarray(vectors.reshape(-1, 2))
 
 
-def _seen(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"], scale: Scale) -> _Seen:
-    """Look one path away."""
-    height, width = pyramid.planes(scale).shape[1:]
-    places, first = _places(height, width)
-    paths = paths_at(vectors, places, height, width) / np.float32(scale.pixel)
-    found = correlations(pyramid.bends(scale), places, paths, first, _RIM)
-    return _Seen(*found, *region_means(paths, places, first, height, width))
-
-
-def _about_start(pyramid: Pyramid, scale: Scale, paths: Float64[ndarray, "cells 2"]) -> _Seen:
-    """Look about the places themselves, which is the same whatever the paths are."""
-    if scale not in pyramid.own:
-        places, first = _places(*pyramid.planes(scale).shape[1:])
-        nowhere = np.zeros_like(places)
-        pyramid.own[scale] = correlations(pyramid.bends(scale), places, nowhere, first, _RIM)
-    return _Seen(*pyramid.own[scale], paths, np.zeros_like(paths))
-
-
-def _places(height: int, width: int) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
-    down, across = (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
-    stride = STRIDE * max(1, round(max(height, width) / SIZE))
-    return places_in(height, width, stride, down, across)
+@lru_cache(16)
+def _places(
+    height: int, width: int, stride: int, grid: tuple[int, int], rows: int, columns: int
+) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"], Int64[ndarray, " n"]]:
+    """Return `places_in`, and which of so many vectors that share the picture evenly is nearest to each."""
+    places, first = places_in(height, width, stride, *grid)
+    x, y = ((places + 0.5) * (columns / width, rows / height)).astype(np.int64).T
+    return places, first, y * columns + x

@@ -14,12 +14,15 @@ from numpy import ndarray
 from ..runtime.session import compiled, read_model
 from ..threads import core_count
 from .cells import COLUMNS, POINTS, ROWS, Cells, cells_of
-from .model import TERMS, Model
+from .model import TERMS, Model, mean_length
 from .statistic import Pyramid
 
 WEIGHTS = Path(__file__).parent / "weights" / "deepgyro-field.onnx"
-ROUNDS = 2
-"""How often the picture is looked at: the second time about the end that the first has found."""
+ROUNDS, SETTLED = 4, 0.4
+"""How often the picture is looked at at most, each time about the ends that were found before; and by how
+little they move when it is not looked at again, px of the level in the mean."""
+HOPELESS = -8.0
+"""Nor is it looked at again with odds below this: such fields are not right in the end."""
 PRIOR = np.array([0.1, 3.0, 3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
 """Standard deviations of the terms of what is still wrong. The first has no unit, the others px of the
 level that is looked at."""
@@ -40,6 +43,8 @@ class Moves:
     into account."""
     odds: float
     """Logarithm of the odds that the field is right once it is moved (`RIGHT`)."""
+    sharp: float
+    """Logarithm of the odds that the picture is sharp, whatever is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,8 @@ class Corrected:
     """Of theta, if the field is right."""
     odds: float
     """As `Moves.odds`."""
+    sharp: float
+    """As `Moves.sharp`."""
     cells: Float32[ndarray, "rows columns"]
     """Probability of each cell that the field is right there, from what the cell alone shows."""
 
@@ -82,10 +89,13 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
         unit = np.r_[1.0, np.full(TERMS - 1, 2.0**cells.level)]
         factor, added = 1 + step[0], unit * step
         theta = factor * theta + added * np.r_[float(model.gyro), np.ones(TERMS - 1)]
-    left = found.moves - (A @ step).reshape(-1, 2)
+        moves = (A @ step).reshape(-1, 2)
+        if mean_length(moves) < SETTLED or found.odds < HOPELESS:
+            break
+    left = found.moves - moves
     alone = _right(left, found.spreads, cells).reshape(ROWS, COLUMNS)
     upright = alone.T if cells.lying else alone
-    return Corrected(theta, covariance * np.outer(unit, unit), found.odds, upright)
+    return Corrected(theta, covariance * np.outer(unit, unit), found.odds, found.sharp, upright)
 
 
 def _right(
@@ -120,11 +130,12 @@ class Corrector:
     def __call__(self, cells: Cells) -> Moves:
         """Return what is off."""
         results = self._compiled.create_infer_request().infer({"seen": cells.seen[None]})
-        moves, spread, weights, odds = (results[name] for name in ("moves", "log_spread", "weights", "odds"))
+        moves, spread, weights = (results[name] for name in ("moves", "log_spread", "weights"))
+        odds, sharp = (float(np.ravel(results[name])[0]) for name in ("odds", "sharp"))
         fewer = min(1.0, float(cells.counts.max()) / POINTS)  # smaller pictures tell less
         return Moves(
             moves.reshape(2, -1).T, np.exp(spread.reshape(2, -1).T) / np.sqrt(max(fewer, 1e-3)),
-            fewer * weights.reshape(2, -1).T, float(np.ravel(odds)[0]),
+            fewer * weights.reshape(2, -1).T, odds, sharp,
         )  # fmt: skip
 
 

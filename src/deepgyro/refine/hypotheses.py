@@ -37,7 +37,7 @@ def field_costs(
     longest = np.linalg.norm(vectors, axis=-1).max(1)
     costs, left = np.zeros(len(fields)), np.ones(len(fields), bool)
     pyramid = Pyramid(image)
-    for more, _, radius in SEEDS:
+    for more, _, radius in sorted(SEEDS):
         level = halvings(*pyramid.size) + more
         if level < 0:
             continue

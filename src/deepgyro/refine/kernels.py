@@ -54,10 +54,114 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
 
 
 @njit(**_FAST)
+def map_ends(
+    planes, places, nearest, vectors, first, along, across, rim, reach, top, bottom, squares, counts, maps
+):
+    """Fill in correlations of second derivatives at both ends of paths, by how far the end is shifted.
+
+    planes (3, h, w): xx, xy, yy; places (n, 2): x and y of the paths' middles, px; nearest (n,): which of
+    vectors (m, 2) leads from start to end, px; along, across (regions, 2): unit vectors. The derivatives are
+    those along the first, in all of a region. Regions `top` to `bottom`: points ``first[r]`` to
+    ``first[r + 1]``; those whose ends lie outside are passed over. maps (regions, 2 reach + 1, 2 reach + 1):
+    by the shift along and across; made of shifts along x and y of up to `rim`, bilinear, and 0 where those
+    end. squares and counts (regions,): the sum of squares at the starts, and how many points took part.
+    """
+    height, width = planes.shape[1:]
+    side = 2 * rim + 1
+    wide = -(-side // MARGIN) * MARGIN
+    products = np.empty((1, side, wide), np.float32)
+    at, values = np.empty(8, np.int64), np.zeros((1, 8), np.float32)
+    for r in range(top, bottom):
+        low_i, low_k, low_j, low_m = i64(height), i64(width), i64(height), i64(width)
+        high_i, high_k, high_j, high_m = i64(-1), i64(-1), i64(-1), i64(-1)
+        for n in range(first[r], first[r + 1]):
+            x, y, m, j = _start_and_corner(places[n], vectors[nearest[n]], rim)
+            k, i = i64(np.floor(x)), i64(np.floor(y))
+            if _outside(i, k, 2, height, width) or _outside(j, m, side, height, width):
+                continue
+            low_i, high_i, low_k, high_k = min(low_i, i), max(high_i, i), min(low_k, k), max(high_k, k)
+            low_j, high_j, low_m, high_m = min(low_j, j), max(high_j, j), min(low_m, m), max(high_m, m)
+        if high_i < 0:
+            maps[r] = 0
+            continue
+        a, b = f32(along[r, 0]), f32(along[r, 1])
+        near = _bent(planes, low_i, high_i + 2, low_k, high_k + 2, 0, a, b)
+        far = _bent(planes, low_j, high_j + side, low_m, high_m + side, wide - side, a, b)
+        row, flat = far.shape[1], far.reshape(-1)
+        products[:] = 0
+        taken, square = 0, f32(0)
+        for n in range(first[r], first[r + 1]):
+            x, y, m, j = _start_and_corner(places[n], vectors[nearest[n]], rim)
+            k, i = i64(np.floor(x)), i64(np.floor(y))
+            if _outside(i, k, 2, height, width) or _outside(j, m, side, height, width):
+                continue
+            v, u = y - f32(i), x - f32(k)
+            above, below, k = near[i - low_i], near[i + 1 - low_i], k - low_k
+            value = (f32(1) - v) * ((f32(1) - u) * above[k] + u * above[k + 1])
+            value += v * ((f32(1) - u) * below[k] + u * below[k + 1])
+            counts[r] += 1
+            square += value * value
+            values[0, taken] = value
+            at[taken] = (j - low_j) * row + m - low_m
+            taken += 1
+            if taken == 8:
+                _add_eight(flat, 0, row, at, values, side, products)
+                taken = 0
+        if taken > 0:
+            values[:, taken:] = 0
+            at[taken:] = at[0]
+            _add_eight(flat, 0, row, at, values, side, products)
+        squares[r] = square
+        _turn(products[0], f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
+
+
+@njit(**_FAST)
+def _turn(products, factor, along, across, rim, reach, out):
+    """Fill in products by how far the end is shifted along the path, and across it."""
+    for i in range(2 * reach + 1):
+        for j in range(2 * reach + 1):
+            if (i - reach) ** 2 + (j - reach) ** 2 > (rim - 1) ** 2:
+                out[i, j] = 0
+                continue
+            x = f32((i - reach) * along[0] + (j - reach) * across[0] + rim)
+            y = f32((i - reach) * along[1] + (j - reach) * across[1] + rim)
+            k, m = i64(x), i64(y)
+            u, v = x - f32(k), y - f32(m)
+            value = (f32(1) - v) * ((f32(1) - u) * products[m, k] + u * products[m, k + 1])
+            value += v * ((f32(1) - u) * products[m + 1, k] + u * products[m + 1, k + 1])
+            out[i, j] = min(max(value * factor, f32(-1.5)), f32(1.5))
+
+
+@njit(**_FAST)
+def _start_and_corner(place, vector, reach):
+    """Return x and y of a path's start, px, and those of the square about its end, a pixel."""
+    m, j = np.rint(place[0] + vector[0] / 2), np.rint(place[1] + vector[1] / 2)
+    return m - vector[0], j - vector[1], i64(m) - reach, i64(j) - reach
+
+
+@njit(**_FAST)
+def _outside(i, k, side, height, width):
+    return i < 0 or k < 0 or i + side > height or k + side > width
+
+
+@njit(**_FAST)
+def _bent(planes, top, bottom, left, right, more, a, b):
+    """Return second derivatives in the direction (a, b), and `more` columns of zeros beside them."""
+    out = np.zeros((bottom - top, right - left + more), np.float32)
+    aa, ab, bb = a * a, f32(2) * a * b, b * b
+    for i in range(top, bottom):
+        xx, xy, yy = planes[0, i, left:right], planes[1, i, left:right], planes[2, i, left:right]
+        line = out[i - top]
+        for k in range(right - left):
+            line[k] = aa * xx[k] + ab * xy[k] + bb * yy[k]
+    return out
+
+
+@njit(**_FAST)
 def _add_eight(flat, plane, row, at, values, side, products):
-    """Add eight squares of ends times the values at their starts: the inner loop of `correlate`."""
+    """Add eight squares of ends times the values at their starts: the inner loop of both of them."""
     wide = products.shape[2]
-    for d in range(5):
+    for d in range(len(products)):
         v0, v1, v2, v3 = values[d, 0], values[d, 1], values[d, 2], values[d, 3]
         v4, v5, v6, v7 = values[d, 4], values[d, 5], values[d, 6], values[d, 7]
         for j in range(side):
@@ -130,16 +234,15 @@ def _usual(lag, smoothing, expected):
 
 
 @njit(**_FAST)
-def depth(dips, energy, vectors, basis, theta, spread, cubic):
+def depth(dips, energy, vectors, basis, theta, spread):
     """Return the sum of all regions' dips where a model says the paths end, over its spread: z, at most 0.
 
     dips, energy (regions, side, side) by the shift of the end, px; vectors (regions, 2), px; basis (regions,
-    2, k) and theta (k,) or its first terms: the shifts; spread: every 1 / 4 px of length; cubic: between the
-    shifts, or the nearest.
+    2, k) and theta (k,) or its first terms: the shifts, of which the nearest count; spread: every 1 / 4 px of
+    length.
     """
     regions, side = dips.shape[:2]
     reach = (side - 1) // 2
-    weights_x, weights_y = np.empty(4), np.empty(4)
     total, whole, length = 0.0, 1e-9, 0.0
     for r in range(regions):
         dx, dy = 0.0, 0.0
@@ -153,87 +256,24 @@ def depth(dips, energy, vectors, basis, theta, spread, cubic):
         length += e * np.sqrt((vectors[r, 0] + dx) ** 2 + (vectors[r, 1] + dy) ** 2)
         if x < 1 or y < 1 or i > side - 3 or j > side - 3:
             continue
-        if not cubic:
-            total += dips[r, i64(y + 0.5), i64(x + 0.5)]
-            continue
-        _cubic(x - i, weights_x)
-        _cubic(y - j, weights_y)
-        for b in range(4):
-            row = 0.0
-            for a in range(4):
-                row += weights_x[a] * dips[r, j - 1 + b, i - 1 + a]
-            total += weights_y[b] * row
+        total += dips[r, i64(y + 0.5), i64(x + 0.5)]
     return min(total / whole / spread[min(i64(4 * length / whole), len(spread) - 1)], 0.0)
 
 
 @njit(**_FAST)
-def _cubic(t, weights):
-    """Fill in the weights of four neighbours at t between the inner two (Catmull-Rom)."""
-    weights[0] = ((-0.5 * t + 1.0) * t - 0.5) * t
-    weights[1] = (1.5 * t - 2.5) * t * t + 1.0
-    weights[2] = ((-1.5 * t + 2.0) * t + 0.5) * t
-    weights[3] = (0.5 * t - 0.5) * t * t
+def costs(dips, energy, vectors, basis, spread, prior, trust, thetas, out):
+    """Fill out (m,) with minus the logarithm of prior times likelihood of thetas (m, 4).
 
-
-@njit(**_FAST)
-def unlikely(theta, gyro, spread, px):
-    """Return minus the logarithm of the prior of all terms; spread: `model.GYRO`, px, or `model.FREE`.
-
-    A turn has long tails where a gyro told the field (Student's t of three degrees), as translation has;
-    without, all but the turn has.
+    prior (4,): the terms' standard deviations. A turn has long tails (Student's t of three degrees), as
+    translation has. For the others see `depth`.
     """
-    turn = np.sqrt(theta[1] ** 2 + theta[2] ** 2)
-    lens = (0.03 if gyro else 0.13) * turn + 0.5 * px
-    total = 0.5 * (theta[8] ** 2 + theta[9] ** 2) / lens**2
-    if gyro:
-        total += 2 * np.log1p(((theta[1] / spread[1]) ** 2 + (theta[2] / spread[2]) ** 2) / 4)
-        total += 0.5 * (theta[0] / spread[0]) ** 2
-        for k in range(3, 8):
-            total += 0.5 * (theta[k] / spread[k]) ** 2
-        return total
-    length = max(np.sqrt(turn * turn + (0.35 * theta[3]) ** 2), 8 * px)
-    for k in range(3, 8):
-        total += 2 * np.log1p((theta[k] / (spread[k - 3] * length + 0.2 * px)) ** 2 / 4)
-    return total
-
-
-@njit(**_FAST)
-def costs(dips, energy, vectors, basis, spread, gyro, prior, px, trust, start, thetas, cubic, out):
-    """Fill out (m,) with minus the logarithm of prior times likelihood of start plus thetas (m, k).
-
-    The dips are those of paths that `start` made: only thetas, of all terms or the first, shift them.
-    """
-    theta = start.copy()
-    terms = thetas.shape[1]
     for m in range(len(thetas)):
-        z = depth(dips, energy, vectors, basis, thetas[m], spread, cubic)
-        theta[:terms] = start[:terms] + thetas[m]
-        out[m] = unlikely(theta, gyro, prior, px) - trust * z * z / 2
-
-
-@njit(**_FAST)
-def descend(dips, energy, vectors, basis, spread, gyro, prior, px, trust, start, theta, steps, rounds):
-    """Take the best step along one term, round after round; halve the steps where none is better."""
-    terms = len(theta)
-    tried, out = np.empty((2 * terms + 1, terms)), np.empty(2 * terms + 1)
-    steps = steps.copy()
-    for _ in range(rounds):
-        tried[:] = theta
-        ways = 1
-        for k in range(terms):
-            if steps[k] > 0:
-                tried[ways, k] += steps[k]
-                tried[ways + 1, k] -= steps[k]
-                ways += 2
-        costs(
-            dips, energy, vectors, basis, spread, gyro, prior, px, trust, start, tried[:ways], True,
-            out[:ways],
-        )  # fmt: skip
-        best = np.argmin(out[:ways])
-        if best == 0:
-            steps /= 2
-        theta = tried[best].copy()
-    return theta
+        theta = thetas[m]
+        z = depth(dips, energy, vectors, basis, theta, spread)
+        turn = (theta[1] / prior[1]) ** 2 + (theta[2] / prior[2]) ** 2
+        unlikely = 2 * np.log1p(turn / 4)
+        unlikely += 0.5 * ((theta[0] / prior[0]) ** 2 + (theta[3] / prior[3]) ** 2)
+        out[m] = unlikely - trust * z * z / 2
 
 
 @njit(**_FAST)
@@ -465,38 +505,3 @@ def judge(maps, vectors, radius, spread, cost):
         quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
         z = min(total / weight / spread[quarters] * np.sqrt(inside / regions), f32(0))
         cost[m] = 0.5 * min(max(np.log(streaks / across), -2.0), 1.0) - z * z / 4
-
-
-@njit(**_FAST)
-def turned_maps(products, squares, vectors, along, across, reach, fixed, maps):
-    """Fill in correlations by how far the end is shifted along the path, and across it.
-
-    products (cells, 5, side, ...) and squares (cells, 5): of `correlate`, as coefficients of a^4, a^3 b, ...,
-    b^4 of the direction (a, b) that derivatives are taken in: from the start to the shifted end, or, if it is
-    `fixed`, that of the path; vectors (cells, 2): px; along, across (cells, 2): unit vectors; maps (cells,
-    2 reach + 1, 2 reach + 1); 0 where the products end. Between the shifts of the products bilinear.
-    """
-    rim = (products.shape[2] - 1) // 2
-    mixed = np.empty(5)
-    for r in range(len(vectors)):
-        for i in range(2 * reach + 1):
-            for j in range(2 * reach + 1):
-                if (i - reach) ** 2 + (j - reach) ** 2 > (rim - 1) ** 2:
-                    maps[r, i, j] = 0.0
-                    continue
-                x = (i - reach) * along[r, 0] + (j - reach) * across[r, 0]
-                y = (i - reach) * along[r, 1] + (j - reach) * across[r, 1]
-                ex, ey = vectors[r, 0], vectors[r, 1]
-                if not fixed:
-                    ex, ey = ex + x, ey + y
-                length = max(np.sqrt(ex * ex + ey * ey), 1e-3)
-                a, b = ex / length, ey / length
-                k, m = i64(np.floor(x)), i64(np.floor(y))
-                u, v = x - k, y - m
-                k, m = k + rim, m + rim
-                for c in range(5):
-                    p = products[r, c]
-                    mixed[c] = (1 - v) * ((1 - u) * p[m, k] + u * p[m, k + 1])
-                    mixed[c] += v * ((1 - u) * p[m + 1, k] + u * p[m + 1, k + 1])
-                e = max(_quartic(squares[r], a, b), 1e-4)
-                maps[r, i, j] = min(max(_quartic(mixed, a, b) / e, -1.5), 1.5)

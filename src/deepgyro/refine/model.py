@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Shaped
@@ -22,11 +23,11 @@ LENS = 0.4
 """Half the diagonal over the focal length, squared, of a usual camera: a turn shifts the corners so much
 more than the centre."""
 
-GYRO = np.array([0.2, 4.0, 4.0, 2.0, 2.0, 2.0, 0.5, 0.5])
+GYRO = np.array([0.2, 4.0, 4.0, 2.0])
 """Standard deviations of the first terms where a gyro told the field: what sensors, clocks and hands do.
 The first has no unit, the others px at a picture 480 px wide."""
 
-FREE = np.array([0.5, 0.045, 0.035, 0.035, 0.03])
+FREE = np.array([0.5, 0.045, 0.035])
 """Of the terms from the roll on where nothing is told, over the length of the blur: photos of `synth` have
 these medians, and long tails."""
 
@@ -82,18 +83,6 @@ class Model:
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
         return np.concatenate([told_at(self.told, places)[:, :, None], added_terms(x, y, self.lens)], -1)
 
-    @property
-    def prior(self) -> tuple[bool, Float64[ndarray, " n"], float]:
-        """Whether a gyro told the field, the spread of the terms then, and `px`: of `kernels.unlikely`."""
-        spread = GYRO * np.r_[1.0, np.full(7, self.px)] if self.gyro else FREE
-        return self.gyro, spread, self.px
-
-    def cost(self, theta: Float64[ndarray, " k"]) -> float:
-        """Return minus the logarithm of the prior."""
-        from .kernels import unlikely
-
-        return float(unlikely(theta, *self.prior))
-
 
 def mean_length(vectors: Float[ndarray, "*n 2"]) -> float:
     """Return the mean length of vectors."""
@@ -126,7 +115,16 @@ def added_terms(
 
 def _lens_of(told: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
     """Return the lens that told vectors show, if a turn is in them that is long enough."""
-    rows, columns = told.shape[:2]
+    fitted = _fit(*told.shape[:2], height, width) @ told.reshape(-1)
+    turn, grows = fitted[:2], fitted[-2:]
+    if np.hypot(*turn) < 4 * max(height, width) / 480:
+        return LENS
+    return float(np.clip(turn @ grows / (turn @ turn), 0, 1.5))
+
+
+@lru_cache(8)
+def _fit(rows: int, columns: int, height: int, width: int) -> Float64[ndarray, "terms n"]:
+    """Return what makes the terms of vectors that share a picture evenly, fitted by least squares."""
     half = np.hypot(height, width) / 2
     y, x = np.meshgrid(
         ((np.arange(rows) + 0.5) / rows - 0.5) * (height / half),
@@ -135,11 +133,7 @@ def _lens_of(told: Float32[ndarray, "rows columns 2"], height: int, width: int) 
     )
     # Roll, the change of y down and the change across look alike but for three of them.
     terms = np.delete(added_terms(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
-    fitted = np.linalg.lstsq(terms.reshape(-1, terms.shape[-1]), told.reshape(-1).astype(np.float64))[0]
-    turn, grows = fitted[:2], fitted[-2:]
-    if np.hypot(*turn) < 4 * max(height, width) / 480:
-        return LENS
-    return float(np.clip(turn @ grows / (turn @ turn), 0, 1.5))
+    return np.linalg.pinv(terms.reshape(-1, terms.shape[-1]))
 
 
 def added_vectors(

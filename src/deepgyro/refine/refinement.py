@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -11,30 +13,26 @@ from numpy import ndarray
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels
 from .corrector import Corrected, corrected
-from .fit import about_told, blurred_along, of_any
-from .model import CorrectedField, Model, distance, mean_length
+from .fit import about_told, of_any
+from .model import TERMS, CorrectedField, Model, distance, mean_length
 from .statistic import Pyramid
 
 SURE = 0.7
 """Confidence from which on the picture's word is taken."""
 SURER = 0.85
 """Confidence from which on it is taken against a gyro."""
-SHORTEST = 6.0
+SHORTEST = 4.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
 TELLING = 8.0
-"""Paths longer than this leave less detail along them than a sharp picture has, px."""
+"""Paths longer than this leave less detail along them than a sharp picture has: a picture that does not
+confirm them speaks against them, px."""
 SMALLEST = 64
 """A picture with a shorter side has too little in it, px."""
-APART = 4.0
-"""Candidates nearer than this are one, px."""
 
-# Logistic regression on training pairs (docs/experiments.md): that the blur vectors are right to 12 % or
-# 1.5 px, from the corrector's odds and, where nothing is told, from the root of the lead over the next.
-_WEIGHTS = np.array([-2.64, 0.85])
-_WEIGHTS_UNTOLD = np.array([-6.84, 1.01, 0.44])
-_BLURRED = np.array([0.87, 0.36, 0.4])
-"""Logistic regression as well: that the picture is blurred, from the corrector's odds and `blurred_along`;
-the threshold is such that of sharp and blurred pictures as many are mistaken."""
+# Logistic regressions on training photos that the corrector has not seen (docs/experiments.md): that the blur
+# vectors are right to 12 % or 1.5 px, from its odds, where they were told and where they were not.
+_WEIGHTS = np.array([-1.9, 0.64])
+_WEIGHTS_UNTOLD = np.array([-3.9, 0.76])
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +51,8 @@ class Refined:
     """What was found, in words; empty if nothing is worth saying."""
     regions: Float32[ndarray, "rows columns"] | None = None
     """Probability of each of 9 x 16 parts of the picture (16 x 9 of a higher one), row by row, that the field
-    is right there, as far as the corrector sees it there: low where a part has nothing to show. None where
-    nothing was looked at."""
+    is right there, as far as the corrector sees it there: low where a part has nothing to show, and where it
+    moves by itself. None where nothing was looked at."""
     covariance: Float64[ndarray, "k k"] | None = None
     """Of `CorrectedField.theta` if the field is right; None where the field is not corrected."""
     replaced: bool = False
@@ -93,43 +91,30 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     if model.length < SHORTEST or min(height, width) < SMALLEST:
         return Refined(field, 0.0, 0.0, "")
     pyramid = Pyramid(image)
-    best = _about(pyramid, model)
-    vectors, confidence = model.vectors(best.theta), _confidence(best)
+    best = _likeliest(pyramid, model, chain([np.zeros(TERMS)], about_told(pyramid, model)))
+    vectors, confidence = model.vectors(best.theta), _confidence(model, best)
     if confidence >= SURE:
         moved = distance(vectors, model.told)
         return Refined(
             CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model),
             best.cells, best.covariance,
         )  # fmt: skip
+    if model.length < TELLING:
+        return Refined(field, confidence, 0.0, "", best.cells)
     found = _found(pyramid, Model.unknown(height, width))
     if found.confidence >= SURER:
         return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
-    odds = _BLURRED @ [1.0, best.odds, blurred_along(pyramid, vectors)]
-    if model.length > TELLING and odds < 0:
+    if best.sharp > 0 or best.odds < 0:
         return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
     return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
-
-
-def _about(pyramid: Pyramid, model: Model) -> Corrected:
-    """Return the likeliest field about the told one; others than the first are tried where that is unsure."""
-    tried = []
-    for theta in about_told(pyramid, model):
-        tried.append(corrected(pyramid, model, theta))
-        if _confidence(tried[-1]) >= SURE:
-            return tried[-1]
-    return max(tried, key=lambda fit: fit.odds)
 
 
 def _found(pyramid: Pyramid, model: Model) -> Refined:
     """Find the field that is in the picture."""
     if min(model.height, model.width) < SMALLEST:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
-    found = of_any(pyramid, model)
-    first = model.vectors(found[0].theta)
-    others = [c.cost for c in found[1:] if distance(model.vectors(c.theta), first) > APART]
-    lead = np.clip(min(others, default=0.0) - found[0].cost, 0, 10) ** 0.5
-    best = corrected(pyramid, model, found[0].theta)
-    confidence = _probability(float(_WEIGHTS_UNTOLD @ [1.0, best.odds, lead]))
+    best = _likeliest(pyramid, model, of_any(pyramid, model))
+    confidence = _confidence(model, best)
     nothing = np.broadcast_to(np.float32(0), (model.height, model.width, 2, 2))
     length = mean_length(model.vectors(best.theta))
     words = f"{length:.1f} px of blur, found in the picture"
@@ -137,9 +122,19 @@ def _found(pyramid: Pyramid, model: Model) -> Refined:
     return Refined(CorrectedField(nothing, best.theta), confidence, length, note, best.cells, best.covariance)
 
 
-def _confidence(best: Corrected) -> float:
-    """Return the probability that a field about a told one is right."""
-    return _probability(float(_WEIGHTS @ [1.0, best.odds]))
+def _likeliest(pyramid: Pyramid, model: Model, candidates: Iterable[Float64[ndarray, " k"]]) -> Corrected:
+    """Correct one candidate after the other until one is sure; return the likeliest."""
+    tried = []
+    for theta in candidates:
+        tried.append(corrected(pyramid, model, theta))
+        if _confidence(model, tried[-1]) >= SURE:
+            break
+    return max(tried, key=lambda fit: fit.odds)
+
+
+def _confidence(model: Model, fit: Corrected) -> float:
+    """Return the probability that a field is right."""
+    return _probability(float((_WEIGHTS if model.gyro else _WEIGHTS_UNTOLD) @ [1.0, fit.odds]))
 
 
 def _probability(odds: float) -> float:

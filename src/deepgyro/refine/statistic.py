@@ -57,9 +57,7 @@ EXPECTED = np.interp(np.arange(0.5, 7 * 32) / 32, _LAGS, _EXPECTED)
 LENGTHS = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
 SPREAD = {  # at LENGTHS, by the level (1: and above) and the smoothing
     (0, 1.2): np.array([0.15, 0.12, 0.09, 0.065, 0.06, 0.045, 0.03, 0.026, 0.022]),
-    (0, 1.8): np.array([0.2, 0.17, 0.14, 0.12, 0.1, 0.065, 0.042, 0.037, 0.034]),
     (1, 1.2): np.array([0.15, 0.12, 0.09, 0.07, 0.058, 0.055, 0.052, 0.052, 0.052]),
-    (1, 1.8): np.array([0.2, 0.17, 0.14, 0.12, 0.1, 0.08, 0.07, 0.065, 0.065]),
 }
 _AREA = {0: 90_000, 1: 22_000}
 """Of the places it was measured at, px of the level."""
@@ -76,37 +74,14 @@ class Dips:
     """From the start to the end of the mean path, px of the level."""
     places: Float64[ndarray, "regions 2"]
     """x and y of the regions' centres, as shares of the picture's width and height."""
-    squares: Float32[ndarray, "regions 5"]
-    """What the energy in any direction is made of."""
-    points: int
-    """Places that took part."""
     spread: float
     """How much wider than those of the reference the correlations of so small a picture spread by chance."""
     scale: Scale
-
-    def z(self, basis: Float64[ndarray, "regions 2 k"], theta: Float64[ndarray, " k"]) -> float:
-        """Return how deep the dip is for ends shifted by basis times theta (px), in standard deviations.
-
-        At most 0.
-        """
-        from .kernels import depth
-
-        unit = basis / self.scale.pixel
-        return float(depth(self.dips, self.energy, self.vectors, unit, theta, self.usual, True))
 
     @cached_property
     def usual(self) -> Float64[ndarray, " n"]:
         """`usual_spread`, of so small a picture."""
         return self.spread * usual_spread(self.scale)
-
-    def energy_along(self, vectors: Float[ndarray, "regions 2"]) -> float:
-        """Return the mean energy of the second derivative along vectors."""
-        return float(max((self.squares * powers(vectors)).sum() / max(self.points, 1), 1e-9))
-
-    def streaks(self, vectors: Float[ndarray, "regions 2"]) -> float:
-        """Return the logarithm of the energy along vectors over that across: low where streaks run along."""
-        across = vectors[:, ::-1] * np.array([-1.0, 1.0])
-        return float(np.log(self.energy_along(vectors) / self.energy_along(across)))
 
 
 def halvings(height: int, width: int) -> int:
@@ -129,8 +104,6 @@ class Pyramid:
         self._levels: list[ndarray] = []
         self._planes: dict[Scale, ndarray] = {}
         self._bends: dict[Scale, ndarray] = {}
-        self.own: dict[Scale, tuple[ndarray, ndarray, ndarray]] = {}
-        """`correlations` of cells with themselves, where somebody has asked for them."""
 
     def planes(self, scale: Scale) -> Float32[ndarray, "3 h w"]:
         """Return xx, xy and yy of the smoothed gray picture, its contrast made equal everywhere."""
@@ -316,7 +289,7 @@ def _dips(
     dips, energy = np.empty((2, regions, side, side))
     depths(products, squares, vectors, axes, least, scale.smoothing, EXPECTED, cap, dips, energy)
     fewer = max(1.0, np.sqrt(_AREA[min(scale.level, 1)] / max(points * stride**2, 1)))
-    return Dips(dips, energy, vectors, places, squares, points, float(fewer), scale)
+    return Dips(dips, energy, vectors, places, float(fewer), scale)
 
 
 def capped(energy: Float[ndarray, " regions"]) -> Float64[ndarray, " regions"]:
