@@ -154,7 +154,7 @@ def test_the_network_that_corrects_fields_has_a_shipped_configuration():
     config = read_config(Path(__file__).parents[2] / "configs/field.yaml")
 
     assert config.corrector == CorrectorConfig(cache="cells")
-    assert (config.optimizer, config.precision) == ("adam", "32-true")
+    assert (config.optimizer, config.precision) == ("muon", "32-true")
 
 
 def test_a_baseline_is_told_by_its_part(file):

@@ -33,7 +33,7 @@ class CorrectorConfig:
     Of `TrainConfig`'s entries patch, loss, early, without and encoding do not matter to it.
     """
 
-    width: int = 96
+    width: int = 64
     """Channels of the blocks."""
     first: int = 128
     """Channels that a cell's maps and facts become before."""
