@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from deepgyro.refine.cells import COLUMNS, REACH, ROWS, SIDE, SMOOTHING, cells_of
-from deepgyro.refine.statistic import Pyramid, Scale
+from deepgyro.refine.cells import COLUMNS, REACH, ROWS, SIDE, cells_of
+from deepgyro.refine.statistic import Pyramid
 
 from .test_statistic import blurred, everywhere, photo  # noqa: F401
 
@@ -23,7 +23,7 @@ def at(plane, x, y):
 def test_maps_are_the_correlations_of_both_ends_of_every_path(photo):  # noqa: F811
     vectors = everywhere(8, 5)
     pyramid = Pyramid(photo)
-    planes = pyramid.planes(Scale(0, SMOOTHING))
+    planes = pyramid.planes(0)
 
     cells = cells_of(pyramid, vectors[::6, ::6])
 
@@ -34,7 +34,7 @@ def test_maps_are_the_correlations_of_both_ends_of_every_path(photo):  # noqa: F
     for y in range(1, 270, 2):
         for x in range(1, 480, 2):
             if top <= y < bottom and left <= x < right:
-                m, j = int(np.rint(x + 4.0)), int(np.rint(y + 2.5))
+                m, j = x + 4, y + 3
                 start = at(plane, m - 8.0, j - 5.0)
                 squares += start**2
                 products += start * plane[j - 7 : j + 8, m - 7 : m + 8]

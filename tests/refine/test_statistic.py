@@ -6,9 +6,9 @@ from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from deepgyro.refine.kernels import depth
 from deepgyro.refine.model import TERMS, Model
-from deepgyro.refine.statistic import Pyramid, Scale, region_dips
+from deepgyro.refine.statistic import Pyramid, region_dips
 
-FULL = Scale(0, 1.2)
+FULL = 0  # level
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def where_it_dips(image, told, reach=8):
     height, width = image.shape[:2]
     model = Model.of(paths_from_vectors(told), height, width)
     dips = region_dips(Pyramid(image), model.told, FULL, reach=reach)
-    terms = model.terms(dips.places) / FULL.pixel
+    terms = model.terms(dips.places) / 2**FULL
     shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
     thetas = np.zeros((len(shifts), TERMS))
     thetas[:, 1:3] = shifts

@@ -139,6 +139,16 @@ def zeros(typing):
 
 
 @intrinsic
+def broadcast(typing, scalar):
+    """Return lanes that all hold the scalar."""
+
+    def code(context, builder, signature, args):
+        return _spread(builder, args[0]).value
+
+    return lanes_type(types.float32), code
+
+
+@intrinsic
 def load(typing, array, p):
     """Return ``array[p : p + LANES]``."""
 

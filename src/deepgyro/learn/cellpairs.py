@@ -28,7 +28,7 @@ from ..synthesis.shards import read_places
 from .corrector import SEEN
 from .dataset import Sample, ShardPairs, epoch_order, in_cores, patch_rng
 
-VERSION = 2
+VERSION = 3
 """Of rows: it grows with whatever changes them, here or in `refine.cells`; those of another are not used."""
 OFF, WRONG, SHARP = range(3)
 """Kinds: the told field is off by a smooth error; it is another's; the picture is sharp, whatever is told."""
@@ -210,7 +210,7 @@ def row_of(
         See `CellPairs`.
     """
     row = np.zeros((), ROW)
-    row["seen"], row["vectors"] = cells.seen, cells.lain
+    row["seen"], row["vectors"] = np.moveaxis(cells.seen, -1, 0), cells.lain
     for name, shifts in (("wanted", missing), ("own", own)):
         ends = told_at(shifts, cells.places) / 2.0**cells.level
         row[name] = np.stack([(cells.along * ends).sum(1), (cells.across * ends).sum(1)], -1)

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ..threads import for_bands
 from .model import mean_length
-from .statistic import SIZE, Pyramid, Scale, level_for, places_in
+from .statistic import SIZE, Pyramid, level_for, places_in
 
 ROWS, COLUMNS = 9, 16
 """Cells of a picture that is wider than high; of a higher one the other way round."""
@@ -23,7 +23,6 @@ LOOKS = ((0, 2, False), (1, 2, False), (2, 1, False), (1, 2, True))
 px; whether they are about the path's start, which is what the picture has of itself, or about its end."""
 MAPS = len(LOOKS)
 FACTS = 8
-SMOOTHING = 1.2
 POINTS = 240.0
 """Places of a cell in pictures that the corrector was trained on, which were 480 x 270 px."""
 BAND = 12
@@ -64,10 +63,10 @@ class Cells:
         return self.vectors[:, ::-1] if self.lying else self.vectors
 
     @property
-    def seen(self) -> Float32[ndarray, "channels rows columns"]:
+    def seen(self) -> Float32[ndarray, "rows columns channels"]:
         """Maps and facts, as the corrector takes them."""
-        channels = np.concatenate([self.maps.reshape(len(self.maps), -1), self.facts], 1).T
-        return np.ascontiguousarray(channels).reshape(-1, ROWS, COLUMNS)
+        channels = np.concatenate([self.maps.reshape(len(self.maps), -1), self.facts], 1)
+        return channels.reshape(ROWS, COLUMNS, -1)
 
     @cached_property
     def facts(self) -> Float32[ndarray, "cells facts"]:
@@ -97,7 +96,8 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
     from .kernels import map_ends
 
     level = level_for(mean_length(vectors), *pyramid.size)
-    height, width = pyramid.planes(Scale(level, SMOOTHING)).shape[1:]
+    pyramid.prepare(sorted({level + k for k, *_ in LOOKS}))
+    height, width = pyramid.planes(level).shape[1:]
     lying = height > width
     grid = (COLUMNS, ROWS) if lying else (ROWS, COLUMNS)
     apart = max(1, round(max(height, width) / SIZE))
@@ -105,25 +105,24 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
     along = paths / np.maximum(np.linalg.norm(paths, axis=1, keepdims=True), 1e-3)
     across = along[:, ::-1] * np.array([-1.0, 1.0])
     cells = ROWS * COLUMNS
-    maps = np.empty((MAPS, cells, SIDE, SIDE), np.float32)
+    maps = np.empty((cells, MAPS, SIDE, SIDE), np.float32)
     squares, counts = np.zeros((MAPS, cells), np.float32), np.zeros((MAPS, cells), np.int64)
     looks = []
     for k, step, own in LOOKS:
-        scale = Scale(level + k, SMOOTHING)
-        planes = pyramid.planes(scale)
+        planes = pyramid.planes(level + k)
         places, first, nearest = _places(*planes.shape[1:], apart * step, grid, *vectors.shape[:2])
-        ends = vectors.reshape(-1, 2) * np.float32((not own) / scale.pixel)
+        ends = vectors.reshape(-1, 2) * np.float32((not own) / 2 ** (level + k))
         looks.append((planes, places, nearest, ends, first, along, across, _RIM, REACH))
 
     def band(top: int, bottom: int) -> None:
         look, cell = divmod(top, cells)
-        results = squares[look], counts[look], maps[look]
+        results = squares[look], counts[look], maps[:, look]
         map_ends(*looks[look], cell, cell + bottom - top, *results)
 
     for_bands(MAPS * cells, BAND, band)
     y, x = ((k.ravel() + 0.5) / count for k, count in zip(np.indices(grid), grid, strict=True))
     found = Cells(
-        maps.swapaxes(0, 1), paths, along, across, np.stack([x, y], -1),
+        maps, paths, along, across, np.stack([x, y], -1),
         squares[0] / np.maximum(counts[0], 1), counts[0], level, pyramid.noise, lying,
     )  # fmt: skip
     return _on_its_side(found) if lying else found

@@ -125,11 +125,11 @@ class Corrector:
             If it is no ONNX file.
         """
         model, _ = read_model(path)
-        self._compiled: Any = compiled(model, "fp32", min(core_count(), 2))
+        self._compiled: Any = compiled(_channels_last(model), "fp32", min(core_count(), 2))
 
     def __call__(self, cells: Cells) -> Moves:
         """Return what is off."""
-        results = self._compiled.create_infer_request().infer({"seen": cells.seen[None]})
+        results = self._compiled.create_infer_request().infer({"seen": cells.seen[None]}, share_inputs=True)
         moves, spread, weights = (results[name] for name in ("moves", "log_spread", "weights"))
         odds, sharp = (float(np.ravel(results[name])[0]) for name in ("odds", "sharp"))
         fewer = min(1.0, float(cells.counts.max()) / POINTS)  # smaller pictures tell less
@@ -137,6 +137,17 @@ class Corrector:
             moves.reshape(2, -1).T, np.exp(spread.reshape(2, -1).T) / np.sqrt(max(fewer, 1e-3)),
             fewer * weights.reshape(2, -1).T, odds, sharp,
         )  # fmt: skip
+
+
+def _channels_last(model: Any) -> Any:
+    """Return a model whose input has its channels last, as it lies in memory here and in OpenVINO's loops."""
+    from openvino import Layout
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_layout(Layout("NHWC"))
+    steps.input().model().set_layout(Layout("NCHW"))
+    return steps.build()
 
 
 @cache

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from .lags import region_lags
 from .model import GYRO, TERMS, Model, distance
-from .statistic import SHORT, Pyramid, Scale, halvings, level_for, region_dips
+from .statistic import SHORT, Pyramid, halvings, level_for, region_dips
 
 TRUST = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
@@ -30,12 +30,12 @@ def about_told(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"
     """
     from .kernels import costs
 
-    scale, reach = _coarse(model.length, pyramid)
-    dips = region_dips(pyramid, model.told, scale, reach=reach)
-    shift = np.arange(2.0 - reach, reach - 1) * scale.pixel
+    level, reach = _coarse(model.length, pyramid)
+    dips = region_dips(pyramid, model.told, level, reach=reach)
+    shift = np.arange(2.0 - reach, reach - 1) * 2**level
     axes = np.meshgrid([-0.2, 0.0, 0.2], shift, shift, np.array([-3, 0, 3]) * model.px, indexing="ij")
     thetas = np.stack(axes, -1).reshape(-1, 4)
-    basis = model.terms(dips.places)[:, :, :4] / scale.pixel
+    basis = model.terms(dips.places)[:, :, :4] / 2**level
     prior = GYRO * np.r_[1.0, np.full(3, model.px)]
     cost = np.empty(len(thetas))
     costs(dips.dips, dips.energy, dips.vectors, basis, dips.usual, prior, TRUST, thetas, cost)
@@ -43,7 +43,7 @@ def about_told(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"
     for _ in range(CANDIDATES):
         best = int(cost.argmin())
         yield np.concatenate([thetas[best], np.zeros(TERMS - 4)])
-        cost[np.linalg.norm(middle - middle[best], axis=-1) < 3 * scale.pixel] = np.inf
+        cost[np.linalg.norm(middle - middle[best], axis=-1) < 3 * 2**level] = np.inf
 
 
 def of_any(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"]]:
@@ -57,7 +57,7 @@ def of_any(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"]]:
         level = halvings(model.height, model.width) + more
         if level < 0:
             continue
-        for seed in region_lags(pyramid, Scale(level, 1.2), radius=radius).likeliest(count, apart=APART):
+        for seed in region_lags(pyramid, level, radius=radius).likeliest(count, apart=APART):
             theta = np.zeros(TERMS)
             theta[1:6] = seed
             vectors = model.vectors(theta)
@@ -66,6 +66,6 @@ def of_any(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"]]:
                 yield theta
 
 
-def _coarse(length: float, pyramid: Pyramid) -> tuple[Scale, int]:
-    """Return the scale that paths of a length, px, are searched at, and how far to look there, px of it."""
-    return (Scale(0, 1.2), 14) if length < SHORT else (Scale(level_for(length, *pyramid.size) + 1, 1.2), 18)
+def _coarse(length: float, pyramid: Pyramid) -> tuple[int, int]:
+    """Return the level that paths of a length, px, are searched at, and how far to look there, px of it."""
+    return (0, 14) if length < SHORT else (level_for(length, *pyramid.size) + 1, 18)

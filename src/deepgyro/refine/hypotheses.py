@@ -11,7 +11,7 @@ from numpy import ndarray
 from ..light import Pixels
 from .fit import SEEDS
 from .lags import region_lags
-from .statistic import Pyramid, Scale, halvings, usual_spread
+from .statistic import Pyramid, halvings, usual_spread
 
 
 def field_costs(
@@ -41,14 +41,13 @@ def field_costs(
         level = halvings(*pyramid.size) + more
         if level < 0:
             continue
-        scale = Scale(level, 1.2)
-        now = left & (longest <= radius * scale.pixel)
+        now = left & (longest <= radius * 2**level)
         if now.any():
             found = np.empty(int(now.sum()))
             judge(
-                region_lags(pyramid, scale, radius=radius).maps,
-                (vectors[now] / scale.pixel).astype(np.float32),
-                radius, usual_spread(scale), found,
+                region_lags(pyramid, level, radius=radius).maps,
+                (vectors[now] / 2**level).astype(np.float32),
+                radius, usual_spread(level), found,
             )  # fmt: skip
             costs[now] = found
         left &= ~now

@@ -3,11 +3,13 @@
 import numpy as np
 from numba import njit
 
+from ..blur.lanes import LANES, broadcast, gather, load, store
+
 f32, i64 = np.float32, np.int64
 _FAST = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": True}
 
 
-MARGIN = 8
+MARGIN = LANES
 """Columns beside the right of planes that may be read, px."""
 
 
@@ -71,17 +73,27 @@ def map_ends(
     wide = -(-side // MARGIN) * MARGIN
     products = np.empty((1, side, wide), np.float32)
     at, values = np.empty(8, np.int64), np.zeros((1, 8), np.float32)
+    most = 0
+    for r in range(top, bottom):
+        most = max(most, first[r + 1] - first[r])
+    starts, corners = np.empty((2, most), np.float32), np.empty((2, most), np.int64)
     for r in range(top, bottom):
         low_i, low_k, low_j, low_m = i64(height), i64(width), i64(height), i64(width)
         high_i, high_k, high_j, high_m = i64(-1), i64(-1), i64(-1), i64(-1)
+        count = 0
         for n in range(first[r], first[r + 1]):
-            x, y, m, j = _start_and_corner(places[n], vectors[nearest[n]], rim)
-            k, i = i64(np.floor(x)), i64(np.floor(y))
+            vector = vectors[nearest[n]]
+            m, j = _whole(places[n, 0] + f32(0.5) * vector[0]), _whole(places[n, 1] + f32(0.5) * vector[1])
+            x, y = f32(m) - vector[0], f32(j) - vector[1]
+            k, i = _below(x), _below(y)
+            m, j = m - rim, j - rim
             if _outside(i, k, 2, height, width) or _outside(j, m, side, height, width):
                 continue
+            starts[0, count], starts[1, count], corners[0, count], corners[1, count] = x, y, m, j
+            count += 1
             low_i, high_i, low_k, high_k = min(low_i, i), max(high_i, i), min(low_k, k), max(high_k, k)
             low_j, high_j, low_m, high_m = min(low_j, j), max(high_j, j), min(low_m, m), max(high_m, m)
-        if high_i < 0:
+        if count == 0:
             maps[r] = 0
             continue
         a, b = f32(along[r, 0]), f32(along[r, 1])
@@ -89,29 +101,24 @@ def map_ends(
         far = _bent(planes, low_j, high_j + side, low_m, high_m + side, wide - side, a, b)
         row, flat = far.shape[1], far.reshape(-1)
         products[:] = 0
-        taken, square = 0, f32(0)
-        for n in range(first[r], first[r + 1]):
-            x, y, m, j = _start_and_corner(places[n], vectors[nearest[n]], rim)
-            k, i = i64(np.floor(x)), i64(np.floor(y))
-            if _outside(i, k, 2, height, width) or _outside(j, m, side, height, width):
-                continue
+        square = f32(0)
+        for n in range(count):
+            x, y = starts[0, n], starts[1, n]
+            k, i = _below(x), _below(y)
             v, u = y - f32(i), x - f32(k)
             above, below, k = near[i - low_i], near[i + 1 - low_i], k - low_k
             value = (f32(1) - v) * ((f32(1) - u) * above[k] + u * above[k + 1])
             value += v * ((f32(1) - u) * below[k] + u * below[k + 1])
-            counts[r] += 1
             square += value * value
-            values[0, taken] = value
-            at[taken] = (j - low_j) * row + m - low_m
-            taken += 1
-            if taken == 8:
+            values[0, n & 7] = value
+            at[n & 7] = (corners[1, n] - low_j) * row + corners[0, n] - low_m
+            if n & 7 == 7:
                 _add_eight(flat, 0, row, at, values, side, products)
-                taken = 0
-        if taken > 0:
-            values[:, taken:] = 0
-            at[taken:] = at[0]
+        if count & 7:
+            values[:, count & 7 :] = 0
+            at[count & 7 :] = at[0]
             _add_eight(flat, 0, row, at, values, side, products)
-        squares[r] = square
+        squares[r], counts[r] = square, count
         _turn(products[0], f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
 
 
@@ -133,10 +140,16 @@ def _turn(products, factor, along, across, rim, reach, out):
 
 
 @njit(**_FAST)
-def _start_and_corner(place, vector, reach):
-    """Return x and y of a path's start, px, and those of the square about its end, a pixel."""
-    m, j = np.rint(place[0] + vector[0] / 2), np.rint(place[1] + vector[1] / 2)
-    return m - vector[0], j - vector[1], i64(m) - reach, i64(j) - reach
+def _below(x):
+    """Return the greatest whole number up to x."""
+    whole = i64(x)
+    return whole - i64(f32(whole) > x)
+
+
+@njit(**_FAST)
+def _whole(x):
+    """Return the whole number that is nearest to x."""
+    return _below(x + f32(0.5))
 
 
 @njit(**_FAST)
@@ -160,25 +173,23 @@ def _bent(planes, top, bottom, left, right, more, a, b):
 @njit(**_FAST)
 def _add_eight(flat, plane, row, at, values, side, products):
     """Add eight squares of ends times the values at their starts: the inner loop of both of them."""
-    wide = products.shape[2]
+    sums, wide = products.reshape(-1), products.shape[2]
     for d in range(len(products)):
-        v0, v1, v2, v3 = values[d, 0], values[d, 1], values[d, 2], values[d, 3]
-        v4, v5, v6, v7 = values[d, 4], values[d, 5], values[d, 6], values[d, 7]
+        v0, v1 = broadcast(values[d, 0]), broadcast(values[d, 1])
+        v2, v3 = broadcast(values[d, 2]), broadcast(values[d, 3])
+        v4, v5 = broadcast(values[d, 4]), broadcast(values[d, 5])
+        v6, v7 = broadcast(values[d, 6]), broadcast(values[d, 7])
         for j in range(side):
-            first = d * plane + j * row
-            e0 = flat[first + at[0] : first + at[0] + wide]
-            e1 = flat[first + at[1] : first + at[1] + wide]
-            e2 = flat[first + at[2] : first + at[2] + wide]
-            e3 = flat[first + at[3] : first + at[3] + wide]
-            e4 = flat[first + at[4] : first + at[4] + wide]
-            e5 = flat[first + at[5] : first + at[5] + wide]
-            e6 = flat[first + at[6] : first + at[6] + wide]
-            e7 = flat[first + at[7] : first + at[7] + wide]
-            out = products[d, j]
-            for i in range(wide):
-                out[i] += ((v0 * e0[i] + v1 * e1[i]) + (v2 * e2[i] + v3 * e3[i])) + (
-                    (v4 * e4[i] + v5 * e5[i]) + (v6 * e6[i] + v7 * e7[i])
-                )
+            for i in range(0, wide, LANES):
+                here, end = (d * side + j) * wide + i, d * plane + j * row + i
+                total = gather(load(sums, here), flat, end + at[0], v0)
+                total = gather(total, flat, end + at[1], v1)
+                total = gather(total, flat, end + at[2], v2)
+                total = gather(total, flat, end + at[3], v3)
+                total = gather(total, flat, end + at[4], v4)
+                total = gather(total, flat, end + at[5], v5)
+                total = gather(total, flat, end + at[6], v6)
+                store(sums, here, gather(total, flat, end + at[7], v7))
 
 
 @njit(**_FAST)

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ..threads import for_bands
 from .model import FREE, LENS, added_terms
-from .statistic import EXPECTED, Pyramid, Scale, capped, grid, quartics, usual_spread, weakest
+from .statistic import EXPECTED, SMOOTHING, Pyramid, capped, grid, quartics, usual_spread, weakest
 
 DIRECTIONS = 64
 """Of half a turn, that second derivatives are taken in."""
@@ -37,7 +37,8 @@ class Lags:
     radius: int
     places: Float64[ndarray, "regions 2"]
     """x and y of the regions' centres, from the picture's, over half of its diagonal."""
-    scale: Scale
+    level: int
+    """How often the picture was halved."""
 
     def likeliest(self, count: int, *, apart: float) -> Float64[ndarray, "count 5"]:
         """Return the likeliest turns, rolls and changes down the picture, px: x, y, roll, down x, down y.
@@ -49,7 +50,7 @@ class Lags:
 
         radius = self.radius
         known = self.maps, self.places, radius
-        spread = usual_spread(self.scale)
+        spread = usual_spread(self.level)
         cost, rolls = np.empty((2, radius + 1, 2 * radius + 1))
 
         def roll(top: int, bottom: int) -> None:
@@ -70,7 +71,7 @@ class Lags:
         found = []
         for _ in range(count):
             best = int(cost.argmin())
-            found.append(thetas[best] * self.scale.pixel)
+            found.append(thetas[best] * 2**self.level)
             distances = [np.linalg.norm(fields + s * fields[best], axis=-1).mean(-1) for s in (-1, 1)]
             cost[np.minimum(*distances) < apart] = np.inf
         return np.array(found)
@@ -81,7 +82,7 @@ class Lags:
         return np.asarray(np.einsum("rak,mk->mra", terms, thetas))
 
 
-def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
+def region_lags(pyramid: Pyramid, level: int, *, radius: int) -> Lags:
     """Measure the correlation one path apart for all paths of up to `radius` px of the level.
 
     Of each region, the places in the middle of the path are meant: it starts and ends half of its length
@@ -89,7 +90,7 @@ def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
     """
     from .kernels import correlate_lags, fill_maps
 
-    planes = pyramid.planes(scale)
+    planes = pyramid.planes(level)
     _, height, width = planes.shape
     rows, columns = grid(height, width)
     down, across = (
@@ -105,7 +106,7 @@ def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
         correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts)
 
     for_bands(DIRECTIONS, 4, band)
-    bends = pyramid.bends(scale)[:, :, :width]
+    bends = pyramid.bends(level)[:, :, :width]
     sums = np.add.reduceat(np.add.reduceat(bends * bends, down[:-1], 1), across[:-1], 2)
     places = np.diff(down)[:, None] * np.diff(across)
     coefficients = quartics((sums / places).reshape(5, -1).T)
@@ -114,11 +115,11 @@ def region_lags(pyramid: Pyramid, scale: Scale, *, radius: int) -> Lags:
     maps = np.zeros((5, rows * columns, (radius + 1) * (2 * radius + 1) + 1), np.float32)
     fill_maps(
         products, counts, coefficients, least, axes, cap, places.ravel() / 2, y, x, radius, LEAST,
-        scale.smoothing, EXPECTED, maps,
+        SMOOTHING, EXPECTED, maps,
     )  # fmt: skip
     half = np.hypot(height, width) / 2
     v, u = ((edges[:-1] + edges[1:] - side) / 2 / half for edges, side in ((down, height), (across, width)))
-    return Lags(maps, radius, np.stack(np.meshgrid(u, v), -1).reshape(-1, 2), scale)
+    return Lags(maps, radius, np.stack(np.meshgrid(u, v), -1).reshape(-1, 2), level)
 
 
 def _paths(radius: int) -> tuple[Int64[ndarray, " m"], Int64[ndarray, " m"], Int64[ndarray, " n"]]:

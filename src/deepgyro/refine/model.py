@@ -86,7 +86,7 @@ class Model:
 
 def mean_length(vectors: Float[ndarray, "*n 2"]) -> float:
     """Return the mean length of vectors."""
-    return float(np.linalg.norm(vectors, axis=-1).mean())
+    return float(np.hypot(vectors[..., 0], vectors[..., 1]).mean())
 
 
 def distance(a: Float[ndarray, "*#n 2"], b: Float[ndarray, "*#n 2"]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
@@ -13,36 +14,22 @@ from numpy import ndarray
 from ..light import Pixels, to_unit
 from ..threads import for_bands
 
-
-@dataclass(frozen=True)
-class Scale:
-    """At what size a picture is looked at."""
-
-    level: int
-    """How often it is halved."""
-    smoothing: float
-    """Standard deviation of the Gaussian before the derivatives, px of the level."""
-
-    @property
-    def pixel(self) -> int:
-        """A px of the level, px."""
-        return int(2**self.level)
-
-
 SIZE = 480
 """A picture is halved until its longer side is about so long, px, ..."""
 SHORT = 16.0
 """... but not so often that its paths get shorter than this, px; ..."""
 LONG = 100.0
 """... and further until they are shorter than this, px."""
+SMOOTHING = 1.2
+"""Standard deviation of the Gaussian before the derivatives, px of the level."""
 DIRECTIONS = np.stack([np.cos(np.arange(5) * np.pi / 5), np.sin(np.arange(5) * np.pi / 5)], -1)
 """That second derivatives are taken in: five, since the product of two of them is a polynomial with five
 coefficients in the direction."""
 _TURNS = np.stack([np.cos(np.arange(36) * np.pi / 36), np.sin(np.arange(36) * np.pi / 36)], -1)
 ROWS, COLUMNS = 4, 6
 """Regions of a picture that is wider than high; of a higher one the other way round."""
-SIDE = 31
-"""Of the window in which contrast is made equal, px of the level."""
+AROUND = 3
+"""How often more the picture is halved for the means that contrast is made equal by."""
 FLOOR = 0.04
 """Contrast that is taken for noise, of white."""
 CAP = 1.5
@@ -55,11 +42,11 @@ _EXPECTED = np.array([1, 0.49, -0.24, -0.46, -0.32, -0.11, -0.03, 0, 0])
 EXPECTED = np.interp(np.arange(0.5, 7 * 32) / 32, _LAGS, _EXPECTED)
 """The same, every 32nd of the smoothing."""
 LENGTHS = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
-SPREAD = {  # at LENGTHS, by the level (1: and above) and the smoothing
-    (0, 1.2): np.array([0.15, 0.12, 0.09, 0.065, 0.06, 0.045, 0.03, 0.026, 0.022]),
-    (1, 1.2): np.array([0.15, 0.12, 0.09, 0.07, 0.058, 0.055, 0.052, 0.052, 0.052]),
-}
-_AREA = {0: 90_000, 1: 22_000}
+SPREAD = (  # at LENGTHS, at full size and at any other
+    np.array([0.15, 0.12, 0.09, 0.065, 0.06, 0.045, 0.03, 0.026, 0.022]),
+    np.array([0.15, 0.12, 0.09, 0.07, 0.058, 0.055, 0.052, 0.052, 0.052]),
+)
+_AREA = (90_000, 22_000)
 """Of the places it was measured at, px of the level."""
 
 
@@ -76,12 +63,13 @@ class Dips:
     """x and y of the regions' centres, as shares of the picture's width and height."""
     spread: float
     """How much wider than those of the reference the correlations of so small a picture spread by chance."""
-    scale: Scale
+    level: int
+    """How often the picture was halved."""
 
     @cached_property
     def usual(self) -> Float64[ndarray, " n"]:
         """`usual_spread`, of so small a picture."""
-        return self.spread * usual_spread(self.scale)
+        return self.spread * usual_spread(self.level)
 
 
 def halvings(height: int, width: int) -> int:
@@ -102,37 +90,48 @@ class Pyramid:
         self.size = image.shape[:2]
         self._image = image
         self._levels: list[ndarray] = []
-        self._planes: dict[Scale, ndarray] = {}
-        self._bends: dict[Scale, ndarray] = {}
+        self._planes: dict[int, ndarray] = {}
+        self._bends: dict[int, ndarray] = {}
 
-    def planes(self, scale: Scale) -> Float32[ndarray, "3 h w"]:
+    def planes(self, level: int) -> Float32[ndarray, "3 h w"]:
         """Return xx, xy and yy of the smoothed gray picture, its contrast made equal everywhere."""
         import cv2
 
-        if scale not in self._planes:
-            gray = self._gray(scale.level)
-            less = gray - _around(gray)
-            even = less / np.sqrt(np.maximum(_around(less * less), 0) + np.float32(FLOOR**2))
-            smooth = cv2.GaussianBlur(even, (0, 0), scale.smoothing)
+        if level not in self._planes:
+            gray = self._gray(level)
+            less = gray - _as_large(self._gray(level + AROUND), gray)
+            small = less * less
+            for _ in range(AROUND):
+                small = _halved(small)
+            even = less / np.sqrt(np.maximum(_as_large(small, gray), 0) + np.float32(FLOOR**2))
+            smooth = cv2.GaussianBlur(even, (0, 0), SMOOTHING)
             bend, keep, slope = (np.array(k, np.float32) for k in ([1, -2, 1], [0, 1, 0], [-0.5, 0, 0.5]))
-            self._planes[scale] = np.stack(
-                [cv2.sepFilter2D(smooth, -1, x, y) for x, y in ((bend, keep), (slope, slope), (keep, bend))]
-            )
-        return self._planes[scale]
+            planes = np.empty((3, *gray.shape), np.float32)
+            for plane, x, y in zip(planes, (bend, slope, keep), (keep, slope, bend), strict=True):
+                cv2.sepFilter2D(smooth, -1, x, y, dst=plane)
+            self._planes[level] = planes
+        return self._planes[level]
 
-    def bends(self, scale: Scale) -> Float32[ndarray, "5 h w_margin"]:
+    def prepare(self, levels: Sequence[int]) -> None:
+        """Compute the planes of several levels side by side."""
+        missing = [level for level in levels if level not in self._planes]
+        if missing:
+            self._gray(max(missing) + AROUND)
+            for_bands(len(missing), 1, lambda k, _: self.planes(missing[k]))
+
+    def bends(self, level: int) -> Float32[ndarray, "5 h w_margin"]:
         """Return the second derivatives in `DIRECTIONS`, and some columns of zeros beside them."""
         from .kernels import MARGIN
 
-        if scale not in self._bends:
-            planes = self.planes(scale)
+        if level not in self._bends:
+            planes = self.planes(level)
             a, b = DIRECTIONS.T.astype(np.float32)
             _, height, width = planes.shape
             bends = np.zeros((5, height, width + MARGIN), np.float32)
             mixed = np.stack([a * a, 2 * a * b, b * b], 1) @ planes.reshape(3, -1)
             bends[:, :, :width] = mixed.reshape(5, height, width)
-            self._bends[scale] = bends
-        return self._bends[scale]
+            self._bends[level] = bends
+        return self._bends[level]
 
     @cached_property
     def noise(self) -> float:
@@ -149,27 +148,31 @@ class Pyramid:
             gray = cv2.cvtColor(self._image, cv2.COLOR_RGB2GRAY)
             self._levels.append(to_unit(gray[..., None])[..., 0])
         while len(self._levels) <= level:
-            height, width = self._levels[-1].shape
-            half = (max(width // 2, 1), max(height // 2, 1))
-            self._levels.append(cv2.resize(self._levels[-1], half, interpolation=cv2.INTER_AREA))
+            self._levels.append(_halved(self._levels[-1]))
         return self._levels[level]
 
 
-def _around(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "h w"]:
+def _halved(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
+    import cv2
+
+    height, width = picture.shape
+    half = (max(width // 2, 1), max(height // 2, 1))
+    return np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA))
+
+
+def _as_large(small: Float32[ndarray, "a b"], picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "h w"]:
     """Return a smooth mean of what lies around each pixel (a box would leave copies of edges behind)."""
     import cv2
 
     height, width = picture.shape
-    small = cv2.resize(picture, (max(width // 8, 1), max(height // 8, 1)), interpolation=cv2.INTER_AREA)
-    return np.asarray(
-        cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.2), (width, height), interpolation=cv2.INTER_CUBIC)
-    )
+    smooth = cv2.GaussianBlur(small, (0, 0), 1.2)
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def region_dips(
     pyramid: Pyramid,
     vectors: Float32[ndarray, "rows columns 2"],
-    scale: Scale,
+    level: int,
     *,
     reach: int,
     stride: int = 3,
@@ -182,21 +185,21 @@ def region_dips(
         The picture.
     vectors
         From the start to the end of the path, px, at places that share the picture evenly.
-    scale
-        At what size.
+    level
+        How often the picture is halved.
     reach
         The largest shift along x and y, px of the level; those paths that lead out of the picture by it are
         passed over.
     stride
         Distance of the places that are looked at, px of the level.
     """
-    bends = pyramid.bends(scale)
-    height, width = pyramid.planes(scale).shape[1:]
+    bends = pyramid.bends(level)
+    height, width = pyramid.planes(level).shape[1:]
     places, first = places_in(height, width, stride, *grid(height, width))
-    paths = paths_at(vectors, places, height, width) / np.float32(scale.pixel)
+    paths = paths_at(vectors, places, height, width) / np.float32(2**level)
     products, squares, counts = correlations(bends, places, paths, first, reach)
     means = region_means(paths, places, first, height, width)
-    return _dips(products, squares, int(counts.sum()), *means, scale, stride)
+    return _dips(products, squares, int(counts.sum()), *means, level, stride)
 
 
 def grid(height: int, width: int) -> tuple[int, int]:
@@ -278,7 +281,7 @@ def _dips(
     points: int,
     vectors: Float64[ndarray, "regions 2"],
     places: Float64[ndarray, "regions 2"],
-    scale: Scale,
+    level: int,
     stride: int,
 ) -> Dips:
     from .kernels import depths
@@ -287,9 +290,9 @@ def _dips(
     cap = capped((squares * powers(vectors)).sum(1))
     axes, least = weakest(squares)
     dips, energy = np.empty((2, regions, side, side))
-    depths(products, squares, vectors, axes, least, scale.smoothing, EXPECTED, cap, dips, energy)
-    fewer = max(1.0, np.sqrt(_AREA[min(scale.level, 1)] / max(points * stride**2, 1)))
-    return Dips(dips, energy, vectors, places, float(fewer), scale)
+    depths(products, squares, vectors, axes, least, SMOOTHING, EXPECTED, cap, dips, energy)
+    fewer = max(1.0, np.sqrt(_AREA[min(level, 1)] / max(points * stride**2, 1)))
+    return Dips(dips, energy, vectors, places, float(fewer), level)
 
 
 def capped(energy: Float[ndarray, " regions"]) -> Float64[ndarray, " regions"]:
@@ -303,9 +306,9 @@ def quartics(values: Float[ndarray, "*n 5"]) -> Float[ndarray, "*n 5"]:
 
 
 @cache
-def usual_spread(scale: Scale) -> Float64[ndarray, " n"]:
+def usual_spread(level: int) -> Float64[ndarray, " n"]:
     """Return how much correlations differ from picture to picture, every 1 / 4 px of the path's length."""
-    spread = SPREAD[min(scale.level, 1), scale.smoothing]
+    spread = SPREAD[min(level, 1)]
     return np.asarray(np.interp(np.arange(0, LENGTHS[-1] + 0.25, 0.25), LENGTHS, spread))
 
 
