@@ -611,6 +611,18 @@ def test_what_cannot_be_used_ends_in_one_line_and_code_1(run, arguments, fragmen
     assert_one_line(result, fragment, 1)
 
 
+def test_without_torch_training_says_what_to_install():
+    program = (
+        "import sys; sys.modules['torch'] = None; from deepgyro.cli import main; "
+        "sys.exit(main(['train', 'config.yaml', '--out', 'runs']))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "error: torch is missing: pip install 'deepgyro[train]'\n"
+
+
 def test_a_network_whose_weights_are_not_there_ends_in_one_line(run, monkeypatch, tmp_path):
     monkeypatch.setattr("deepgyro.runtime.weights.FOLDER", tmp_path)
 

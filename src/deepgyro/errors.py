@@ -1,5 +1,8 @@
 """The exceptions that say a file or a recording cannot be used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DeepGyroError(Exception):
     """A file or a recording cannot be used as it is.
@@ -27,3 +30,18 @@ class RunsWithShutter(ImpossibleMotion):
 
 class TurnsBehind(ImpossibleMotion):
     """A pixel turns behind the camera."""
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Say which extra to install where an import inside fails.
+
+    Raises
+    ------
+    DeepGyroError
+        If a package of the extra is missing.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[{name}]'") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ..errors import DeepGyroError
+from ..errors import extra
 from .app import Baselines, Flag, MaybeWhole, Methods, Whole, app
 from .output import Bar, print_json
 
@@ -89,11 +89,9 @@ def training(
     json
         Print one JSON object.
     """
-    try:
+    with extra("train"):
         from ..learn.measure import measure
         from ..learn.settings import read_config
-    except ImportError as error:
-        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
     with Bar(1, "bench") as bar:

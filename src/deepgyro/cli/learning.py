@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..errors import DeepGyroError
+from ..errors import extra
 from .app import Flag, app
 from .output import Bar, print_json
 
@@ -51,11 +51,9 @@ def train(
     json
         Print one JSON object.
     """
-    try:
+    with extra("train"):
         from ..learn.settings import read_config
         from ..learn.train import train as run_training
-    except ImportError as error:
-        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
     settings = read_config(config, [*changes, *([] if minutes is None else [f"minutes={minutes}"])])
@@ -113,10 +111,8 @@ def export(
     json
         Print one JSON object: the file's metadata.
     """
-    try:
+    with extra("train"):
         from ..learn.export import export as run_export
-    except ImportError as error:
-        raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[train]'") from error
 
     contract = run_export(
         checkpoint, out, validation=validation, licence=licence, data=data, overwrite=overwrite

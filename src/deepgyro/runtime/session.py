@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..errors import DeepGyroError
+from ..errors import DeepGyroError, extra
 from ..threads import core_count
 from .contract import KEY, Contract
 
@@ -185,10 +185,8 @@ class OnnxSession:
     precision: Precision = "fp32"
 
     def __init__(self, path: Path, threads: int) -> None:
-        try:
+        with extra("onnxruntime"):
             import onnxruntime
-        except ImportError as error:
-            raise DeepGyroError("onnxruntime is missing: pip install 'deepgyro[onnxruntime]'") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
