@@ -431,7 +431,7 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
     paths (m, 3): x and y at the centre and the roll, px of the level, of which `near` steps each way are
     tried; for the others see `search_rolls`. The streaks count here.
     """
-    regions, side = len(places), 2 * radius + 1
+    regions = len(places)
     for n in range(top, bottom):
         x0, y0, middle = paths[n]
         length = np.sqrt(x0 * x0 + y0 * y0)
@@ -449,12 +449,9 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
                         far = lens * (x0 * u + y0 * v)
                         x = x0 + (i * change - roll) * v + far * u
                         y = y0 + roll * u + j * change * v + far * v
-                        if y < 0:
-                            x, y = -x, -y
-                        row, column = i64(y + 0.5), i64(x + (radius + 0.5))
-                        if row > radius or x < -radius - 0.5 or column > 2 * radius:
+                        at = _place(x, y, radius)
+                        if at < 0:
                             continue
-                        at = row * side + column
                         w = maps[1, r, at]
                         total += maps[0, r, at]
                         weight += w
@@ -471,6 +468,17 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
                     if c < cost[n]:
                         cost[n] = c
                         more[n, 0], more[n, 1], more[n, 2] = roll, i * change, j * change
+
+
+@njit(**_FAST)
+def _place(x, y, radius):
+    """Return where in maps a path is, which has no sign; -1 of one that is too long."""
+    if y < 0:
+        x, y = -x, -y
+    row, column = i64(y + f32(0.5)), i64(x + f32(radius + 0.5))
+    if row > radius or x < -radius - 0.5 or column > 2 * radius:
+        return -1
+    return row * (2 * radius + 1) + column
 
 
 @njit(**_FAST)
@@ -494,18 +502,15 @@ def judge(maps, vectors, radius, spread, cost):
     vectors (m, regions, 2): their paths at the regions' centres, px of the level, none longer than `radius`;
     for the others see `search_rolls`.
     """
-    regions, side = vectors.shape[1], 2 * radius + 1
+    regions = vectors.shape[1]
     for m in range(len(vectors)):
         total, weight, long = f32(0), f32(1e-9), f32(0)
         inside, streaks, across = f32(0), f32(1e-9), f32(1e-9)
         for r in range(regions):
             x, y = vectors[m, r]
-            if y < 0:
-                x, y = -x, -y
-            row, column = i64(y + f32(0.5)), i64(x + f32(radius + 0.5))
-            if row > radius or x < -radius - 0.5 or column > 2 * radius:
+            at = _place(x, y, radius)
+            if at < 0:
                 continue
-            at = row * side + column
             w = maps[1, r, at]
             total += maps[0, r, at]
             weight += w
