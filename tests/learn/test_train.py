@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
-from deepgyro.learn.checkpoint import Progress, load_checkpoint
+from deepgyro.learn.checkpoint import Progress, load_checkpoint, read_about
 from deepgyro.learn.network import DeepGyro, NetworkConfig
 from deepgyro.learn.settings import TrainConfig
 from deepgyro.learn.train import learning_rate, total_loss, train
@@ -95,6 +95,15 @@ def test_what_is_mixed_is_close_to_what_is_not(config, tmp_path):
     mixed, full = ([row["loss"] for row in rows(tmp_path / name)] for name in ("bf16-mixed", "32-true"))
     assert mixed != full
     np.testing.assert_allclose(mixed, full, rtol=0.01)
+
+
+@pytest.mark.parametrize(("there", "taken"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_bfloat16_is_taken_where_the_processor_multiplies_it(config, tmp_path, monkeypatch, there, taken):
+    monkeypatch.setattr("deepgyro.learn.train.has_bf16", lambda: there)
+
+    train(replace(config, precision="auto", steps=1), tmp_path)
+
+    assert read_about(tmp_path / "checkpoint.safetensors")["config"]["precision"] == taken
 
 
 def test_a_training_that_was_interrupted_goes_on_bit_for_bit(config, tmp_path):

@@ -25,7 +25,7 @@ from .features import Features
 from .optimizer import Adam, follow
 from .settings import TrainConfig
 from .sitting import learning_rate
-from .validation import psnr, sample_pictures, validate
+from .validation import examine, psnr
 
 
 class AdversarialTraining:
@@ -95,16 +95,15 @@ class AdversarialTraining:
         return torch.stack([loss.detach(), gain])
 
     def validated(self, folder: Path) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
-        """Return mean gains on a data set (`validation.validate`), and some of its pairs as a picture."""
-        return validate(self.average, folder), sample_pictures(self.average, folder)
+        """Return mean gains on a data set, and some of its pairs as a picture."""
+        return examine(self.average, folder, mixed=self.config.mixed)
 
     def mixed(self) -> AbstractContextManager[object]:
         """Return what lets convolutions run in bfloat16, if they should.
 
         One for each forward pass: it keeps the weights that it has rounded, and steps change them.
         """
-        wanted = self.config.precision == "bf16-mixed"
-        return torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=wanted)
+        return torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=self.config.mixed)
 
     def critic_loss(self, sharp: Tensor, fake: Tensor, rng: np.random.Generator) -> Float[Tensor, ""]:
         """Return how little the critic tells real from fake, and what its slope costs ([1], section 3)."""

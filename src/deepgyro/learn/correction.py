@@ -86,8 +86,7 @@ class CorrectorTraining:
         """Do one step; return the loss and the moved ends' mean distance from the true ones, px: (2,)."""
         config, progress = self.config, self.progress
         self.optimizer.rate = learning_rate(config, progress)
-        mixed = config.precision == "bf16-mixed"
-        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
+        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=config.mixed):
             guess = Guess(*self.model(batch["seen"]))
         loss, error = correction_loss(guess, batch)
         self.fabric.backward(loss)

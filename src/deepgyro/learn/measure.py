@@ -78,7 +78,7 @@ def measure(
     if config.corrector or not isinstance(config.sizes, NetworkConfig):
         raise DeepGyroError("bench training compares steps with and without operators; here there are none")
     pairs = open_pairs(config)
-    fabric = launched(config)
+    fabric, config = launched(config)
     whole, without = (Training(config, fabric, None) for _ in range(2))
     assert isinstance(without.network, DeepGyro)
     without.network.between = Nothing
@@ -139,7 +139,7 @@ def _convolutions(training: Training, batch: Sample) -> Iterator[Callable[[], No
     training.network(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
     for hook in hooks:
         hook.remove()
-    kept = torch.bfloat16 if training.config.precision == "bf16-mixed" else torch.float32
+    kept = torch.bfloat16 if training.config.mixed else torch.float32
     for module, given in seen:
         yield _alone(copy.deepcopy(module).to(kept), given.detach().to(kept), needed=given.requires_grad)
 

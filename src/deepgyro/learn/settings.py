@@ -17,7 +17,7 @@ from .paper import UNetConfig
 
 _BUDGETS = ("minutes", "steps")
 _WORDS = {
-    "precision": ("bf16-mixed", "32-true"),
+    "precision": ("auto", "bf16-mixed", "32-true"),
     "loss": ("charbonnier", "squared"),
     "optimizer": ("muon", "adam"),
     "encoding": ("encoded", "linear", None),
@@ -95,8 +95,9 @@ class TrainConfig:
     """cpu, cuda, ...; auto: a GPU if there is one."""
     devices: int = 1
     """GPUs, or processes on a CPU."""
-    precision: str = "bf16-mixed"
-    """bf16-mixed: convolutions in bfloat16; 32-true: all in float32."""
+    precision: str = "auto"
+    """bf16-mixed: convolutions in bfloat16; 32-true: all in float32; auto: bfloat16 where the device
+    multiplies it (a processor that does not takes a hundred times as long)."""
     threads: int | None = None
     """Of the convolutions on a CPU; None: as many as there are cores."""
 
@@ -124,6 +125,12 @@ class TrainConfig:
             raise ValueError("unet, deblurgan, corrector: one network is trained, and not several")
         if self.corrector and self.pairs is None:
             raise ValueError("corrector: pairs of deepgyro synth are needed (pairs)")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether convolutions run in bfloat16; not to be asked while that is left to the device."""
+        assert self.precision != "auto"
+        return self.precision == "bf16-mixed"
 
     @property
     def sizes(self) -> NetworkConfig | UNetConfig | GanConfig:

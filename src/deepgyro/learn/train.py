@@ -6,6 +6,7 @@ import math
 import shutil
 import signal
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import DeepGyroError
+from ..runtime.session import has_bf16
 from ..synthesis import PHYSICAL, open_pool, with_paper_share
 from ..synthesis.shards import SHARDS
 from .adversarial import AdversarialTraining
@@ -32,7 +34,7 @@ from .optimizer import Adam, MuonAndAdamW, Optimizer, follow
 from .recording import Scenes, collate_scenes, recorded
 from .settings import TrainConfig
 from .sitting import Clock, learning_rate, signals_caught
-from .validation import psnr, sample_pictures, validate
+from .validation import examine, psnr
 
 Pairs = ShardPairs | FreshPairs | Scenes | CellPairs
 OUTLIER = 1.5
@@ -83,7 +85,7 @@ def train(
     if not resume and (out / CHECKPOINT).exists():
         raise DeepGyroError(f"{out}: a checkpoint is there: --resume goes on from it; or give another --out")
     pairs = open_pairs(config)
-    fabric = launched(config)
+    fabric, config = launched(config)
     training = begun(config, fabric, out / CHECKPOINT if resume else None)
     progress = training.progress
     clock = Clock(config, progress, sitting)
@@ -207,8 +209,8 @@ def _deaf(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def launched(config: TrainConfig) -> Fabric:
-    """Return the devices at work; with several, this same command is started for each other one.
+def launched(config: TrainConfig) -> tuple[Fabric, TrainConfig]:
+    """Return the devices at work, and with which precision; with several, this command is started for each.
 
     Raises
     ------
@@ -229,7 +231,14 @@ def launched(config: TrainConfig) -> Fabric:
         asked = f"accelerator {config.accelerator}, devices {config.devices}"
         raise DeepGyroError(f"{asked}: {' '.join(str(error).split())}") from error
     fabric.launch()
-    return fabric
+    if config.precision == "auto":
+        config = replace(config, precision="bf16-mixed" if _has_bf16(fabric.device) else "32-true")
+    return fabric, config
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16."""
+    return has_bf16() if device.type == "cpu" else device.type == "cuda" and torch.cuda.is_bf16_supported()
 
 
 def begun(
@@ -272,8 +281,7 @@ class Training:
         """Do one step; return the loss and the gain over the blurred pictures, dB: (2,)."""
         config, progress, sharp = self.config, self.progress, batch["sharp"]
         self.optimizer.rate = learning_rate(config, progress)
-        mixed = config.precision == "bf16-mixed"
-        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
+        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=config.mixed):
             guesses = self.model(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
         loss = total_loss(guesses, sharp, config.early, config.loss)
         self.fabric.backward(loss)
@@ -294,8 +302,8 @@ class Training:
         return torch.stack([loss.detach(), gain])
 
     def validated(self, folder: Path) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
-        """Return mean gains on a data set (`validation.validate`), and some of its pairs as a picture."""
-        return validate(self.average, folder), sample_pictures(self.average, folder)
+        """Return mean gains on a data set, and some of its pairs as a picture."""
+        return examine(self.average, folder, mixed=self.config.mixed)
 
 
 def validate_in(

@@ -28,12 +28,15 @@ def psnr(picture: Tensor, sharp: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def guessed(network: Network, item: Sample, told: str = "noisy") -> Tensor:
-    """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded."""
+def guessed(network: Network, item: Sample, told: str = "noisy", *, mixed: bool = False) -> Tensor:
+    """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded.
+
+    mixed: convolutions in bfloat16; processors without it take a hundred times as long.
+    """
     device = next(network.parameters()).device
     gyro = torch.ones(()) if told == "exact" else item["gyro"]
     inputs = [value[None].to(device) for value in (item["blurred"], item[told], gyro, item["linear"])]
-    with torch.autocast(device.type, torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
         return network(*inputs)[-1][0].float().cpu()  # type: ignore[no-any-return]
 
 
@@ -47,23 +50,30 @@ def whole_samples(
         yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.facts
 
 
-def validate(network: Network, folder: Path, *, count: int = 64) -> dict[str, float]:
+def validate(network: Network, folder: Path, *, count: int = 64, mixed: bool = False) -> dict[str, float]:
     """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
     gains: dict[str, list[float]] = {}
     for item, facts in whole_samples(network, folder, count):
         sharp = item["sharp"][None]
         before = psnr(item["blurred"][None], sharp)
         for kind, told in ((str(facts["gyro"]), "noisy"), (f"exact field, {facts['encoding']}", "exact")):
-            gain = psnr(guessed(network, item, told)[None], sharp) - before
+            gain = psnr(guessed(network, item, told, mixed=mixed)[None], sharp) - before
             gains.setdefault(kind, []).append(float(gain))
     return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
 
 
-def sample_pictures(network: Network, folder: Path) -> UInt8[ndarray, "h w 3"]:
+def examine(
+    network: Network, folder: Path, *, mixed: bool
+) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
+    """Return `validate` and `sample_pictures` of a network in training."""
+    return validate(network, folder, mixed=mixed), sample_pictures(network, folder, mixed=mixed)
+
+
+def sample_pictures(network: Network, folder: Path, *, mixed: bool = False) -> UInt8[ndarray, "h w 3"]:
     """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
     rows = []
     for item, _ in whole_samples(network, folder, PICTURES):
-        row = [item["blurred"], guessed(network, item), item["sharp"]]
+        row = [item["blurred"], guessed(network, item, mixed=mixed), item["sharp"]]
         lying = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all in one way, to fit together
         rows.append(torch.cat([x.transpose(1, 2) for x in row] if lying else row, 2))
     picture = torch.cat(rows, 1).clamp(0, 1) * 255
