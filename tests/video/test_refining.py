@@ -23,6 +23,15 @@ K = np.array([[FOCAL, 0, (WIDTH - 1) / 2], [0, FOCAL, (HEIGHT - 1) / 2], [0, 0, 
 CAMERA = Camera(WIDTH, HEIGHT, K, readout_time=0.01, cam_from_imu=np.eye(3), time_offset=OFFSET)
 
 
+def pictured(rng):
+    """A picture of things of all sizes, as in a photo."""
+    photo = np.zeros((400, 600, 3), np.uint8)
+    for size in (40, 20, 8, 3):  # px
+        small = rng.integers(0, 2, (400 // size + 1, 600 // size + 1, 1), np.uint8) * rng.integers(20, 64, 3)
+        photo += np.kron(small, np.ones((size, size, 1)))[:400, :600].astype(np.uint8)
+    return photo
+
+
 @pytest.fixture(scope="module")
 def shaken(tmp_path_factory, write_clip):
     """A clip of a camera that shakes, all of its frames blurred."""
@@ -30,10 +39,7 @@ def shaken(tmp_path_factory, write_clip):
     rng = np.random.default_rng(6)
     hand = hand_shake(rng, duration=3.0, strength=1.5)
     log = GyroLog(hand.t - 0.5, hand.omega)
-    photo = np.zeros((400, 600, 3), np.uint8)
-    for size in (40, 20, 8, 3):  # px: things of all sizes, as in a photo
-        small = rng.integers(0, 2, (400 // size + 1, 600 // size + 1, 1), np.uint8) * rng.integers(20, 64, 3)
-        photo += np.kron(small, np.ones((size, size, 1)))[:400, :600].astype(np.uint8)
+    photo = pictured(rng)
     times = [k / 25 for k in range(16)]
     frames = list(
         turning_clip(photo, log, CAMERA, times=times, exposure=EXPOSURE, rng=rng, noise=0.004, samples=41)
@@ -79,6 +85,28 @@ def test_an_exposure_that_nobody_says_is_found(shaken, tmp_path, capsys):
     note = json.loads(said.out)["note"]
     found = float(note.split("exposure ")[1].split(" ms")[0])
     assert found == pytest.approx(1000 * EXPOSURE, rel=0.08)  # ms
+
+
+@pytest.mark.parametrize("middle", [False, True])
+def test_exposures_that_change_are_found(tmp_path, write_clip, middle):
+    rng = np.random.default_rng(8)
+    hand = hand_shake(rng, duration=3.0, strength=2.0)
+    log = GyroLog(hand.t - 0.5, hand.omega)
+    photo, times = pictured(rng), [k / 25 for k in range(24)]
+    exposures = np.geomspace(0.012, 0.036, 24)  # s
+    frames = []
+    for t, exposure in zip(times, exposures, strict=True):
+        begun = [t - exposure / 2 if middle else t]
+        frames += turning_clip(photo, log, CAMERA, times=begun, exposure=exposure, rng=rng, noise=0.004)
+    clip = tmp_path / "in.mp4"
+    write_clip(clip, pictures=frames, frames=24, width=WIDTH, height=HEIGHT, times=times)
+
+    found, said = refined(clip, ClipRecording(log, CAMERA, np.zeros(1), middle), exposed=False)
+
+    told = np.array([found.exposure(k) for k in range(24)])
+    assert np.median(np.abs(np.log(told / exposures))) < 0.1
+    assert "exposures " in said
+    assert " to " in said
 
 
 def test_an_exposure_that_the_frames_do_not_tell_is_asked_for(shaken, tmp_path):

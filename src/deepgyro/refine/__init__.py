@@ -1,12 +1,13 @@
 """The picture corrects the gyro, or replaces it: which blur field a picture shows."""
 
 from .hypotheses import field_costs
-from .model import CorrectedField
+from .model import CorrectedField, distance, mean_length
 from .refinement import SURE, Refined, refine_field
-from .shared import PLACES, SPREAD, Correction, Shared, Witness, fit_shared
+from .shared import LEAST, PLACES, SPREAD, Correction, Shared, Witness, fit_shared
 from .statistic import grid
 
 __all__ = [
+    "LEAST",
     "PLACES",
     "SPREAD",
     "SURE",
@@ -15,8 +16,10 @@ __all__ = [
     "Refined",
     "Shared",
     "Witness",
+    "distance",
     "field_costs",
     "fit_shared",
     "grid",
+    "mean_length",
     "refine_field",
 ]

@@ -159,9 +159,7 @@ def deblur_video(
             recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
             check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
             if not as_it_came and (refine or not exposed):
-                recording, said = refined(
-                    source.clip, recording, exposed=exposed, middle=found is not None, progress=progress
-                )
+                recording, said = refined(source.clip, recording, exposed=exposed, progress=progress)
         job = _Job(None if as_it_came else recording, as_it_came, method, threshold, session)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
         rows = _Rows(report, overwrite)
@@ -186,7 +184,7 @@ def deblur_video(
         frames=rows.count,
         deblurred=rows.deblurred,
         blur_max_px=rows.blur_max_px,
-        time_offset=None if recording is None or as_it_came else round(recording.camera.time_offset, 6),
+        time_offset=None if recording is None or as_it_came else round(recording.time_offset, 6),
         confidence=None if found is None else round(found.confidence, 3),
         seconds=round(time.perf_counter() - started, 2),
         note="; ".join(filter(None, notes)),

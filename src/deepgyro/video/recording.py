@@ -53,10 +53,22 @@ class ClipRecording:
     camera: Camera
     exposures: Float64[ndarray, " m"]
     """s; the last one holds for all frames after it."""
+    middle: bool = False
+    """Whether frames' times are those of the middle of their exposures, not of the start: so where clip and
+    log were brought together without knowing exposures."""
 
     def exposure(self, index: int) -> float:
         """Return how long a line of a frame collected light, s."""
         return float(self.exposures[min(index, len(self.exposures) - 1)])
+
+    def start(self, index: int, t: float) -> float:
+        """Return when the exposure of the line that is read first begins, of a frame of time t, s."""
+        return t - 0.5 * self.exposure(index) if self.middle else t
+
+    @property
+    def time_offset(self) -> float:
+        """From a usual frame's time to the start of its exposure on the gyro's clock, s."""
+        return self.camera.time_offset - (0.5 * float(np.median(self.exposures)) if self.middle else 0.0)
 
     def field(self, index: int, t: float, height: int, width: int) -> tuple[MotionField | None, str]:
         """Return a frame's field in the sharp picture, or why there is none.
@@ -66,13 +78,13 @@ class ClipRecording:
         index
             Of the frame, from 0 on.
         t
-            Start of the exposure of the line that is read first, on the clip's clock, s.
+            Its time on the clip's clock, s.
         height, width
             px
         """
         try:
             field = motion_field(
-                self.log, self.camera, t=t, exposure=self.exposure(index),
+                self.log, self.camera, t=self.start(index, t), exposure=self.exposure(index),
                 height=height, width=width, n=17, reference="picture",
             )  # fmt: skip
             return with_fewest_instants(field), ""

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 from numpy import ndarray
 
 from ..blurfield import field_extent, motion_field, sparse_paths
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter, TurnsBehind
 from ..frames import ClipReader, eight_bits
-from ..refine import PLACES, SPREAD, SURE, Correction, Shared, Witness, fit_shared, refine_field
+from ..refine import (
+    LEAST,
+    PLACES,
+    SPREAD,
+    SURE,
+    Correction,
+    Shared,
+    Witness,
+    distance,
+    fit_shared,
+    mean_length,
+    refine_field,
+)
 from .recording import ClipRecording
 
 FRAMES = 12
@@ -22,12 +35,16 @@ LOOKED_AT = 60.0
 """No more of a clip is looked at, s."""
 SHORTEST, LONGEST = 8.0, 60.0
 """Median paths that a frame can tell of, px of a picture `SIDE` px wide."""
+BEST = 40.0
+"""Those that tell most, px."""
 SIDE = 640
 """Frames are made smaller until their longer side is this, px."""
-ALONG = 0.97
-"""Cosine between the gyro's vectors and those of a picture alone, from which on they are the same blur."""
+ALIKE = 0.2
+"""The gyro's vectors are those of a picture alone if they differ by less, as a share of their length."""
 _FREE = 0.5
-"""Standard deviation of the logarithm of an exposure that one first guess gave."""
+"""Standard deviation of the logarithm of exposures that first guesses gave."""
+_STEADY = 0.12
+"""First guesses are of one exposure if their logarithms' median distance from the median is less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +61,6 @@ def refined(
     recording: ClipRecording,
     *,
     exposed: bool = True,
-    middle: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[ClipRecording, str]:
     """Return a recording as its own blurred frames correct it, and what they said in words.
@@ -59,9 +75,8 @@ def refined(
     recording
         Its gyro and camera.
     exposed
-        Whether the exposures are known. Otherwise one is found that suits all frames.
-    middle
-        Whether the offset leads to the middle of unknown exposures; else to their start.
+        Whether the exposures are known. Otherwise they are found: one for all frames, or their course where
+        the frames differ.
     progress
         As in `deblur_video`.
 
@@ -76,26 +91,29 @@ def refined(
     if exposed:
         frames = _sample(clip, recording, progress, SHORTEST, LONGEST)
     else:
-        guess = _longest_exposure(clip)
-        frames = _sample(clip, _exposed(recording, guess, middle=middle), progress, SHORTEST, np.inf)
-        recording = _exposed(recording, _guessed(clip, recording, frames, middle), middle=middle)
+        longest = _longest_exposure(clip)
+        recording = replace(recording, exposures=np.array([longest]))
+        frames = _sample(clip, recording, progress, SHORTEST, np.inf)
+        recording = replace(recording, exposures=_guessed(clip, recording, frames, longest))
         spread[0] = _FREE
-    found = _fitted(recording, frames, spread, exposed=exposed, middle=middle)
+    found = _fitted(recording, frames, spread, exposed=exposed)
     if found is None:
         if not exposed:
             raise _untold(clip)
         return recording, "too few frames are blurred enough, or agree, to correct the gyro by"
-    changed = _corrected(recording, found.correction, exposed=exposed, middle=middle)
-    return changed, _said(found, recording, changed, exposed=exposed)
+    changed = _corrected(recording, found.correction, exposed=exposed)
+    return changed, _said(found, changed, exposed=exposed)
 
 
-def _said(found: Shared, before: ClipRecording, after: ClipRecording, *, exposed: bool) -> str:
+def _said(found: Shared, after: ClipRecording, *, exposed: bool) -> str:
     change = found.correction
-    first = (
-        f"blur x {change.scale:.2f}"
-        if exposed
-        else f"exposure {1000 * after.exposure(0):.1f} ms +- {100 * found.spread[0]:.0f} %"
-    )
+    least, most = 1000 * after.exposures.min(), 1000 * after.exposures.max()
+    if exposed:
+        first = f"blur x {change.scale:.2f}"
+    elif least < most:
+        first = f"exposures {least:.1f} to {most:.1f} ms"
+    else:
+        first = f"exposure {most:.1f} ms +- {100 * found.spread[0]:.0f} %"
     parts = [first, f"offset {1000 * change.time_offset:+.1f} ms"]
     if abs(change.readout_time) > 2e-4:
         parts.append(f"readout time {1000 * (after.camera.readout_time or 0):.1f} ms")
@@ -111,7 +129,6 @@ def _fitted(
     spread: Float64[ndarray, " 6"],
     *,
     exposed: bool,
-    middle: bool,
 ) -> Shared | None:
     """Refine frames one by one, and fit what they share."""
     asked: list[_Frame] = []
@@ -128,8 +145,7 @@ def _fitted(
             witnesses.append(witness)
 
     def told(k: int, change: Correction) -> Float64[ndarray, "rows columns 2"]:
-        changed = _corrected(recording, change, exposed=exposed, middle=middle)
-        return _vectors(changed, asked[k], changed.exposure(asked[k].index))
+        return _vectors(_corrected(recording, change, exposed=exposed), asked[k])
 
     try:
         return fit_shared(witnesses, told, spread=spread)
@@ -137,23 +153,13 @@ def _fitted(
         return None
 
 
-def _corrected(recording: ClipRecording, change: Correction, *, exposed: bool, middle: bool) -> ClipRecording:
+def _corrected(recording: ClipRecording, change: Correction, *, exposed: bool) -> ClipRecording:
     """Return a recording after a correction, whose scale is that of the gyro or of unknown exposures."""
     exposures = recording.exposures
     if not exposed:
-        exposures = exposures * change.scale
-        longer = (change.scale - 1) * recording.exposure(0) if middle else 0.0
-        change = replace(change, scale=1.0, time_offset=change.time_offset - 0.5 * longer)
+        exposures, change = exposures * change.scale, replace(change, scale=1.0)
     log, camera = change.applied(recording.log, recording.camera)
-    return ClipRecording(log, camera, exposures)
-
-
-def _exposed(recording: ClipRecording, exposure: float, *, middle: bool) -> ClipRecording:
-    """Return a recording of unknown exposure with one."""
-    camera = recording.camera
-    if middle:
-        camera = replace(camera, time_offset=camera.time_offset - 0.5 * exposure)
-    return replace(recording, camera=camera, exposures=np.array([exposure]))
+    return replace(recording, log=log, camera=camera, exposures=exposures)
 
 
 def _longest_exposure(clip: Path) -> float:
@@ -161,23 +167,47 @@ def _longest_exposure(clip: Path) -> float:
         return float(1 / reader.clip.rate)
 
 
-def _guessed(clip: Path, recording: ClipRecording, frames: Sequence[_Frame], middle: bool) -> float:
-    """Return the exposure at which the gyro's blur is as long as what frames show by themselves, s."""
-    brief = 1e-3  # s: so short that paths are straight
-    found: list[float] = []
+def _guessed(
+    clip: Path, recording: ClipRecording, frames: Sequence[_Frame], longest: float
+) -> Float64[ndarray, " m"]:
+    """Return the exposures, up to the longest, at which the gyro's blur is most like what frames show."""
+    found: list[tuple[int, float]] = []
     for frame in frames:
         result = refine_field(frame.image, None)
         if result.field is None or result.confidence < SURE:
             continue
         paths = sparse_paths(result.field, *PLACES)[: PLACES[0], : PLACES[1]]
-        seen = (paths[:, :, -1] - paths[:, :, 0]).astype(float)
-        told = _vectors(_exposed(recording, brief, middle=middle), frame, brief)
-        along = float((seen * told).sum()) / float(np.sqrt((seen**2).sum() * (told**2).sum()) + 1e-12)
-        if abs(along) > ALONG:  # blur has no sign
-            found.append(brief * abs(along) * float(np.sqrt((seen**2).sum() / (told**2).sum())))
-    if len(found) < 3:
+        exposure = _likeliest(recording, frame, paths[:, :, -1] - paths[:, :, 0], longest)
+        if exposure is not None:
+            found.append((frame.index, exposure))
+    if len(found) < LEAST:
         raise _untold(clip)
-    return float(np.median(found))
+    return _course(*zip(*found, strict=True))
+
+
+def _likeliest(
+    recording: ClipRecording, frame: _Frame, seen: Float32[ndarray, "rows columns 2"], longest: float
+) -> float | None:
+    """Return the exposure at which the gyro's vectors are most like those seen; None if they never are."""
+    exposures = longest * np.geomspace(1 / 64, 1, 49)
+    apart = np.full(len(exposures), np.inf)
+    for k, exposure in enumerate(exposures):
+        with suppress(NotCovered, RunsWithShutter, TurnsBehind):
+            apart[k] = distance(seen, _vectors(replace(recording, exposures=np.array([exposure])), frame))
+    best = int(apart.argmin())
+    return float(exposures[best]) if apart[best] < ALIKE * mean_length(seen) else None
+
+
+def _course(frames: Sequence[int], exposures: Sequence[float]) -> Float64[ndarray, " m"]:
+    """Return the exposures of all frames from guesses of some: one, or their course where they differ."""
+    logs = np.log(exposures)
+    usual = np.median(logs)
+    if np.median(np.abs(logs - usual)) < _STEADY:
+        return np.exp([usual])
+    # The median of three neighbours, since a single guess may be far off.
+    middle = np.clip(np.arange(len(logs)), 1, len(logs) - 2)
+    smooth = np.median([logs[middle + k] for k in (-1, 0, 1)], axis=0)
+    return np.asarray(np.exp(np.interp(np.arange(max(frames) + 1), frames, smooth)))
 
 
 def _untold(clip: Path) -> DeepGyroError:
@@ -187,12 +217,12 @@ def _untold(clip: Path) -> DeepGyroError:
     )
 
 
-def _vectors(recording: ClipRecording, frame: _Frame, exposure: float) -> Float64[ndarray, "rows columns 2"]:
+def _vectors(recording: ClipRecording, frame: _Frame) -> Float64[ndarray, "rows columns 2"]:
     """Return the gyro's blur vectors of a frame at the places where fields are compared, px."""
     height, width = frame.image.shape[:2]
     field = motion_field(
-        recording.log, recording.camera, t=frame.t, exposure=exposure, height=height, width=width, n=2,
-        reference="picture",
+        recording.log, recording.camera, t=recording.start(frame.index, frame.t),
+        exposure=recording.exposure(frame.index), height=height, width=width, n=2, reference="picture",
     )  # fmt: skip
     paths = sparse_paths(field, *PLACES)
     return np.asarray(paths[:, :, 1] - paths[:, :, 0], np.float64)
@@ -237,7 +267,7 @@ def _sample(
 
 
 def _spread_out(lengths: dict[int, float]) -> list[int]:
-    """Return the number of the frame with the longest blur in each of `FRAMES` stretches."""
+    """Return the number of the frame whose blur tells most in each of `FRAMES` stretches."""
     numbers = np.array(sorted(lengths))
     parts = [part for part in np.array_split(numbers, FRAMES) if len(part)]
-    return [max(part.tolist(), key=lambda number: lengths[number]) for part in parts]
+    return [min(part.tolist(), key=lambda number: abs(np.log(lengths[number] / BEST))) for part in parts]

@@ -213,11 +213,15 @@ def contradicted(
 
 
 def with_sync(recording: ClipRecording, found: Sync) -> ClipRecording:
-    """Return a recording with the offset and the axes that were found."""
+    """Return a recording with the offset and the axes that were found.
+
+    Where no exposure is known, the offset leads to the middle of the exposures.
+    """
     camera = replace(
         recording.camera,
         time_offset=found.time_offset,
         time_offset_known=True,
         cam_from_imu=found.cam_from_imu,
     )
-    return replace(recording, camera=camera, log=without_drift(recording.log, found.drift))
+    log, unknown = without_drift(recording.log, found.drift), recording.exposures[0] == 0
+    return replace(recording, camera=camera, log=log, middle=bool(unknown))
