@@ -34,7 +34,7 @@ class TurnsBehind(ImpossibleMotion):
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Say which extra to install where an import inside fails.
+    """Say which extra to install where a package that is imported inside is not there.
 
     Raises
     ------
@@ -43,5 +43,7 @@ def extra(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("deepgyro"):
+            raise
         raise DeepGyroError(f"{error.name} is missing: pip install 'deepgyro[{name}]'") from error

@@ -24,7 +24,7 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 20  # Numba's cache looks at this file alone: raise it when lanes.py changes
+LANES_VERSION = 20  # Numba's cache looks at this file alone: raise it when lanes.py changes, all of them
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)

@@ -1,4 +1,4 @@
-"""Instructions on 16 numbers at once, one for each of 16 neighbouring pixels, for the loop in `kernels.py`.
+"""Instructions on 16 numbers at once, one for each of 16 neighbouring pixels, for loops in `kernels.py`.
 
 LLVM does not find them by itself there: as scalar code the loop takes several times as long.
 """

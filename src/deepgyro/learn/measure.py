@@ -16,7 +16,7 @@ from . import arithmetic
 from .dataset import Sample
 from .network import DeepGyro, NetworkConfig
 from .settings import TrainConfig
-from .train import Training, given_on, launched, loader, on_device, open_pairs
+from .train import Training, given_on, launched, loader, on_device, open_pairs, settled
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 
@@ -78,7 +78,8 @@ def measure(
     if config.corrector or not isinstance(config.sizes, NetworkConfig):
         raise DeepGyroError("bench training compares steps with and without operators; here there are none")
     pairs = open_pairs(config)
-    fabric, config = launched(config)
+    fabric = launched(config)
+    config = settled(config, fabric.device)
     whole, without = (Training(config, fabric, None) for _ in range(2))
     assert isinstance(without.network, DeepGyro)
     without.network.between = Nothing

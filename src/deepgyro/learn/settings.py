@@ -96,8 +96,8 @@ class TrainConfig:
     devices: int = 1
     """GPUs, or processes on a CPU."""
     precision: str = "auto"
-    """bf16-mixed: convolutions in bfloat16; 32-true: all in float32; auto: bfloat16 where the device
-    multiplies it (a processor that does not takes a hundred times as long)."""
+    """bf16-mixed: convolutions in bfloat16; 32-true: all in float32; auto: bfloat16 on processors and NVIDIA
+    GPUs that multiply it (a processor that does not takes a hundred times as long)."""
     threads: int | None = None
     """Of the convolutions on a CPU; None: as many as there are cores."""
 

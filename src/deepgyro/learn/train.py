@@ -85,7 +85,8 @@ def train(
     if not resume and (out / CHECKPOINT).exists():
         raise DeepGyroError(f"{out}: a checkpoint is there: --resume goes on from it; or give another --out")
     pairs = open_pairs(config)
-    fabric, config = launched(config)
+    fabric = launched(config)
+    config = settled(config, fabric.device)
     training = begun(config, fabric, out / CHECKPOINT if resume else None)
     progress = training.progress
     clock = Clock(config, progress, sitting)
@@ -95,7 +96,8 @@ def train(
         closing(Journal(out, training.names, progress, fabric, report)) as journal,
     ):
         if resume:
-            journal.write({"sitting": progress.sittings, "moments": progress.moments}, clock.left())
+            known = {"sitting": progress.sittings, "moments": progress.moments, "precision": config.precision}
+            journal.write(known, clock.left())
         while True:
             # The first process has the clock, and the say.
             progress.minutes, stopped = fabric.broadcast((progress.minutes, bool(caught)))
@@ -209,8 +211,8 @@ def _deaf(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def launched(config: TrainConfig) -> tuple[Fabric, TrainConfig]:
-    """Return the devices at work, and with which precision; with several, this command is started for each.
+def launched(config: TrainConfig) -> Fabric:
+    """Return the devices at work; with several, this same command is started for each other one.
 
     Raises
     ------
@@ -231,14 +233,18 @@ def launched(config: TrainConfig) -> tuple[Fabric, TrainConfig]:
         asked = f"accelerator {config.accelerator}, devices {config.devices}"
         raise DeepGyroError(f"{asked}: {' '.join(str(error).split())}") from error
     fabric.launch()
-    if config.precision == "auto":
-        config = replace(config, precision="bf16-mixed" if _has_bf16(fabric.device) else "32-true")
-    return fabric, config
+    return fabric
 
 
-def _has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16."""
-    return has_bf16() if device.type == "cpu" else device.type == "cuda" and torch.cuda.is_bf16_supported()
+def settled(config: TrainConfig, device: torch.device) -> TrainConfig:
+    """Return a configuration whose precision is known: that which suits the device where it is auto."""
+    if config.precision != "auto":
+        return config
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and has_bf16()
+    return replace(config, precision="bf16-mixed" if fast else "32-true")
 
 
 def begun(

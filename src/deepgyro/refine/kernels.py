@@ -6,6 +6,7 @@ from numba import njit
 from ..blur.lanes import LANES, broadcast, gather, load, store
 
 f32, i64 = np.float32, np.int64
+LANES_VERSION = 20  # as in blur/kernels.py
 _FAST = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": True}
 
 
@@ -19,9 +20,9 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
 
     bends (5, h, w + `MARGIN`): second derivatives in five directions; starts (n, 2): x and y, px; corners
     (n, 2): of the square of ends, `side` px wide. Regions `top` to `bottom`: points ``first[r]`` to
-    ``first[r + 1]``; those whose ends lie outside are passed over. Fills in products (regions, 5, side,
-    side + up to `MARGIN`) by the shift of the end, squares (regions, 5) at the starts, and how many points
-    took part in counts (regions).
+    ``first[r + 1]``; those whose ends lie outside are passed over. Fills in products (regions, 5, side, side
+    rounded up to a multiple of `MARGIN`) by the shift of the end, squares (regions, 5) at the starts, and how
+    many points took part in counts (regions).
     """
     height, row = bends.shape[1], bends.shape[2]
     width, flat = row - MARGIN, bends.reshape(-1)
@@ -84,7 +85,7 @@ def map_ends(
         for n in range(first[r], first[r + 1]):
             vector = vectors[nearest[n]]
             m, j = _whole(places[n, 0] + f32(0.5) * vector[0]), _whole(places[n, 1] + f32(0.5) * vector[1])
-            x, y = f32(m) - vector[0], f32(j) - vector[1]
+            x, y = f32(f32(m) - vector[0]), f32(f32(j) - vector[1])
             k, i = _below(x), _below(y)
             m, j = m - rim, j - rim
             if _outside(i, k, 2, height, width) or _outside(j, m, side, height, width):
@@ -172,7 +173,10 @@ def _bent(planes, top, bottom, left, right, more, a, b):
 
 @njit(**_FAST)
 def _add_eight(flat, plane, row, at, values, side, products):
-    """Add eight squares of ends times the values at their starts: the inner loop of both of them."""
+    """Add eight squares of ends times the values at their starts: the inner loop of both of them.
+
+    The rows of flat from a square on and those of products are read `LANES` numbers at a time.
+    """
     sums, wide = products.reshape(-1), products.shape[2]
     for d in range(len(products)):
         v0, v1 = broadcast(values[d, 0]), broadcast(values[d, 1])

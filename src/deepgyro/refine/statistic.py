@@ -161,7 +161,10 @@ def _halved(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
 
 
 def _as_large(small: Float32[ndarray, "a b"], picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "h w"]:
-    """Return a smooth mean of what lies around each pixel (a box would leave copies of edges behind)."""
+    """Return means of a picture's squares of pixels as smooth values at each pixel.
+
+    A box about each pixel would leave copies of edges behind.
+    """
     import cv2
 
     height, width = picture.shape
@@ -264,7 +267,7 @@ def correlations(
     regions, side = len(first) - 1, 2 * reach + 1
     products = np.zeros((regions, 5, side, -(-side // MARGIN) * MARGIN), np.float32)
     squares, counts = np.zeros((regions, 5), np.float32), np.zeros(regions, np.int64)
-    ends = np.rint(places + paths / 2)  # between pixels is the start alone
+    ends = np.floor(places + paths / 2 + 0.5)  # between pixels is the start alone
     starts, corners = ends - paths, ends.astype(np.int64) - reach
 
     def band(top: int, bottom: int) -> None:
