@@ -136,11 +136,34 @@ def test_a_clip_that_hardly_turns_is_refused(strength):
         found(tracks, log)
 
 
-def test_a_log_that_does_not_meet_the_clip_is_refused(clip):
+@pytest.mark.parametrize("epoch", [50.0, 1.76e9])  # s
+def test_a_clock_of_its_own_is_found_wherever_the_log_covers_the_clip(clip, epoch):
     tracks, log = clip
+    other = hand_shake(np.random.default_rng(7), duration=5.0, strength=0.5).omega  # the hand repeats itself
+    inside = ((log.t > OFFSET - 0.1) & (log.t < OFFSET + 2.1))[:, None]
 
-    with pytest.raises(DeepGyroError, match="meets the clip at no offset within 2 s"):
-        found(tracks, GyroLog(log.t + 50, log.omega))
+    result = found(tracks, GyroLog(log.t + epoch, np.where(inside, log.omega, other)))
+
+    assert result.time_offset == pytest.approx(OFFSET + epoch, abs=0.0015, rel=0)  # s
+    np.testing.assert_array_equal(result.cam_from_imu, AXES)
+    assert result.confidence > SURE
+
+
+def test_a_rough_offset_is_started_from(clip):
+    tracks, log = clip
+    wide = GyroLog(np.r_[log.t + 50, 4000.0], np.r_[log.omega, log.omega[-1:]])  # too long to try everywhere
+
+    result = found(tracks, wide, replace(ASKED, time_offset=51.0))
+
+    assert result.time_offset == pytest.approx(OFFSET + 50, abs=0.0015)  # s
+
+
+def test_a_log_that_does_not_cover_the_clip_is_refused(clip):
+    tracks, log = clip
+    short = log.t < log.t[0] + 0.5
+
+    with pytest.raises(DeepGyroError, match=r"covers the clip at no offset within 2 s of 0: check"):
+        found(tracks, GyroLog(log.t[short], log.omega[short]))
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

@@ -14,7 +14,9 @@ from ..telemetry import GyroLog
 from .rotation import Turns
 
 REACH = 2.0
-"""Offsets are looked for up to this far from 0, s."""
+"""Offsets are looked for up to this far from one that is likely, s, ..."""
+FARTHEST = 1200.0
+"""... and where that leads to nothing, wherever the log covers the clip, if these are not more, s."""
 STEP = 0.004
 """Between two offsets that are tried, s."""
 APART = 0.1
@@ -52,8 +54,25 @@ def orientations() -> Float64[ndarray, "24 3 3"]:
     return np.array(found)
 
 
+def near(offset: float, reach: float = REACH) -> Float64[ndarray, " n"]:
+    """Return offsets to try on both sides of one, s."""
+    return offset + np.arange(-round(reach / STEP), round(reach / STEP) + 1) * STEP
+
+
+def anywhere(turns: Turns, log: GyroLog) -> Float64[ndarray, " n"]:
+    """Return all offsets at which a log may cover a clip; none if there are too many to try."""
+    spare = (1 - LEAST_SHARE) * (turns.t[-1] - turns.t[0])
+    first, last = log.t[0] - turns.t[0] - spare, log.t[-1] - turns.t[-1] + spare
+    count = int((last - first) / STEP) if 0 < last - first < FARTHEST else 0
+    return np.asarray(first + np.arange(count) * STEP)
+
+
 def matches(
-    turns: Turns, log: GyroLog, known: Float64[ndarray, "3 3"] | None = None, *, reach: float = REACH
+    turns: Turns,
+    log: GyroLog,
+    known: Float64[ndarray, "3 3"] | None = None,
+    *,
+    offsets: Float64[ndarray, " n"],
 ) -> list[Match]:
     """Return the best match, and the best one of all that are another.
 
@@ -68,15 +87,14 @@ def matches(
         The gyro.
     known
         cam_from_imu, where it is known; else all 24 are tried.
-    reach
-        Of the offsets that are tried, on both sides of 0, s.
+    offsets
+        That are tried, s, `STEP` apart.
 
     Returns
     -------
     matches
         None, one or two, the best first: the second has other axes, or an offset over `APART` away.
     """
-    offsets = np.arange(-round(reach / STEP), round(reach / STEP) + 1) * STEP
     axes = orientations() if known is None else known[None]
     rates = Rates(log)
     cost, misfit = (np.full((len(offsets), len(axes)), np.inf) for _ in range(2))

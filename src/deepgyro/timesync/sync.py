@@ -15,7 +15,7 @@ from ..telemetry import GyroLog
 from .drift import find_drift, without_drift
 from .fit import Fit, fit_offset
 from .rotation import Rays, Turns, rays_of, turns_of
-from .search import Match, Rates, matches
+from .search import REACH, Match, Rates, anywhere, matches, near
 from .tracks import Tracks
 
 NEAR = 0.04
@@ -75,7 +75,8 @@ def synchronise(
     log
         The gyro; it must cover most of the clip.
     camera
-        Intrinsics, lens, shutter; its `time_offset` is not used, its `cam_from_imu` if it has one.
+        Intrinsics, lens, shutter; its `cam_from_imu` if it has one. The offset is looked for about its
+        `time_offset`, and if the gyro explains nothing there, wherever the log covers the clip.
     exposures
         Of the frames, s.
 
@@ -99,10 +100,14 @@ def synchronise(
             f"{log.source}: the camera turns too little or too evenly to find the gyro's offset by it "
             f"({shake:.4f} rad/s of change, {LEAST_SHAKE} are needed): give time_offset"
         )
-    found = matches(turns, log, camera.cam_from_imu)
+    found = matches(turns, log, camera.cam_from_imu, offsets=near(camera.time_offset))
+    if not found or 1 - found[0].misfit < UNEXPLAINED:
+        found = matches(turns, log, camera.cam_from_imu, offsets=anywhere(turns, log)) or found
     if not found:
         raise DeepGyroError(
-            f"{log.source}: meets the clip at no offset within 2 s: check that it belongs to it"
+            f"{log.source}: runs from {log.t[0]:.3f} to {log.t[-1]:.3f} s and covers the clip at no offset "
+            f"within {REACH:g} s of {camera.time_offset:g}: check that it belongs to it, or say roughly what "
+            "time_offset is"
         )
     best = found[0]
     # A clock that runs apart would hold the halves apart; from here on the log's runs as the clip's.
@@ -146,7 +151,7 @@ def explained_at(
     if len(turns.t) < LEAST_TURNS or np.linalg.norm(turns.omega.std(axis=0)) < LEAST_SHAKE:
         return None
     moved = replace(log, t=log.t - camera.time_offset)
-    found = matches(turns, moved, camera.cam_from_imu, reach=NEAR)
+    found = matches(turns, moved, camera.cam_from_imu, offsets=near(0.0, NEAR))
     return 1 - found[0].misfit if found else None
 
 
