@@ -18,6 +18,8 @@ from deepgyro.deblurring import (
 )
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import content_hash, read_photo, read_record
+from deepgyro.refine.corrector import WEIGHTS
+from deepgyro.runtime import weights_path
 
 HEIC = Path(__file__).parents[1] / "data" / "tiny.heic"
 HEIGHT, WIDTH = 48, 64
@@ -184,6 +186,31 @@ def test_a_result_of_other_settings_is_a_failure_and_is_left_alone(tmp_path, sou
     assert "exists" in failure.error
     assert "--overwrite" in failure.error
     assert stamp(tmp_path / "out" / "a.png") == before
+
+
+def test_weights_of_a_file_take_the_place_of_those_in_the_package(tmp_path, source):
+    photo = write_picture(tmp_path / "a.png")
+    mine = tmp_path / "mine.onnx"
+    shutil.copyfile(weights_path("deepgyro-fast"), mine)
+
+    run([photo], tmp_path / "usual", source)
+    run([photo], tmp_path / "mine", source, weights=mine)
+    run([photo], tmp_path / "fast", source, method="deepgyro-fast")
+
+    usual, own, fast = (read_photo(tmp_path / name / "a.png").pixels for name in ("usual", "mine", "fast"))
+    assert (own == fast).all()
+    assert (own != usual).any()
+    (again,) = deblur_photos([photo], tmp_path / "usual", source, weights=mine)
+    assert isinstance(again, Failure)  # made with other weights
+
+
+def test_weights_of_another_kind_of_network_are_refused(tmp_path, source):
+    photo = write_picture(tmp_path / "a.png")
+
+    with pytest.raises(DeepGyroError, match="of another kind of network"):
+        run([photo], tmp_path / "out", source, weights=WEIGHTS)
+    with pytest.raises(ValueError, match="--weights are those of a network, which fastgyro is not"):
+        run([photo], tmp_path / "out", source, method="fastgyro", weights=WEIGHTS)
 
 
 def test_overwrite_makes_a_result_again(tmp_path, source):

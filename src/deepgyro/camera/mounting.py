@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-_ROUNDED = 1e-3  # a matrix typed with three or four decimals is still meant as a rotation
+_ROUNDED = 1e-3  # a matrix typed with four decimals is still meant as a rotation
 
 
 def proper_rotation(matrix: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:

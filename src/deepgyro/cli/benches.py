@@ -397,7 +397,7 @@ def features(
     seed: Whole = 1,
     json: Flag = False,
 ) -> int:
-    """Measure what blur and deblurring do to features: section 5.3 of the paper (extra: bench).
+    """Measure what blur and deblurring do to features: section 5.3 of the paper.
 
     The strongest 800 regions of DoG with SIFT: repeatability at 40 % overlap error, correct nearest
     neighbours, and their share of the smaller number of regions. On planar scenes blurred by rolling-shutter

@@ -25,6 +25,7 @@ def video(
     sync: Literal["auto", "always", "never"] = "auto",
     refine: Flag = False,
     method: MethodName = "deepgyro",
+    weights: Path | None = None,
     threshold: float = 0.7,
     quality: Whole = 17,
     effort: Literal["low", "medium", "high"] = "medium",
@@ -44,10 +45,10 @@ def video(
     gyro
         Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
     camera
-        Camera file: see docs/camera.md.
+        Camera file: see docs/camera.md. Only a clip that was stabilised in the camera needs none.
     exposure
         How long a line of a frame collects light (s); by default as the clip says; if it does not, the
-        blurred frames are asked for one that suits all of them.
+        blurred frames are asked for one that suits all of them, or for its course where it changes.
     readout_time
         From the first line's start to the line past the last (s); by default as camera file or clip say.
     time_offset
@@ -56,10 +57,13 @@ def video(
         Columns and units of a log that does not say them.
     sync
         Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them;
-        if it does, a picture that contradicts them is still noticed. never: the picture is not asked.
+        if it does, a picture that contradicts them is still noticed. always: in any case, about what the file
+        says. never: the picture is not asked; an offset that nobody says is 0.
     refine
         Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
     method
+        As in deblur.
+    weights
         As in deblur.
     threshold
         Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
@@ -74,13 +78,15 @@ def video(
     json
         Print one JSON object.
     """
+    from ..deblurring import opened
     from ..video import ClipSource, deblur_video
 
+    session = opened(method, weights)
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with stopped_by_signal(), Bar(1, "frame") as bar:
         done = deblur_video(
             source, out, method=method, sync=sync, refine=refine, threshold=threshold, quality=quality,
-            effort=effort, report=report, overwrite=overwrite, progress=bar.counted,
+            effort=effort, report=report, overwrite=overwrite, session=session, progress=bar.counted,
         )  # fmt: skip
     if json:
         print_json(asdict(done))

@@ -68,8 +68,8 @@ def synth(
     workers
         Processes, one core each; by default as many as there are cores.
     ray
-        Address of a Ray cluster that does the work instead (HOST:PORT, auto, or local for one on this
-        machine). All its machines must see photos and out under these paths.
+        Address of a Ray cluster that does the work instead (extra: cluster): HOST:PORT, auto, or local for
+        one on this machine. All its machines must see photos and out under these paths.
     gyro_columns
         Columns and units of those logs that do not name them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]";
         the others go by what they say themselves.

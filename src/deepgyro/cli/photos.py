@@ -28,6 +28,7 @@ def deblur(
     field: str | None = None,
     estimate: Literal["exposure", "offset"] | None = None,
     method: MethodName = "deepgyro",
+    weights: Path | None = None,
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
     json: Flag = False,
@@ -60,6 +61,8 @@ def deblur(
     method
         deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
         paper's baseline, in style.
+    weights
+        Of the method's network: a file of deepgyro export, instead of those in the package.
     refine
         Let each photo correct what its gyro tells.
     overwrite
@@ -75,8 +78,9 @@ def deblur(
     failures: list[Failure] = []
     with Bar(len(found), "photo") as bar:
         for result in deblur_photos(
-            found, out, source, method=method, refine=refine, overwrite=overwrite, progress=bar.share
-        ):
+            found, out, source, method=method, weights=weights, refine=refine, overwrite=overwrite,
+            progress=bar.share,
+        ):  # fmt: skip
             bar.one_done()
             if isinstance(result, Failure):
                 failures.append(result)

@@ -2,7 +2,7 @@
 
 from .fieldjob import FieldReport, make_field
 from .job import Failure, PhotoReport, deblur_photos, find_photos, output_paths
-from .picture import METHODS, Deblurred, Method, available_methods, deblur, deblur_picture
+from .picture import METHODS, Deblurred, Method, available_methods, deblur, deblur_picture, opened
 from .recording import Source
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "deblur_picture",
     "find_photos",
     "make_field",
+    "opened",
     "output_paths",
 ]

@@ -21,10 +21,10 @@ from ..frames import (
     read_record,
     write_photo,
 )
-from ..runtime import NETWORKS, weights_path
+from ..runtime import NETWORKS, Session, weights_path
 from ..version import __version__
 from .estimation import TOGETHER, with_exposure, with_offset, with_shared
-from .picture import Method, deblur_picture
+from .picture import Method, deblur_picture, opened
 from .recording import Recording, Source, read_recording
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
@@ -100,6 +100,7 @@ def deblur_photos(
     source: Source,
     *,
     method: Method = "deepgyro",
+    weights: Path | None = None,
     refine: bool = True,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
@@ -118,6 +119,8 @@ def deblur_photos(
         A folder, or a picture's name for one photo.
     source
         Where the fields come from.
+    weights
+        Of the method's network: a file of `deepgyro export`; None: those of this package.
     refine
         Let each picture correct its field; several of one recording first correct scale and clock together.
     progress
@@ -136,8 +139,9 @@ def deblur_photos(
     ValueError
         If the options don't fit together.
     """
-    if method in NETWORKS:
-        weights_path(method)  # before the first photo, not with each
+    session = opened(method, weights)
+    if method in NETWORKS and weights is None:
+        weights = weights_path(method)  # before the first photo, not with each
     paths = output_paths(photos, out)
     recording = read_recording(source, photos)
     said = ""
@@ -146,7 +150,7 @@ def deblur_photos(
         said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
     elif recording and refine and source.estimate is None and len(photos) >= TOGETHER:
         recording, said = with_shared(recording, photos)
-    job = _Job(source, recording, said, method, refine, overwrite, progress)
+    job = _Job(source, recording, said, method, weights, session, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -164,6 +168,8 @@ class _Job:
     said: str
     """What the photos together say of the recording."""
     method: Method
+    weights: Path | None
+    session: Session | None
     refine: bool
     overwrite: bool
     progress: Callable[[float], None] | None
@@ -179,8 +185,9 @@ class _Job:
         field, missing = self.field(picture, photo)
         try:
             result = deblur_picture(
-                picture.pixels, field, method=self.method, refine=self.refine, progress=self.progress
-            )
+                picture.pixels, field, method=self.method, session=self.session, refine=self.refine,
+                progress=self.progress,
+            )  # fmt: skip
         except ValueError as error:  # a field that is computed tile by tile finds some faults only then
             raise DeepGyroError(f"{photo}: {error}") from error
         note = ", and ".join(part for part in (missing, result.note) if part)
@@ -205,8 +212,8 @@ class _Job:
         """Return what decides about a photo's result beside the photo itself."""
         settings: dict[str, Any] = {"version": __version__, "method": self.method, "refine": self.refine}
         settings["sources"] = self.sources
-        if self.weights:
-            settings["weights"] = self.weights
+        if self.weights_hash:
+            settings["weights"] = self.weights_hash
         if self.source.gyro_columns:
             settings["gyro_columns"] = self.source.gyro_columns
         frame = self.recording.times[photo] if self.recording else None
@@ -217,9 +224,9 @@ class _Job:
         return settings
 
     @cached_property
-    def weights(self) -> str | None:
+    def weights_hash(self) -> str | None:
         """The hash of the network's weights; None for a method without."""
-        return content_hash(weights_path(self.method)) if self.method in NETWORKS else None
+        return content_hash(self.weights) if self.weights else None
 
     @cached_property
     def sources(self) -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import SURE, refine_field
-from ..runtime import NETWORKS, Session, network, restore, shipped, weights_path
+from ..runtime import NETWORKS, Session, network, open_session, restore, shipped, weights_path
 from ..threads import for_bands
 from ..tiles import Window
 
@@ -160,6 +161,23 @@ def deblur_picture(
     for window, sharp in windows:
         _write(out, window, sharp, values, field[window], shortest, decoded)
     return Deblurred(out, method, median, longest, said)
+
+
+def opened(method: Method, weights: Path | None) -> Session | None:
+    """Return a method's network with weights of `deepgyro export` in a file; None: no file is told.
+
+    Raises
+    ------
+    DeepGyroError
+        If the file is none of our networks.
+    ValueError
+        If the method is no network.
+    """
+    if weights is None:
+        return None
+    if method not in NETWORKS:
+        raise ValueError(f"--weights are those of a network, which {method} is not")
+    return open_session(weights)
 
 
 def _write(
