@@ -9,6 +9,23 @@ from numpy import ndarray
 Pixels = UInt8[ndarray, "h w c"] | UInt16[ndarray, "h w c"] | Float32[ndarray, "h w c"]
 
 
+def check_picture(image: ndarray) -> None:
+    """Refuse what is no picture.
+
+    Raises
+    ------
+    ValueError
+        If it has no three channels, another type than uint8, uint16 or float32, or values that are not
+        finite.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"the picture is {image.shape}; (height, width, 3) is needed")
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"the picture is {image.dtype}; uint8, uint16 or float32 (0 to 1) is needed")
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise ValueError("the picture has numbers that are not finite")
+
+
 def to_unit(image: Pixels) -> Float32[ndarray, "h w c"]:
     """Return the numbers of an 8- or 16-bit picture as 0 to 1; a float picture is returned as it is."""
     if image.dtype == np.float32:

@@ -1,6 +1,7 @@
 """Photos in files: what is made of each, what is left alone, what goes on past a bad one."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -397,6 +398,32 @@ def test_a_log_that_covers_none_of_the_photos_is_refused(tmp_path, source):
         run(photos, tmp_path / "out", with_table(source, table))
 
     assert not (tmp_path / "out").exists()
+
+
+def test_a_single_photo_that_the_log_does_not_cover_is_taken_for_one_without_gyro(tmp_path, source):
+    photo = write_picture(tmp_path / "a.png")
+    table = write_table(tmp_path / "t.csv", "a.png,86410,0.04")
+
+    (report,) = run([photo], tmp_path / "out", with_table(source, table))
+
+    assert report.method == "none"
+    assert "the gyro log does not cover its exposure" in report.note
+
+
+@pytest.mark.parametrize("estimate", [None, "exposure", "offset"])
+def test_a_photo_of_another_shape_is_one_failure(tmp_path, source, estimate, monkeypatch):
+    likeliest = "deepgyro.deblurring.estimation._most_likely"  # these pictures say nothing
+    monkeypatch.setattr(likeliest, lambda costs, values, near: (values[len(values) // 2], 1.0))
+    photos = [write_picture(tmp_path / f"{name}.png") for name in "abc"]
+    Image.open(photos[1]).transpose(Image.Transpose.ROTATE_90).save(photos[1])
+    told = together(photos, source)
+    if estimate:
+        told = replace(told, estimate=estimate)
+
+    reports = list(deblur_photos(photos, tmp_path / "out", told))
+
+    assert [isinstance(report, Failure) for report in reports] == [False, True, False]
+    assert reports[1].error.startswith(str(photos[1]))
 
 
 def test_a_table_that_names_none_of_the_photos_is_refused_and_says_so(tmp_path, source):

@@ -167,3 +167,19 @@ def test_a_gyro_that_lies_about_a_sharp_picture_is_ignored(photo, u, v):  # noqa
 def test_a_field_of_another_size_is_refused(photo):  # noqa: F811
     with pytest.raises(ValueError, match="480 x 100"):
         refine_field(photo, everywhere(10, 0, 100, 480))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fragment"),
+    [
+        (lambda image, field: (image[..., :2], field), r"the picture is \(270, 480, 2\)"),
+        (lambda image, field: (image, field[:, :, :1]), "n >= 2"),
+        (lambda image, field: (image, field * np.float32(np.nan)), "not finite"),
+    ],
+)
+def test_what_is_no_picture_or_no_field_is_refused(photo, spoil, fragment):  # noqa: F811
+    field = np.zeros((*photo.shape[:2], 2, 2), np.float32)
+    field[:, :, 1] = 10
+
+    with pytest.raises(ValueError, match=fragment):
+        refine_field(*spoil(photo, field))

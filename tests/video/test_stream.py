@@ -88,3 +88,29 @@ def test_samples_out_of_order_and_cameras_that_know_too_little_are_refused():
         stream.add_gyro(T, OMEGA)
     with pytest.raises(ValueError, match="has no cam_from_imu"):
         deepgyro.Deblurrer(Camera(64, 48, K, readout_time=0.01))
+
+
+@pytest.mark.parametrize(("k", "value"), [(3, np.nan), (5, np.inf)])
+def test_a_sample_that_is_no_number_is_refused_and_nothing_is_lost(k, value):
+    stream = deepgyro.Deblurrer(CAMERA)
+    bad = OMEGA.copy()
+    bad[k, 0] = value
+
+    with pytest.raises(ValueError, match=f"sample {k}: a value is not finite"):
+        stream.add_gyro(T, bad)
+
+    list(stream.add_gyro(T, OMEGA))
+    (frame,) = stream.add_frame(picture(), t=0.6, exposure=0.02)
+    assert frame.method == "deepgyro"
+
+
+def test_a_motion_that_no_picture_can_show_gives_the_frame_as_it_came():
+    stream = deepgyro.Deblurrer(CAMERA)
+    list(stream.add_gyro(T, 30 * OMEGA / 4))
+    image = picture()
+
+    (frame,) = stream.add_frame(image, t=0.6, exposure=0.1)
+
+    assert frame.method == "none"
+    assert frame.image is image
+    assert "behind the camera" in frame.note

@@ -23,7 +23,7 @@ def train(
     config: Path,
     /,
     *,
-    out: Path,
+    out: Path | None = None,
     resume: Flag = False,
     minutes: float | None = None,
     sitting: float | None = None,
@@ -39,7 +39,8 @@ def train(
     config
         What and how: see configs/deepgyro.yaml.
     out
-        Folder for checkpoint.safetensors (and a slim copy), log.jsonl, TensorBoard's curves, samples.png.
+        Folder for checkpoint.safetensors (and a slim copy), log.jsonl, TensorBoard's curves, samples.png; by
+        default runs/NAME, after the configuration.
     resume
         Go on from the checkpoint that is there.
     minutes
@@ -56,6 +57,7 @@ def train(
         from ..learn.train import train as run_training
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    out = out or Path("runs") / config.stem
     settings = read_config(config, [*changes, *([] if minutes is None else [f"minutes={minutes}"])])
     start: list[float] = []
     with Bar(0, "minute") as bar:
@@ -85,7 +87,7 @@ def export(
     checkpoint: Path,
     /,
     *,
-    out: Path,
+    out: Path | None = None,
     validation: Path | None = None,
     licence: str = "not stated",
     data: str = "On what is not stated.",
@@ -99,7 +101,8 @@ def export(
     checkpoint
         Of deepgyro train: checkpoint.safetensors.
     out
-        The ONNX file, named after the network; its card lies beside it as .md.
+        The ONNX file, named after the network; its card lies beside it as .md. By default beside the
+        checkpoint, with the name of its folder.
     validation
         Pairs of other photos and logs than were trained on: for the scores.
     licence
@@ -114,6 +117,7 @@ def export(
     with extra("train"):
         from ..learn.export import export as run_export
 
+    out = out or checkpoint.with_name(f"{checkpoint.absolute().parent.name}.onnx")
     contract = run_export(
         checkpoint, out, validation=validation, licence=licence, data=data, overwrite=overwrite
     )

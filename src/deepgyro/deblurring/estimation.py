@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from ..blurfield import MotionField, sparse_paths
+from ..blurfield import Field, MotionField, sparse_paths
 from ..camera import Camera
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter, TurnsBehind
 from ..frames import Frame, read_photo
 from ..light import Pixels
-from ..refine import PLACES, Correction, Witness, field_costs, fit_shared, grid, refine_field
+from ..refine import PLACES, Correction, ask_together, field_costs, grid, spread_for
 from .recording import Recording, check_coverage
 
 EXPOSURES = np.geomspace(1 / 4000, 0.5, 190)
@@ -78,7 +79,8 @@ def with_offset(recording: Recording, photos: Sequence[Path]) -> Recording:
         if image is None or frame is None:
             continue
         moved = [replace(camera, time_offset=camera.time_offset + float(offset)) for offset in OFFSETS]
-        costs += _costs(image, recording, [(one, frame) for one in moved])
+        with suppress(ValueError):  # of another shape than the camera: the job says it when it is its turn
+            costs += _costs(image, recording, [(one, frame) for one in moved])
     best, sure = _most_likely(costs, OFFSETS, NEAR_OFFSET)
     if sure < SURE:
         raise DeepGyroError(
@@ -97,29 +99,27 @@ def with_shared(recording: Recording, photos: Sequence[Path]) -> tuple[Recording
     all of them are fitted. What no three of them agree on stays.
     """
     asked: list[tuple[Frame, int, int]] = []
-    witnesses: list[Witness] = []
-    for photo in _most_blurred(recording, photos):
-        pixels = _read(photo)
-        if pixels is None:
-            continue
-        image = _smaller(pixels)
-        height, width = image.shape[:2]
-        field, _ = recording.field(photo, height, width)
-        frame = recording.times[photo]
-        if field is None or frame is None:
-            continue
-        fit = refine_field(image, field.tabulated() if isinstance(field, MotionField) else field)
-        witness = Witness.of(fit)
-        if witness is not None:
-            asked.append((frame, height, width))
-            witnesses.append(witness)
+
+    def pictures() -> Iterator[tuple[Pixels, Field]]:
+        for photo in _most_blurred(recording, photos):
+            pixels, frame = _read(photo), recording.times[photo]
+            if pixels is None or frame is None:
+                continue
+            image = _smaller(pixels)
+            height, width = image.shape[:2]
+            field = None
+            with suppress(DeepGyroError):  # which the job says when it is the photo's turn
+                field, _ = recording.field(photo, height, width)
+            if field is not None:
+                asked.append((frame, height, width))
+                yield image, field.tabulated() if isinstance(field, MotionField) else field
 
     def told(k: int, change: Correction) -> Float32[ndarray, "rows columns 2"]:
         log, camera = change.applied(recording.log, recording.camera)
         frame, height, width = asked[k]
         return _vectors(replace(recording, log=log, camera=camera), frame, height, width, PLACES)
 
-    found = fit_shared(witnesses, told)
+    found = ask_together(pictures(), told, spread=spread_for(recording.camera))
     if found is None:
         return recording, ""
     change = found.correction

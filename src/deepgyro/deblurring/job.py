@@ -134,8 +134,8 @@ def deblur_photos(
     Raises
     ------
     DeepGyroError
-        If the log, the camera or the table cannot be used, or the log covers none of the photos; or if the
-        method's weights are not in this package.
+        If the log, the camera or the table cannot be used, or the log covers none of several photos; or if
+        the method's weights are not in this package.
     ValueError
         If the options don't fit together.
     """
@@ -182,13 +182,13 @@ class _Job:
         if isinstance(found, PhotoReport):
             return replace(found, file=str(photo), out=str(out), seconds=0.0, note="was there already")
         picture = read_photo(photo)
-        field, missing = self.field(picture, photo)
         try:
+            field, missing = self.field(picture, photo)
             result = deblur_picture(
                 picture.pixels, field, method=self.method, session=self.session, refine=self.refine,
                 progress=self.progress,
             )  # fmt: skip
-        except ValueError as error:  # a field that is computed tile by tile finds some faults only then
+        except ValueError as error:  # of the field; one that is computed tile by tile finds some only then
             raise DeepGyroError(f"{photo}: {error}") from error
         note = ", and ".join(part for part in (missing, result.note) if part)
         report = PhotoReport(

@@ -15,7 +15,7 @@ from numpy import ndarray
 from ..blur.operator import MAX_REACH
 from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
-from ..light import Pixels, from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from ..light import Pixels, check_picture, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import SURE, refine_field
 from ..runtime import NETWORKS, Session, network, open_session, restore, shipped, weights_path
 from ..threads import for_bands
@@ -117,7 +117,8 @@ def deblur_picture(
     more;
     ``progress`` is called with the share that is done.
     """
-    _check_image(image, method, encoding)
+    check_picture(image)
+    _check_options(method, encoding)
     if method in NETWORKS and session is None:
         weights_path(method)  # they must be there, whatever the picture
     height, width = image.shape[:2]
@@ -250,13 +251,7 @@ def _finite(field: Float32[ndarray, "h w *rest"]) -> bool:
     return all(found)
 
 
-def _check_image(image: Pixels, method: str, encoding: str) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f"the picture is {image.shape}; (height, width, 3) is needed")
-    if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ValueError(f"the picture is {image.dtype}; uint8, uint16 or float32 (0 to 1) is needed")
-    if image.dtype == np.float32 and not np.isfinite(image).all():
-        raise ValueError("the picture has numbers that are not finite")
+def _check_options(method: str, encoding: str) -> None:
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; {' or '.join(METHODS)} is needed")
     if encoding not in get_args(Encoding):

@@ -125,7 +125,7 @@ def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
     Raises
     ------
     DeepGyroError
-        If one cannot be used, or the log covers none of the photos.
+        If one cannot be used, or the log covers none of several photos.
     """
     if source.gyro is None or source.camera is None:
         return None
@@ -149,7 +149,7 @@ def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
             raise ValueError("a time is needed")
         times = {photo: Frame(photo, source.time, source.exposure or SHORTEST) for photo in photos}
     recording = Recording(log, camera, times)
-    if source.estimate != "offset":
+    if source.estimate != "offset" and len(photos) > 1:  # a single one is said by its field
         check_coverage(recording)
     return recording
 

@@ -3,7 +3,7 @@
 from .hypotheses import field_costs
 from .model import CorrectedField, distance, mean_length
 from .refinement import SURE, Refined, refine_field
-from .shared import LEAST, PLACES, SPREAD, Correction, Shared, Witness, fit_shared
+from .shared import LEAST, PLACES, SPREAD, Correction, Shared, Witness, ask_together, fit_shared, spread_for
 from .statistic import grid
 
 __all__ = [
@@ -16,10 +16,12 @@ __all__ = [
     "Refined",
     "Shared",
     "Witness",
+    "ask_together",
     "distance",
     "field_costs",
     "fit_shared",
     "grid",
     "mean_length",
     "refine_field",
+    "spread_for",
 ]

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
-from ..light import Pixels
+from ..light import Pixels, check_picture
 from .corrector import Corrected, corrected
 from .fit import about_told, of_any
 from .model import TERMS, CorrectedField, Model, distance, mean_length
@@ -79,15 +79,25 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     refined
         The corrected field, how sure that is, and what was found. Without gyro it is the likeliest field of
         straight paths: whether to use it is for the confidence to say (from `SURE` on).
+
+    Raises
+    ------
+    ValueError
+        If shapes or types don't fit, or there are numbers that are not finite.
     """
+    check_picture(image)
     if isinstance(field, ndarray) and field.ndim == 3:
         field = paths_from_vectors(field)
     height, width = image.shape[:2]
     if field is None:
         return _found(Pyramid(image), Model.unknown(height, width))
+    if len(field.shape) != 4 or field.shape[2] < 2:
+        raise ValueError(f"the field is {tuple(field.shape)}; (height, width, n, 2) is needed, and n >= 2")
     if tuple(field.shape[:2]) != (height, width):
         raise ValueError(f"the field is {field.shape[1]} x {field.shape[0]}, the picture {width} x {height}")
     model = Model.of(field, height, width)
+    if not np.isfinite(model.length):
+        raise ValueError("the field has numbers that are not finite")
     if model.length < SHORTEST or min(height, width) < SMALLEST:
         return Refined(field, 0.0, 0.0, "")
     pyramid = Pyramid(image)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
-from ..blurfield import sparse_paths
+from ..blurfield import Field, sparse_paths
 from ..camera import Camera
+from ..light import Pixels
 from ..telemetry import GyroLog
-from .refinement import SURE, Refined
+from .refinement import SURE, Refined, refine_field
 
 SPREAD = np.array([0.1, 0.004, 0.02, 0.02, 0.02, 0.003])
 """What is usual before any picture is asked: logarithm of the scale, offset (s), bias about each axis
 (rad/s), readout time (s)."""
+_HELD = 1e-6
+"""Stands for a spread of 0."""
 PLACES = (5, 8)
 """Rows and columns at which fields are compared."""
 LEAST = 3
@@ -88,6 +91,40 @@ class Shared:
     after_px: float
     count: int
     """Pictures that agree with it: nearer than three times their error."""
+
+
+def spread_for(camera: Camera) -> Float64[ndarray, " 6"]:
+    """Return `SPREAD`; a global shutter stays one."""
+    spread = SPREAD.copy()
+    if camera.readout_time == 0:
+        spread[5] = _HELD
+    return spread
+
+
+def ask_together(
+    pictures: Iterable[tuple[Pixels, Field]],
+    told: Callable[[int, Correction], Float[ndarray, "rows columns 2"]],
+    *,
+    spread: Float64[ndarray, " 6"] = SPREAD,
+) -> Shared | None:
+    """Refine pictures one by one, and return the correction that suits them together; see `fit_shared`.
+
+    Parameters
+    ----------
+    pictures
+        With the fields that they are told.
+    told
+        ``told(k, correction)``: the gyro's vectors for the k-th of them after a correction, px.
+    spread
+        As in `fit_shared`.
+    """
+    witnesses = [Witness.of(refine_field(image, field)) for image, field in pictures]
+    known = [k for k, witness in enumerate(witnesses) if witness is not None]
+    return fit_shared(
+        [witness for witness in witnesses if witness is not None],
+        lambda k, change: told(known[k], change),
+        spread=spread,
+    )
 
 
 def fit_shared(

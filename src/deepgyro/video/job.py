@@ -299,10 +299,10 @@ class _Job:
         if self.recording is None:
             return _Planned(part, None, 0.0, 0.0, self.as_it_came)
         picture = part.picture
+        field, missing = self.recording.field(part.index, part.t, picture.height, picture.width)
+        if field is None:
+            return _Planned(part, None, 0.0, 0.0, missing)
         try:
-            field, missing = self.recording.field(part.index, part.t, picture.height, picture.width)
-            if field is None:
-                return _Planned(part, None, 0.0, 0.0, missing)
             median, longest, _ = field_extent(field)
         except ValueError as error:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error

@@ -92,6 +92,8 @@ class ClipRecording:
             return None, "the gyro log does not cover it"
         except RunsWithShutter:
             return None, "the picture moves as fast as the shutter reads it"
+        except ValueError as error:
+            raise DeepGyroError(f"frame {index} at {t:.3f} s: {error}") from error
 
 
 def read_clip_recording(

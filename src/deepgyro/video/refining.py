@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,21 +11,21 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from numpy import ndarray
 
-from ..blurfield import field_extent, motion_field, sparse_paths
+from ..blurfield import Field, field_extent, motion_field, sparse_paths
 from ..errors import DeepGyroError, NotCovered, RunsWithShutter, TurnsBehind
 from ..frames import ClipReader, eight_bits
+from ..light import Pixels
 from ..refine import (
     LEAST,
     PLACES,
-    SPREAD,
     SURE,
     Correction,
     Shared,
-    Witness,
+    ask_together,
     distance,
-    fit_shared,
     mean_length,
     refine_field,
+    spread_for,
 )
 from .recording import ClipRecording
 
@@ -85,9 +85,7 @@ def refined(
     DeepGyroError
         If the exposure is not known, and the frames don't tell.
     """
-    spread = SPREAD.copy()
-    if recording.camera.readout_time == 0:
-        spread[5] = 1e-6  # a global shutter stays one
+    spread = spread_for(recording.camera)
     if exposed:
         frames = _sample(clip, recording, progress, SHORTEST, LONGEST)
     else:
@@ -132,23 +130,20 @@ def _fitted(
 ) -> Shared | None:
     """Refine frames one by one, and fit what they share."""
     asked: list[_Frame] = []
-    witnesses: list[Witness] = []
-    for frame in frames:
-        height, width = frame.image.shape[:2]
-        field, _ = recording.field(frame.index, frame.t, height, width)
-        if field is None:
-            continue
-        result = refine_field(frame.image, field)
-        witness = Witness.of(result)
-        if witness is not None:
-            asked.append(frame)
-            witnesses.append(witness)
+
+    def pictures() -> Iterator[tuple[Pixels, Field]]:
+        for frame in frames:
+            height, width = frame.image.shape[:2]
+            field, _ = recording.field(frame.index, frame.t, height, width)
+            if field is not None:
+                asked.append(frame)
+                yield frame.image, field
 
     def told(k: int, change: Correction) -> Float64[ndarray, "rows columns 2"]:
         return _vectors(_corrected(recording, change, exposed=exposed), asked[k])
 
     try:
-        return fit_shared(witnesses, told, spread=spread)
+        return ask_together(pictures(), told, spread=spread)
     except (NotCovered, RunsWithShutter, TurnsBehind):
         return None
 

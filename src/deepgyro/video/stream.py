@@ -13,10 +13,11 @@ from numpy import ndarray
 from ..blurfield import exposed, field_extent, motion_field, with_fewest_instants
 from ..camera import Camera
 from ..deblurring import Method, deblur_picture
-from ..errors import NotCovered, RunsWithShutter
+from ..errors import NotCovered, RunsWithShutter, TurnsBehind
 from ..light import Pixels
 from ..runtime import Session
 from ..telemetry import GyroLog
+from ..telemetry.gyrolog import first_fault
 from .job import THRESHOLD
 
 KEPT = 2.0
@@ -84,11 +85,15 @@ class Deblurrer:
         Raises
         ------
         ValueError
-            If the times do not go on from those before.
+            If the times do not rise, or do not go on from those before, or a number is not finite.
         """
         if len(t) and len(self._t) and t[0] <= self._t[-1]:
             raise ValueError(f"samples from {t[0]:.6f} s come after one of {self._t[-1]:.6f} s")
+        if fault := first_fault(t, omega):
+            raise ValueError(f"sample {fault[0]}: {fault[1]}")
         self._t, self._omega = np.concatenate([self._t, t]), np.concatenate([self._omega, omega])
+        if not self._waiting:
+            self._forget(self._t[-1] - KEPT if len(self._t) else 0.0)
         return self._ready()
 
     def add_frame(self, image: Pixels, *, t: float, exposure: float) -> Iterator[StreamFrame]:
@@ -117,12 +122,13 @@ class Deblurrer:
             first, last = exposed(self.camera, t, exposure)
             if last > self._t[-1]:
                 return
-            old = int(np.searchsorted(self._t, first - KEPT))
-            self._t, self._omega = self._t[old:], self._omega[old:]
+            self._forget(first - KEPT)
             yield self._deblurred(*self._waiting.popleft())
-        if not self._waiting and len(self._t):
-            old = int(np.searchsorted(self._t, self._t[-1] - KEPT))
-            self._t, self._omega = self._t[old:], self._omega[old:]
+
+    def _forget(self, before: float) -> None:
+        """Forget samples of earlier times."""
+        old = int(np.searchsorted(self._t, before))
+        self._t, self._omega = self._t[old:], self._omega[old:]
 
     def _deblurred(self, image: Pixels, t: float, exposure: float) -> StreamFrame:
         height, width = image.shape[:2]
@@ -133,13 +139,14 @@ class Deblurrer:
                 GyroLog(self._t, self._omega, "<stream>"), self.camera, t=t, exposure=exposure,
                 height=height, width=width, n=17, reference="picture",
             )  # fmt: skip
+            longest = field_extent(few := with_fewest_instants(field))[1]
         except NotCovered:
             return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
-        try:
-            longest = field_extent(few := with_fewest_instants(field))[1]
         except RunsWithShutter:
             note = "the picture moves as fast as the shutter reads it"
             return StreamFrame(t, image, "none", 0.0, note)
+        except TurnsBehind:
+            return StreamFrame(t, image, "none", 0.0, "pixels turn behind the camera")
         if longest <= self.threshold:
             return StreamFrame(t, image, "none", longest, "")
         result = deblur_picture(
