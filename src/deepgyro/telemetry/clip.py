@@ -1,5 +1,6 @@
 """What a camera writes into its clip beside the gyro: exposures, readout time, stabilisation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -63,18 +64,29 @@ def read_clip_facts(path: str | PathLike[str]) -> ClipFacts:
                 stabilised = mode.strip()
             if _is_number(group.get(_READOUT)) and float(group[_READOUT]) > 0:
                 readout_time = float(group[_READOUT]) / 1000
-        exposures += _exposures(part.get("Exposure"))
+        exposures += exposures_of(part.get("Exposure"), before=exposures)
     camera = " ".join(filter(None, (parser.camera, parser.model)))
     return ClipFacts(camera, np.array(exposures) if exposures else None, readout_time, stabilised)
 
 
-def _exposures(group: Any) -> list[float]:
-    """Return the exposures of a part, s."""
+def exposures_of(group: Any, *, before: Sequence[float] = ()) -> list[float]:
+    """Return the exposures of a part of the telemetry, s.
+
+    In the place of a value that can be none there is that of the frame before it, so that each frame keeps
+    its own; if none goes before, that of the first good one. `before`: those of the parts before.
+    """
     if not isinstance(group, dict) or group.get("Unit") != "s":
         return []
     found = group.get("Data")
     values = found if isinstance(found, list) else []
-    return [float(value) for value in values if _is_number(value) and float(value) > 0]
+    good = [float(value) if _is_number(value) and float(value) > 0 else None for value in values]
+    last = before[-1] if before else next((value for value in good if value), None)
+    kept: list[float] = []
+    for value in good:
+        last = value or last
+        if last is not None:
+            kept.append(last)
+    return kept
 
 
 def _is_number(value: object) -> bool:
