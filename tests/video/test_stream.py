@@ -5,6 +5,7 @@ import pytest
 
 import deepgyro
 from deepgyro.camera import Camera
+from deepgyro.refine import Refined
 from deepgyro.telemetry import GyroLog
 
 K = np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]])
@@ -114,3 +115,20 @@ def test_a_motion_that_no_picture_can_show_gives_the_frame_as_it_came():
     assert frame.method == "none"
     assert frame.image is image
     assert "behind the camera" in frame.note
+
+
+def test_each_frame_may_correct_its_own_field(monkeypatch):
+    asked = []
+
+    def refined(image, field):
+        asked.append(field.shape)
+        return Refined(None, 0.9, 0.0, "gyro and picture disagree: the gyro is ignored")
+
+    monkeypatch.setattr("deepgyro.deblurring.picture.refine_field", refined)
+    stream = deepgyro.Deblurrer(CAMERA, refine=True)
+    list(stream.add_gyro(T, OMEGA))
+
+    (frame,) = stream.add_frame(picture(), t=0.6, exposure=0.02)
+
+    assert len(asked) == 1
+    assert (frame.method, frame.note) == ("none", "gyro and picture disagree: the gyro is ignored")

@@ -52,6 +52,9 @@ class Deblurrer:
         As in `deblur`.
     threshold
         Paths shorter than this are left as they are, px; the result fades in over 1 px more.
+    refine
+        Whether each frame corrects its own field (`refine_field`): some ms more for a frame. One that shows
+        another blur than the gyro says comes back as it was.
     session
         The method's network, where it is opened otherwise than on its own (precision, threads).
     """
@@ -62,12 +65,14 @@ class Deblurrer:
         *,
         method: Method = "deepgyro",
         threshold: float = THRESHOLD,
+        refine: bool = False,
         session: Session | None = None,
     ) -> None:
         for name in ("readout_time", "cam_from_imu"):
             if getattr(camera, name) is None:
                 raise ValueError(f"the camera ({camera.source}) has no {name}: give it one")
-        self.camera, self.method, self.threshold, self.session = camera, method, threshold, session
+        self.camera, self.method, self.threshold = camera, method, threshold
+        self.refine, self.session = refine, session
         self._t: Float64[ndarray, " n"] = np.empty(0)
         self._omega: Float64[ndarray, "n 3"] = np.empty((0, 3))
         self._waiting: deque[tuple[Pixels, float, float]] = deque()
@@ -150,9 +155,9 @@ class Deblurrer:
         if longest <= self.threshold:
             return StreamFrame(t, image, "none", longest, "")
         result = deblur_picture(
-            image, few.tabulated(), method=self.method, refine=False, session=self.session,
+            image, few.tabulated(), method=self.method, refine=self.refine, session=self.session,
             shortest=self.threshold,
         )  # fmt: skip
         if result.method == "none":
             return StreamFrame(t, image, "none", longest, result.note)
-        return StreamFrame(t, result.image, result.method, longest, "")
+        return StreamFrame(t, result.image, result.method, longest, result.note)
