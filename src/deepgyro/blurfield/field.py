@@ -268,7 +268,7 @@ def blur_field(
     exposure
         How long one line collects light, s.
     height, width
-        Size of the picture, px; the camera's own by default.
+        Size of the picture as it is stored, before any EXIF turn, px; the camera's own by default.
     n
         Number of instants that divide the exposure equally, first at its start and last at its end; between
         two of them the path is straight and its speed constant. 2 is the paper's straight blur.
@@ -293,8 +293,12 @@ def blur_field(
     ------
     NotCovered
         If the log does not cover the exposure, readout included.
+    TurnsBehind, RunsWithShutter
+        If a pixel turns behind the camera; or if the picture moves as fast as the shutter reads it
+        (``"picture"``).
     ValueError
-        If a pixel turns behind the camera, or the camera lacks readout_time or cam_from_imu.
+        If the camera lacks readout_time or cam_from_imu, the picture has another shape than the camera's, or
+        t, exposure or n cannot be.
     """
     return motion_field(
         log,

@@ -66,7 +66,8 @@ def deblur(
     Parameters
     ----------
     image
-        (h, w, 3), uint8 | uint16 | float32 in 0 to 1.
+        (h, w, 3), RGB, uint8 | uint16 | float32 in 0 to 1; as it is stored, before any EXIF turn, where the
+        field comes from a gyro.
     field
         Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None: there is no gyro, and
         the path is looked for in the picture (`refine_field`).

@@ -135,6 +135,8 @@ def deblur_video(
     ------
     DeepGyroError
         If the clip, its gyro or its camera cannot be used, or the output cannot be written.
+    ValueError
+        If an option cannot be.
     """
     if not threshold > 0:
         raise ValueError(f"--threshold is {threshold:g} px: a length over 0 is needed")
