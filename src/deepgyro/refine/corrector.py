@@ -43,8 +43,6 @@ class Moves:
     into account."""
     odds: float
     """Logarithm of the odds that the field is right once it is moved (`RIGHT`)."""
-    sharp: float
-    """Logarithm of the odds that the picture is sharp, whatever is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +54,6 @@ class Corrected:
     """Of theta, if the field is right."""
     odds: float
     """As `Moves.odds`."""
-    sharp: float
-    """As `Moves.sharp`."""
     cells: Float32[ndarray, "rows columns"]
     """Probability of each cell that the field is right there, from what the cell alone shows."""
 
@@ -66,7 +62,8 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
     """Correct a field that is off by a few px.
 
     The network says for each cell by how much its path's end is off, along the path and across it, and how
-    sure that is; the terms that explain all of that best are added (weighted least squares, `PRIOR`).
+    sure that is; the terms that explain all of that best, and are likely in all (`Model.usual`), are added:
+    weighted least squares, held by `PRIOR`.
 
     Parameters
     ----------
@@ -84,9 +81,11 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
         axes = np.stack([cells.along, cells.across], 1)
         A = (axes @ terms).reshape(-1, TERMS)
         weight = found.weights.reshape(-1)
-        covariance = np.linalg.inv((A.T * weight) @ A + np.diag(1 / PRIOR**2))
-        step = covariance @ ((A.T * weight) @ found.moves.reshape(-1))
         unit = np.r_[1.0, np.full(TERMS - 1, 2.0**cells.level)]
+        now = theta / unit
+        held = 1 / ((model.usual / unit) ** 2 + now**2)  # Cauchy's distribution
+        covariance = np.linalg.inv((A.T * weight) @ A + np.diag(1 / PRIOR**2 + held))
+        step = covariance @ ((A.T * weight) @ found.moves.reshape(-1) - held * now)
         factor, added = 1 + step[0], unit * step
         theta = factor * theta + added * np.r_[float(model.gyro), np.ones(TERMS - 1)]
         moves = (A @ step).reshape(-1, 2)
@@ -95,7 +94,7 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
     left = found.moves - moves
     alone = _right(left, found.spreads, cells).reshape(ROWS, COLUMNS)
     upright = alone.T if cells.lying else alone
-    return Corrected(theta, covariance * np.outer(unit, unit), found.odds, found.sharp, upright)
+    return Corrected(theta, covariance * np.outer(unit, unit), found.odds, upright)
 
 
 def _right(
@@ -131,11 +130,11 @@ class Corrector:
         """Return what is off."""
         results = self._compiled.create_infer_request().infer({"seen": cells.seen[None]}, share_inputs=True)
         moves, spread, weights = (results[name] for name in ("moves", "log_spread", "weights"))
-        odds, sharp = (float(np.ravel(results[name])[0]) for name in ("odds", "sharp"))
+        odds = float(np.ravel(results["odds"])[0])
         fewer = min(1.0, float(cells.counts.max()) / POINTS)  # smaller pictures tell less
         return Moves(
             moves.reshape(2, -1).T, np.exp(spread.reshape(2, -1).T) / np.sqrt(max(fewer, 1e-3)),
-            fewer * weights.reshape(2, -1).T, odds, sharp,
+            fewer * weights.reshape(2, -1).T, odds,
         )  # fmt: skip
 
 

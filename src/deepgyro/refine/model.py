@@ -27,6 +27,10 @@ GYRO = np.array([0.2, 4.0, 4.0, 2.0])
 """Standard deviations of the first terms where a gyro told the field: what sensors, clocks and hands do.
 The first has no unit, the others px at a picture 480 px wide."""
 
+TOLD = np.array([0.3, 6.0, 6.0, 1.4, 0.75, 0.2, 0.2, 0.7, 1.2, 1.0])
+"""How far off the terms of a told field are as a rule: half of them less than two thirds of this. The first
+has no unit, the others px at a picture 480 px wide."""
+
 FREE = np.array([0.5, 0.045, 0.035])
 """Of the terms from the roll on where nothing is told, over the length of the blur: photos of `synth` have
 these medians, and long tails."""
@@ -76,6 +80,11 @@ class Model:
         )
         added = added_vectors(theta, y, x, self.height, self.width, self.lens)
         return np.asarray((1 + theta[0]) * self.told + added, np.float32)
+
+    @property
+    def usual(self) -> Float64[ndarray, " k"]:
+        """How large terms are as a rule, px but for the first; inf where nothing is known."""
+        return TOLD * np.r_[1.0, np.full(TERMS - 1, self.px)] if self.gyro else np.full(TERMS, np.inf)
 
     def terms(self, places: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2 k"]:
         """Return what each term adds to the vectors at places, whose x and y are shares of the picture."""

@@ -21,6 +21,9 @@ SURE = 0.7
 """Confidence from which on the picture's word is taken."""
 SURER = 0.85
 """Confidence from which on it is taken against a gyro."""
+LIKELY = 0.5
+"""Confidence from which on a gyro is believed without it: a wrong field, above all of a sharp picture, costs
+several times what a right one gains."""
 SHORTEST = 4.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
 TELLING = 8.0
@@ -31,8 +34,8 @@ SMALLEST = 64
 
 # Logistic regressions on training photos that the corrector has not seen (docs/experiments.md): that the blur
 # vectors are right to 12 % or 1.5 px, from its odds, where they were told and where they were not.
-_WEIGHTS = np.array([-1.9, 0.64])
-_WEIGHTS_UNTOLD = np.array([-3.9, 0.76])
+_WEIGHTS = np.array([-2.0, 0.68])
+_WEIGHTS_UNTOLD = np.array([-2.8, 0.67])
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +117,9 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     found = _found(pyramid, Model.unknown(height, width))
     if found.confidence >= SURER:
         return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
-    if best.sharp > 0 or best.odds < 0:
-        return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
-    return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
+    if confidence >= LIKELY:
+        return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
+    return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
 
 
 def _found(pyramid: Pyramid, model: Model) -> Refined:
