@@ -39,6 +39,7 @@ def test_a_sharp_picture_is_told_from_a_blurred_one(photo, u, v):  # noqa: F811
     sharp, along, across = (corrected(Pyramid(image), model, np.zeros(TERMS)) for image in pictures)
 
     assert sharp.odds < 0 < along.odds
+    assert along.sharp < 0 < sharp.sharp
     own = distance(model.vectors(across.theta), everywhere(-v, u)[::6, ::6])  # it may walk as far as that
     assert across.odds < 2 or own < 2  # under half of a probability, or right
 

@@ -43,6 +43,8 @@ class Moves:
     into account."""
     odds: float
     """Logarithm of the odds that the field is right once it is moved (`RIGHT`)."""
+    sharp: float
+    """Logarithm of the odds that the picture is sharp, whatever is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,8 @@ class Corrected:
     """Of theta, if the field is right."""
     odds: float
     """As `Moves.odds`."""
+    sharp: float
+    """As `Moves.sharp`."""
     cells: Float32[ndarray, "rows columns"]
     """Probability of each cell that the field is right there, from what the cell alone shows."""
 
@@ -94,7 +98,7 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
     left = found.moves - moves
     alone = _right(left, found.spreads, cells).reshape(ROWS, COLUMNS)
     upright = alone.T if cells.lying else alone
-    return Corrected(theta, covariance * np.outer(unit, unit), found.odds, upright)
+    return Corrected(theta, covariance * np.outer(unit, unit), found.odds, found.sharp, upright)
 
 
 def _right(
@@ -130,11 +134,11 @@ class Corrector:
         """Return what is off."""
         results = self._compiled.create_infer_request().infer({"seen": cells.seen[None]}, share_inputs=True)
         moves, spread, weights = (results[name] for name in ("moves", "log_spread", "weights"))
-        odds = float(np.ravel(results["odds"])[0])
+        odds, sharp = (float(np.ravel(results[name])[0]) for name in ("odds", "sharp"))
         fewer = min(1.0, float(cells.counts.max()) / POINTS)  # smaller pictures tell less
         return Moves(
             moves.reshape(2, -1).T, np.exp(spread.reshape(2, -1).T) / np.sqrt(max(fewer, 1e-3)),
-            fewer * weights.reshape(2, -1).T, odds,
+            fewer * weights.reshape(2, -1).T, odds, sharp,
         )  # fmt: skip
 
 

@@ -22,8 +22,11 @@ SURE = 0.7
 SURER = 0.85
 """Confidence from which on it is taken against a gyro."""
 LIKELY = 0.5
-"""Confidence from which on a gyro is believed without it: a wrong field, above all of a sharp picture, costs
-several times what a right one gains."""
+"""Confidence from which on a gyro is believed without it; ..."""
+SHARP = -5.0
+"""... below it if the logarithm of the odds that the picture is sharp is less: some show too little to
+confirm anything, but are blurred for certain. A field that is told of a sharp picture costs several times
+what a right one gains."""
 SHORTEST = 4.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
 TELLING = 8.0
@@ -117,9 +120,9 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     found = _found(pyramid, Model.unknown(height, width))
     if found.confidence >= SURER:
         return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
-    if confidence >= LIKELY:
-        return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
-    return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
+    if confidence < LIKELY and (best.sharp > SHARP or best.odds < 0):
+        return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
+    return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
 
 
 def _found(pyramid: Pyramid, model: Model) -> Refined:
