@@ -153,7 +153,7 @@ def test_baselines_have_shipped_configurations():
 def test_the_network_that_corrects_fields_has_a_shipped_configuration():
     config = read_config(Path(__file__).parents[2] / "configs/field.yaml")
 
-    assert config.corrector == CorrectorConfig(cache="cells")
+    assert config.corrector == CorrectorConfig(cache="cells", draws=6)
     assert (config.optimizer, config.precision) == ("muon", "32-true")
 
 
