@@ -2,6 +2,7 @@ import json
 from hashlib import sha256
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -33,6 +34,7 @@ def test_the_average_is_what_is_exported(checkpoint, tmp_path):
 
     session = open_session(tmp_path / "mine.onnx", precision="fp32")
     assert session.contract == contract
+    assert "seen{k}" in onnx.load(tmp_path / "mine.onnx").doc_string
     assert (contract.name, contract.stages, contract.trained) == ("mine", 2, "7 steps, 1.5 hours")
     assert contract.parameters == sum(p.numel() for p in average.parameters())
     seen = np.random.default_rng(0).random((1, SMALL.channels(0), 32, 32), np.float32)

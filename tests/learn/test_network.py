@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from deepgyro.learn.baseline import multiply_adds
@@ -57,8 +58,10 @@ def test_a_guess_is_blurred_in_light_where_light_was():
     assert (light[1] - encoded[1]).abs().max() > 0.01
 
 
-def test_a_stage_sees_no_farther_than_its_margin():
-    config = NetworkConfig(widths=(16, 16, 16), blocks=(1, 1, 2))
+@pytest.mark.parametrize("up_blocks", [None, (1, 0), (0, 2)])
+def test_a_stage_sees_no_farther_than_its_margin(up_blocks):
+    torch.manual_seed(0)
+    config = NetworkConfig(widths=(16, 16, 16), blocks=(1, 1, 2), up_blocks=up_blocks)
     stage = DeepGyro(config).stages[0]
     torch.nn.init.normal_(stage.tail.weight)
     seen = torch.randn(1, config.channels(0), 256, 256, requires_grad=True)

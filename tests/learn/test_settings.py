@@ -54,6 +54,7 @@ def file(tmp_path):
         (LEAST + "without: [wrogn]\n", "wrogn is none of"),
         (LEAST + "network: {blocks: [1]}\n", "one for each level"),
         (LEAST + "network: {widths: [], blocks: []}\n", "one for each level"),
+        (LEAST + "network: {up_blocks: [1]}\n", "one fewer"),
         (LEAST + "network: {stages: 0}\n", "over 0"),
         (LEAST + "network: {memory: 0}\n", "over 0"),
         (LEAST + "network: {steps: [0]}\n", "steps over 0"),

@@ -29,13 +29,14 @@ FOLDER = Path(__file__).parents[3] / "checkpoints"
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineContract(Provenance):
-    """How the network of a file is used.
+    """How the network of a file is used."""
 
-    The graph takes ``seen`` (1, inputs, h, w), a picture of encoded values from 0 to 1 and, if there are
-    five inputs, `vector_maps`; it returns ``sharp`` (1, 3, h, w). All float32; weights are kept in half
-    precision.
-    """
-
+    about = (
+        "In: seen (1, inputs, h, w), float32, h and w multiples of `multiple`: a blurred picture's "
+        "encoded (sRGB) values from 0 to 1, red, green, blue, and with five inputs the blur vector (u to "
+        "the right, v down, px, turned so that v <= 0) as (u + 128) / 255 and (v + 128) / 255. Out: sharp "
+        "(1, 3, h, w)."
+    )
     inputs: int
 
 

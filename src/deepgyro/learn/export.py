@@ -38,14 +38,18 @@ OPSET = 18
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectorContract(Provenance):
-    """How the network that corrects fields is used: see `refine.corrector`.
+    """How the network that corrects fields is used.
 
-    The graph takes ``seen`` (1, channels, rows, columns), a picture's cells with their maps and facts
-    (`refine.cells.Cells`), and returns ``moves``, ``log_spread`` and ``weights`` (1, 2, rows, columns), along
-    the path and across it, ``odds`` and ``sharp`` (1,), as `corrector.Guess` has them. All float32; the file
-    keeps its numbers in half precision. Multiply-adds (`gmac`) are those for a picture of any size; scores
-    are those of `correction.validate`.
+    Multiply-adds (`gmac`) are those for a picture of any size; scores are those of `correction.validate`.
     """
+
+    about = (
+        "Corrects blur fields. In: seen (1, channels, rows, columns), float32, a picture's cells with "
+        "their maps and facts (deepgyro.refine.cells.Cells). Out, (1, 2, rows, columns), along the told "
+        "path and across it: moves, by how much the path's end is off, px of the level; log_spread, the "
+        "logarithm of how far off that may be; weights of the fit; and (1,) each odds and sharp, the "
+        "logarithms of the odds that the moved field is right and that the picture is sharp."
+    )
 
 
 class _Apart(nn.Module):
@@ -222,7 +226,7 @@ def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
         output_names=names,
         dynamic_shapes=(shapes, halves),
     )
-    _save(model, contract.to_json(), out)
+    _save(model, contract, out)
 
 
 def write_baseline(network: Baseline, contract: BaselineContract, out: Path) -> None:
@@ -237,7 +241,7 @@ def write_baseline(network: Baseline, contract: BaselineContract, out: Path) -> 
         dynamic_shapes=({2: network.multiple * rows, 3: network.multiple * columns},),
     )
     _halve(model)
-    _save(model, contract.to_json(), out)
+    _save(model, contract, out)
 
 
 def write_corrector(network: Corrector, contract: CorrectorContract, out: Path) -> None:
@@ -249,7 +253,7 @@ def write_corrector(network: Corrector, contract: CorrectorContract, out: Path) 
         output_names=["moves", "log_spread", "weights", "odds", "sharp"],
     )
     _halve(model)
-    _save(model, contract.to_json(), out)
+    _save(model, contract, out)
 
 
 def _exported(
@@ -293,13 +297,14 @@ def _halve(model: ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _save(model: ModelProto, contract: str, out: Path) -> None:
+def _save(model: ModelProto, contract: Provenance, out: Path) -> None:
     import onnx
 
     for part_of_it in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del part_of_it.metadata_props[:]  # where in which file each was called
+    model.doc_string = contract.about
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, contract
+    entry.key, entry.value = KEY, contract.to_json()
     part = out.with_suffix(".part")
     try:
         onnx.save(model, part)

@@ -27,16 +27,25 @@ class NetworkConfig:
     """Of the path, half the distance of a difference's two samples."""
     memory: int = 16
     """Channels, at half the picture's size, that a stage hands on beside its guess."""
+    up_blocks: tuple[int, ...] | None = None
+    """Blocks on the way up, of each level but the last, if they are not those of the way down."""
 
     def __post_init__(self) -> None:
         if len(self.blocks) != len(self.widths) or not self.widths:
             raise ValueError(f"widths {self.widths}, blocks {self.blocks}: one for each level is needed")
-        if min(self.stages, self.memory, *self.widths) < 1 or min(self.blocks) < 0:
+        if len(self.rising) != len(self.widths) - 1:
+            raise ValueError(f"widths {self.widths}, up_blocks {self.up_blocks}: one fewer is needed")
+        if min(self.stages, self.memory, *self.widths) < 1 or min(*self.blocks, *self.rising, 0) < 0:
             raise ValueError(
                 "stages, memory, widths, blocks: whole numbers over 0 are needed (blocks: 0 too)"
             )
         if not self.fractions or not self.steps or min(self.steps) <= 0:
             raise ValueError("fractions, steps: at least one of each is needed, and steps over 0")
+
+    @property
+    def rising(self) -> tuple[int, ...]:
+        """Residual blocks on the way up, of each level but the last."""
+        return self.blocks[:-1] if self.up_blocks is None else self.up_blocks
 
     @property
     def multiple(self) -> int:
@@ -47,10 +56,9 @@ class NetworkConfig:
     def margin(self) -> int:
         """How far from a pixel a stage sees at the most, px, rounded up to a multiple."""
         far = 0
-        for level, blocks in enumerate(self.blocks):
-            # Blocks of the way down and of the way up: two convolutions each, which see a cell farther.
-            convolutions = 2 * blocks * (1 if level == len(self.blocks) - 1 else 2)
-            far += (convolutions + 1) * 2 ** (level + 1)
+        for level, (down, up) in enumerate(zip(self.blocks, (*self.rising, 0), strict=True)):
+            # Blocks have two convolutions, which see a cell farther each.
+            far += (2 * (down + up) + 1) * 2 ** (level + 1)
         return -(-far // self.multiple) * self.multiple
 
     def channels(self, stage: int) -> int:
@@ -77,14 +85,14 @@ class Stage(nn.Module):
 
     def __init__(self, config: NetworkConfig, number: int) -> None:
         super().__init__()
-        widths, blocks = config.widths, config.blocks
+        widths = config.widths
         self.head = nn.Conv2d(config.channels(number), widths[0], 2, stride=2)
         self.recall = nn.Conv2d(config.memory, widths[0], 1) if number > 0 else None
         self.remember = nn.Conv2d(widths[0], config.memory, 1) if number < config.stages - 1 else None
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
-        self.before = nn.ModuleList(_blocks(w, k) for w, k in zip(widths, blocks, strict=True))
-        self.after = nn.ModuleList(_blocks(w, k) for w, k in zip(widths[:-1], blocks[:-1], strict=True))
+        self.before = nn.ModuleList(_blocks(w, k) for w, k in zip(widths, config.blocks, strict=True))
+        self.after = nn.ModuleList(_blocks(w, k) for w, k in zip(widths[:-1], config.rising, strict=True))
         self.tail = nn.Conv2d(widths[0], 12, 3, padding=1)
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)

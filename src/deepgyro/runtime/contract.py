@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import DeepGyroError
 
@@ -19,6 +19,8 @@ Kind = TypeVar("Kind", bound="Provenance")
 class Provenance:
     """What the file of any network says of it, as an entry of its metadata."""
 
+    about: ClassVar[str]
+    """The graph's inputs and outputs, with their units: the file's doc_string."""
     name: str
     multiple: int
     """Height and width are multiples of this, px."""
@@ -56,13 +58,22 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract(Provenance):
-    """How one of our networks is used.
+    """How one of our networks is used."""
 
-    The file holds one graph for each stage k, apart from the others: ``seen{k}`` (1, channels, h, w) in,
-    ``change{k}`` (1, 3, h, w) and, but for the last, ``memory{k}`` (1, c, h / 2, w / 2) out, which the next
-    stage takes as ``before{k + 1}``; all float32. `inputs.StageInputs` says what a stage sees.
-    """
-
+    about = (
+        "Stages k = 1, 2, ... of a network that takes motion blur out of a picture, apart from each "
+        "other; all float32; h and w are multiples of `multiple`. In: seen{k} (1, channels, h, w), and "
+        "from the second on before{k}, which is memory{k - 1}. Out: change{k} (1, 3, h, w), which is "
+        "added to the guess, and but for the last memory{k} (1, c, h / 2, w / 2). The first guess is the "
+        "blurred picture B, the last the sharp one: encoded (sRGB) values from 0 to 1, red, green, blue. "
+        "Channels of seen{k}: the guess (3); from the second on the residual B - A(guess) (3), A being "
+        "the blur along each pixel's path; the path's length / 32 px, and cosine and sine of twice its "
+        "angle (x to the right, y down), both times length / (length + 4 px); 1, or 0 where no path is "
+        "known; and of B, or from the second on of the residual, for each of `fractions` and in it for "
+        "each e of `steps`, the values (3) at fraction + e less those at fraction - e, over 4 e, along "
+        "the path's chord: -1/2 is its first point, 1/2 its last. The picture is turned so that its paths "
+        "run to the right and down by at most 45 degrees."
+    )
     stages: int
     fractions: tuple[float, ...]
     """Of a path, where differences are taken along it."""
