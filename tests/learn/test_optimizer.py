@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from deepgyro.learn.network import DeepGyro, NetworkConfig
-from deepgyro.learn.optimizer import MuonAndAdamW
+from deepgyro.learn.optimizer import Muon, MuonAndAdamW, _matrix
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
 
@@ -53,6 +53,35 @@ def test_the_rate_is_one_for_all(network):
     assert all(map(torch.equal, before, network.parameters()))
 
 
-def test_a_network_kept_otherwise_is_refused():
-    with pytest.raises(ValueError, match="channels last"):
-        MuonAndAdamW(DeepGyro(SMALL), 1e-3)
+@pytest.mark.parametrize("shape", [(8, 12, 3, 3), (40, 3, 2, 2)])
+def test_muon_s_steps_are_those_of_torch_s_own(shape):
+    torch.manual_seed(0)
+    ours = torch.nn.Parameter(torch.randn(shape).contiguous(memory_format=torch.channels_last))
+    theirs = torch.nn.Parameter(_matrix(ours.detach()).clone())
+    start = theirs.detach().clone()
+    optimizers = (
+        Muon([ours], 1e-2, weight_decay=0.1),
+        torch.optim.Muon([theirs], 1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+    )
+
+    for _ in range(3):
+        ours.grad = torch.randn(shape)
+        theirs.grad = _matrix(ours.grad)
+        for optimizer in optimizers:
+            optimizer.step()
+
+    moved = theirs.detach() - start
+    assert (_matrix(ours.detach()) - theirs).norm() < 0.02 * moved.norm()  # theirs are rounded to bfloat16
+
+
+def test_a_network_kept_otherwise_takes_the_same_steps(network):
+    other = DeepGyro(SMALL)
+    other.load_state_dict(network.state_dict())
+
+    for net in (network, other):
+        optimizer = MuonAndAdamW(net, 1e-2)
+        sum((p - 1).square().sum() for p in net.parameters()).backward()
+        optimizer.step()
+
+    for a, b in zip(network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +13,51 @@ ENDS = ("head", "tail")
 """A stage's first and last convolutions: they are AdamW's, as Muon's authors advise."""
 
 
-class MuonAndAdamW:
-    """Muon (K. Jordan et al., 2024) on inner convolutions as matrices (out, kernel in), AdamW on the rest.
+class Muon(torch.optim.Optimizer):
+    """Muon (K. Jordan et al., 2024) on convolutions as matrices (out, kernel in), with steps of AdamW's size.
 
-    Muon's steps have the size of AdamW's (J. Liu et al., Muon is scalable for LLM training, 2025), so both
-    have one rate.
+    Their size is that of J. Liu et al., Muon is scalable for LLM training, 2025. `torch.optim.Muon` is the
+    same, but multiplies in bfloat16 whatever the processor: that took half of a training step where it is no
+    type of the processor's. Here all is float32.
     """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], rate: float, *, weight_decay: float, momentum: float = 0.95
+    ) -> None:
+        """Take on parameters (out, in, kh, kw)."""
+        super().__init__(parameters, {"lr": rate, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]  # nobody gives a closure
+        """Change the weights by their gradients."""
+        for group in self.param_groups:
+            for weights in group["params"]:
+                if weights.grad is None:
+                    continue
+                gradient = _matrix(weights.grad)
+                state = self.state[weights]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(gradient)
+                momentum = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
+                step = orthogonalized(gradient.lerp(momentum, group["momentum"]))
+                weights.mul_(1 - group["lr"] * group["weight_decay"])
+                size = 0.2 * math.sqrt(max(step.shape))
+                weights.sub_(_like(step, weights), alpha=group["lr"] * size)
+
+
+def orthogonalized(matrix: Tensor) -> Tensor:
+    """Return a matrix with singular values near one in place of its own: five steps of Newton and Schulz."""
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / wide.norm().clamp(min=1e-7)
+    for _ in range(5):
+        gram = wide @ wide.T
+        gram = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        wide = torch.addmm(wide, gram, wide, beta=3.4445)
+    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
+
+
+class MuonAndAdamW:
+    """Muon on inner convolutions, AdamW on the rest, at one rate."""
 
     def __init__(self, network: nn.Module, rate: float, *, weight_decay: float = 1e-4) -> None:
         inner = {
@@ -27,13 +67,7 @@ class MuonAndAdamW:
         }
         others = {name: p for name, p in network.named_parameters() if name not in inner}
         self._inner, self._others = inner, others
-        # The same numbers in the same memory, seen as matrices: torch's Muon takes no others.
-        self._matrices = {name: nn.Parameter(_matrix(p.data)) for name, p in inner.items()}
-        if any(self._matrices[name].data_ptr() != p.data_ptr() for name, p in inner.items()):
-            raise ValueError("the network's weights must be kept channels last")
-        self._muon = torch.optim.Muon(
-            self._matrices.values(), rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-        )
+        self._muon = Muon(inner.values(), rate, weight_decay=weight_decay)
         self._adamw = torch.optim.AdamW(others.values(), rate, (0.9, 0.99), weight_decay=weight_decay)
 
     @property
@@ -48,10 +82,7 @@ class MuonAndAdamW:
 
     def step(self) -> None:
         """Change the weights by their gradients."""
-        for name, matrix in self._matrices.items():
-            gradient = self._inner[name].grad
-            matrix.grad = None if gradient is None else _matrix(gradient)
-        self._muon.step()  # type: ignore[no-untyped-call]
+        self._muon.step()
         self._adamw.step()
 
     def zero_grad(self) -> None:
@@ -76,7 +107,7 @@ class MuonAndAdamW:
             part.set_moments(found, steps)
 
     def _parts(self) -> list[_Part]:
-        return [_Part(self._muon, self._matrices, _MUON), _Part(self._adamw, self._others, _ADAMW)]
+        return [_Part(self._muon, self._inner, _MUON), _Part(self._adamw, self._others, _ADAMW)]
 
 
 class Adam:
@@ -170,7 +201,8 @@ class _Part:
                 continue
             state: dict[str, Tensor] = {} if self.names == _MUON else {"step": torch.tensor(float(steps))}
             for moment in self.names:
-                empty = torch.empty_like(parameter, requires_grad=False)
+                kept = _matrix(parameter) if self.names == _MUON else parameter
+                empty = torch.empty_like(kept, requires_grad=False)
                 state[moment] = empty.copy_(found[f"{moment}.{name}"])
             self.optimizer.state[parameter] = state
 
@@ -180,5 +212,11 @@ MOMENTS = _MUON + _ADAMW
 
 
 def _matrix(weights: Tensor) -> Tensor:
-    """Return weights (out, in, kh, kw) as (out, kh kw in), in the order of their memory."""
+    """Return weights (out, in, kh, kw) as (out, kh kw in): a view, of weights that are kept channels last."""
     return weights.permute(0, 2, 3, 1).flatten(1)
+
+
+def _like(matrix: Tensor, weights: Tensor) -> Tensor:
+    """Return a matrix (out, kh kw in) as (out, in, kh, kw): a view."""
+    out, channels, height, width = weights.shape
+    return matrix.view(out, height, width, channels).permute(0, 3, 1, 2)
