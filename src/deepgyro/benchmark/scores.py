@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib import import_module
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ..blur import Blur
 from ..blurfield import Field
-from ..errors import DeepGyroError
+from ..errors import extra
 from ..light import Pixels, linear_to_srgb, srgb_to_linear, to_unit
 
 
@@ -63,7 +63,6 @@ def need_extra(*packages: str) -> None:
     DeepGyroError
         If one is.
     """
-    names = {"skimage": "scikit-image"}
-    for package in packages:
-        if not find_spec(package):
-            raise DeepGyroError(f"{names.get(package, package)} is missing: pip install 'deepgyro[bench]'")
+    with extra("bench"):
+        for package in packages:
+            import_module(package)
