@@ -173,7 +173,7 @@ def make_results(
     body = "\n".join([sections_html(first), *(part.html for part in parts)])
     write_page(page, "deepgyro: results", body, made, overwrite=overwrite)
     if markdown:
-        command = "deepgyro bench report --quick" if quick else "deepgyro bench report"
+        command = " ".join(["deepgyro bench report", *["--quick"] * quick, *["--only"] * bool(only), *only])
         head = f"# Results\n\nMade by `{command}` of {made.commit}; {made.machine_line()}.\n"
         text = "\n".join([head, sections_markdown(first), *(part.markdown for part in parts)])
         write_whole(markdown, lambda file: file.write(text.encode()), overwrite=overwrite)
