@@ -25,7 +25,7 @@ MAPS = len(LOOKS)
 FACTS = 8
 POINTS = 240.0
 """Places of a cell in pictures that the corrector was trained on, which were 480 x 270 px."""
-BAND = 12
+BAND = 24
 """Cells that are looked at at once: a divisor of their number."""
 _RIM = 7
 """How far the shifts along x and y go that the maps are made of: corners of the maps stay 0."""

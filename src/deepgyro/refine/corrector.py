@@ -76,22 +76,25 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
     model, theta
         The field, as terms that are added to what was told.
     """
-    network = corrector()
-    for _ in range(ROUNDS):
+    network, usual = corrector(), model.usual
+    for look in range(ROUNDS):
         cells = cells_of(pyramid, model.vectors(theta))
         found = network(cells)
-        terms = model.terms(cells.places)
+        if look == 0:
+            terms = model.terms(cells.places)
         terms[:, :, 0] = cells.vectors  # a factor on the field as it is now; px of the level, like the others
         axes = np.stack([cells.along, cells.across], 1)
         A = (axes @ terms).reshape(-1, TERMS)
         weight = found.weights.reshape(-1)
-        unit = np.r_[1.0, np.full(TERMS - 1, 2.0**cells.level)]
+        unit = np.full(TERMS, 2.0**cells.level)
+        unit[0] = 1
         now = theta / unit
-        held = 1 / ((model.usual / unit) ** 2 + now**2)  # Cauchy's distribution
+        held = 1 / ((usual / unit) ** 2 + now**2)  # Cauchy's distribution
         covariance = np.linalg.inv((A.T * weight) @ A + np.diag(1 / PRIOR**2 + held))
         step = covariance @ ((A.T * weight) @ found.moves.reshape(-1) - held * now)
-        factor, added = 1 + step[0], unit * step
-        theta = factor * theta + added * np.r_[float(model.gyro), np.ones(TERMS - 1)]
+        added = unit * step
+        added[0] *= model.gyro
+        theta = (1 + step[0]) * theta + added
         moves = (A @ step).reshape(-1, 2)
         if mean_length(moves) < SETTLED or found.odds < HOPELESS:
             break

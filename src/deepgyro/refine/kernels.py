@@ -3,15 +3,19 @@
 import numpy as np
 from numba import njit
 
-from ..blur.lanes import LANES, broadcast, gather, load, store
+from ..blur.lanes import LANES, broadcast, gather, load, store, times
 
-f32, i64 = np.float32, np.int64
+f32, i32, i64 = np.float32, np.int32, np.int64
 LANES_VERSION = 20  # as in blur/kernels.py
 _FAST = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": True}
 
 
 MARGIN = LANES
 """Columns beside the right of planes that may be read, px."""
+FIVE = 5
+"""Rows of a square that `_add` keeps in registers."""
+AT_ONCE = 64
+"""Places whose squares are added together: what they read stays near the processor."""
 
 
 @njit(**_FAST)
@@ -26,7 +30,10 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
     """
     height, row = bends.shape[1], bends.shape[2]
     width, flat = row - MARGIN, bends.reshape(-1)
-    at, values = np.empty(8, np.int64), np.zeros((5, 8), np.float32)
+    most = 0
+    for r in range(top, bottom):
+        most = max(most, first[r + 1] - first[r])
+    at, values = np.empty(most, np.int64), np.empty((5, most), np.float32)
     for r in range(top, bottom):
         taken = 0
         for n in range(first[r], first[r + 1]):
@@ -37,7 +44,6 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
                 continue
             if j < 0 or m < 0 or j + side > height or m + side > width:
                 continue
-            counts[r] += 1
             v, u = y - f32(i), x - f32(k)
             for d in range(5):
                 above, below = bends[d, i], bends[d, i + 1]
@@ -47,13 +53,12 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
                 values[d, taken] = value
             at[taken] = j * row + m
             taken += 1
-            if taken == 8:
-                _add_eight(flat, height * row, row, at, values, side, products[r])
-                taken = 0
-        if taken > 0:
-            values[:, taken:] = 0
-            at[taken:] = at[0]
-            _add_eight(flat, height * row, row, at, values, side, products[r])
+        counts[r] = taken
+        for d in range(5):
+            plane = flat[d * height * row :]
+            for n in range(0, taken, AT_ONCE):
+                few = slice(n, min(n + AT_ONCE, taken))
+                _add(plane, row, at[few], values[d, few], products[r, d])
 
 
 @njit(**_FAST)
@@ -71,129 +76,161 @@ def map_ends(
     """
     height, width = planes.shape[1:]
     side = 2 * rim + 1
-    wide = -(-side // MARGIN) * MARGIN
-    products = np.empty((1, side, wide), np.float32)
-    at, values = np.empty(8, np.int64), np.zeros((1, 8), np.float32)
     most = 0
     for r in range(top, bottom):
         most = max(most, first[r + 1] - first[r])
-    starts, corners = np.empty((2, most), np.float32), np.empty((2, most), np.int64)
+    starts, ends = np.empty((2, most), np.float32), np.empty((2, most), np.float32)
+    at, values = np.empty(most, np.int64), np.empty(most, np.float32)
+    products, scratch = np.empty((side, LANES), np.float32), np.empty(0, np.float32)
     for r in range(top, bottom):
-        low_i, low_k, low_j, low_m = i64(height), i64(width), i64(height), i64(width)
-        high_i, high_k, high_j, high_m = i64(-1), i64(-1), i64(-1), i64(-1)
-        count = 0
-        for n in range(first[r], first[r + 1]):
-            vector = vectors[nearest[n]]
-            m, j = _whole(places[n, 0] + f32(0.5) * vector[0]), _whole(places[n, 1] + f32(0.5) * vector[1])
-            x, y = f32(f32(m) - vector[0]), f32(f32(j) - vector[1])
-            k, i = _below(x), _below(y)
-            m, j = m - rim, j - rim
-            if _outside(i, k, 2, height, width) or _outside(j, m, side, height, width):
-                continue
-            starts[0, count], starts[1, count], corners[0, count], corners[1, count] = x, y, m, j
-            count += 1
-            low_i, high_i, low_k, high_k = min(low_i, i), max(high_i, i), min(low_k, k), max(high_k, k)
-            low_j, high_j, low_m, high_m = min(low_j, j), max(high_j, j), min(low_m, m), max(high_m, m)
+        count = first[r + 1] - first[r]
+        for n in range(count):
+            p, q = first[r] + n, nearest[first[r] + n]
+            u, v = vectors[q, 0], vectors[q, 1]
+            x = np.floor(places[p, 0] + f32(0.5) * u + f32(0.5))
+            y = np.floor(places[p, 1] + f32(0.5) * v + f32(0.5))
+            ends[0, n], ends[1, n] = x, y
+            starts[0, n], starts[1, n] = x - u, y - v
+        count = _those_inside(starts, ends, count, rim, height, width)
         if count == 0:
-            maps[r] = 0
+            squares[r], counts[r], maps[r] = 0, 0, 0
             continue
+        left, right = _extent(starts[0, :count])
+        upper, lower = _extent(starts[1, :count])
+        left_end, right_end = _extent(ends[0, :count])
+        upper_end, lower_end = _extent(ends[1, :count])
+        near_row, near_rows = right - left + 2, lower - upper + 2
+        row, rows = right_end - left_end + side, lower_end - upper_end + side
+        size = max(near_rows * near_row, rows * row + LANES - side)
+        if 2 * size > len(scratch):
+            scratch = np.empty(2 * size, np.float32)
+        near, far = scratch[:size], scratch[size:]
         a, b = f32(along[r, 0]), f32(along[r, 1])
-        near = _bent(planes, low_i, high_i + 2, low_k, high_k + 2, 0, a, b)
-        far = _bent(planes, low_j, high_j + side, low_m, high_m + side, wide - side, a, b)
-        row, flat = far.shape[1], far.reshape(-1)
-        products[:] = 0
+        _bend(planes, upper, left, near_rows, near_row, a, b, near)
+        _bend(planes, upper_end - rim, left_end - rim, rows, row, a, b, far)
         square = f32(0)
         for n in range(count):
-            x, y = starts[0, n], starts[1, n]
-            k, i = _below(x), _below(y)
-            v, u = y - f32(i), x - f32(k)
-            above, below, k = near[i - low_i], near[i + 1 - low_i], k - low_k
-            value = (f32(1) - v) * ((f32(1) - u) * above[k] + u * above[k + 1])
-            value += v * ((f32(1) - u) * below[k] + u * below[k + 1])
+            x, y = starts[0, n] - f32(left), starts[1, n] - f32(upper)
+            k, i = i64(i32(x)), i64(i32(y))
+            u, v, p = x - f32(k), y - f32(i), i * near_row + k
+            value = (f32(1) - v) * ((f32(1) - u) * near[p] + u * near[p + 1])
+            p += near_row
+            value += v * ((f32(1) - u) * near[p] + u * near[p + 1])
             square += value * value
-            values[0, n & 7] = value
-            at[n & 7] = (corners[1, n] - low_j) * row + corners[0, n] - low_m
-            if n & 7 == 7:
-                _add_eight(flat, 0, row, at, values, side, products)
-        if count & 7:
-            values[:, count & 7 :] = 0
-            at[count & 7 :] = at[0]
-            _add_eight(flat, 0, row, at, values, side, products)
+            values[n] = value
+            at[n] = (i64(i32(ends[1, n])) - upper_end) * row + i64(i32(ends[0, n])) - left_end
+        products[:] = 0
+        _add(far, row, at[:count], values[:count], products)
         squares[r], counts[r] = square, count
-        _turn(products[0], f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
+        _turn(products, f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
 
 
 @njit(**_FAST)
 def _turn(products, factor, along, across, rim, reach, out):
     """Fill in products by how far the end is shifted along the path, and across it."""
+    flat, wide = products.reshape(-1), products.shape[1]
+    a0, a1, c0, c1 = f32(along[0]), f32(along[1]), f32(across[0]), f32(across[1])
     for i in range(2 * reach + 1):
         for j in range(2 * reach + 1):
             if (i - reach) ** 2 + (j - reach) ** 2 > (rim - 1) ** 2:
                 out[i, j] = 0
                 continue
-            x = f32((i - reach) * along[0] + (j - reach) * across[0] + rim)
-            y = f32((i - reach) * along[1] + (j - reach) * across[1] + rim)
-            k, m = i64(x), i64(y)
-            u, v = x - f32(k), y - f32(m)
-            value = (f32(1) - v) * ((f32(1) - u) * products[m, k] + u * products[m, k + 1])
-            value += v * ((f32(1) - u) * products[m + 1, k] + u * products[m + 1, k + 1])
+            x = f32(i - reach) * a0 + f32(j - reach) * c0 + f32(rim)
+            y = f32(i - reach) * a1 + f32(j - reach) * c1 + f32(rim)
+            k, m = i64(i32(x)), i64(i32(y))
+            u, v, p = x - f32(k), y - f32(m), m * wide + k
+            value = (f32(1) - v) * ((f32(1) - u) * flat[p] + u * flat[p + 1])
+            value += v * ((f32(1) - u) * flat[p + wide] + u * flat[p + wide + 1])
             out[i, j] = min(max(value * factor, f32(-1.5)), f32(1.5))
 
 
 @njit(**_FAST)
-def _below(x):
-    """Return the greatest whole number up to x."""
-    whole = i64(x)
-    return whole - i64(f32(whole) > x)
+def _those_inside(starts, ends, count, rim, height, width):
+    """Move the paths that are inside, with the squares about their ends, to the front; return how many."""
+    outside = False
+    for n in range(count):
+        outside |= _outside(starts[0, n], starts[1, n], ends[0, n], ends[1, n], rim, height, width)
+    if not outside:
+        return count
+    kept = 0
+    for n in range(count):
+        x, y, m, j = starts[0, n], starts[1, n], ends[0, n], ends[1, n]
+        if not _outside(x, y, m, j, rim, height, width):
+            starts[0, kept], starts[1, kept], ends[0, kept], ends[1, kept] = x, y, m, j
+            kept += 1
+    return kept
 
 
 @njit(**_FAST)
-def _whole(x):
-    """Return the whole number that is nearest to x."""
-    return _below(x + f32(0.5))
+def _outside(x, y, m, j, rim, height, width):
+    """Return whether the start (x, y) of a path is not between pixels, or the square about its end not all
+    there."""
+    start = (min(x, y) < f32(0)) | (x >= f32(width - 1)) | (y >= f32(height - 1))
+    return start | (min(m, j) < f32(rim)) | (m > f32(width - 1 - rim)) | (j > f32(height - 1 - rim))
 
 
 @njit(**_FAST)
-def _outside(i, k, side, height, width):
-    return i < 0 or k < 0 or i + side > height or k + side > width
+def _extent(values):
+    """Return the whole parts of the least and the greatest of some values, none of them negative."""
+    low, high = values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
+    return i64(low), i64(high)
 
 
 @njit(**_FAST)
-def _bent(planes, top, bottom, left, right, more, a, b):
-    """Return second derivatives in the direction (a, b), and `more` columns of zeros beside them."""
-    out = np.zeros((bottom - top, right - left + more), np.float32)
+def _bend(planes, top, left, rows, columns, a, b, out):
+    """Fill in a part's second derivatives in the direction (a, b), row after row."""
+    width, size, flat = planes.shape[2], planes.shape[1] * planes.shape[2], planes.reshape(-1)
     aa, ab, bb = a * a, f32(2) * a * b, b * b
-    for i in range(top, bottom):
-        xx, xy, yy = planes[0, i, left:right], planes[1, i, left:right], planes[2, i, left:right]
-        line = out[i - top]
-        for k in range(right - left):
-            line[k] = aa * xx[k] + ab * xy[k] + bb * yy[k]
-    return out
+    x, mixed, y = broadcast(aa), broadcast(ab), broadcast(bb)
+    for i in range(rows):
+        p, here = (top + i) * width + left, i * columns
+        if columns < LANES:
+            for k in range(columns):
+                q = p + k
+                out[here + k] = aa * flat[q] + ab * flat[q + size] + bb * flat[q + 2 * size]
+            continue
+        for k in range(0, columns + LANES - 1, LANES):
+            k = min(k, columns - LANES)  # the last ones of a row are computed twice
+            total = gather(times(load(flat, p + k), x), flat, p + k + size, mixed)
+            store(out, here + k, gather(total, flat, p + k + 2 * size, y))
 
 
 @njit(**_FAST)
-def _add_eight(flat, plane, row, at, values, side, products):
-    """Add eight squares of ends times the values at their starts: the inner loop of both of them.
+def _add(flat, row, at, values, products):
+    """Add the squares of ends from places in flat on, `row` numbers apart, times the values at their starts.
 
-    The rows of flat from a square on and those of products are read `LANES` numbers at a time.
+    The inner loop of both of them. The rows of flat from a square on and those of products (side, wide) are
+    read `LANES` numbers at a time, five rows of a square in registers.
     """
-    sums, wide = products.reshape(-1), products.shape[2]
-    for d in range(len(products)):
-        v0, v1 = broadcast(values[d, 0]), broadcast(values[d, 1])
-        v2, v3 = broadcast(values[d, 2]), broadcast(values[d, 3])
-        v4, v5 = broadcast(values[d, 4]), broadcast(values[d, 5])
-        v6, v7 = broadcast(values[d, 6]), broadcast(values[d, 7])
-        for j in range(side):
-            for i in range(0, wide, LANES):
-                here, end = (d * side + j) * wide + i, d * plane + j * row + i
-                total = gather(load(sums, here), flat, end + at[0], v0)
-                total = gather(total, flat, end + at[1], v1)
-                total = gather(total, flat, end + at[2], v2)
-                total = gather(total, flat, end + at[3], v3)
-                total = gather(total, flat, end + at[4], v4)
-                total = gather(total, flat, end + at[5], v5)
-                total = gather(total, flat, end + at[6], v6)
-                store(sums, here, gather(total, flat, end + at[7], v7))
+    sums, side, wide = products.reshape(-1), products.shape[0], products.shape[1]
+    for i in range(0, wide, LANES):
+        for j in range(0, side - FIVE + 1, FIVE):
+            p0 = j * wide + i
+            p1, p2, p3, p4 = p0 + wide, p0 + 2 * wide, p0 + 3 * wide, p0 + 4 * wide
+            t0, t1, t2, t3, t4 = (
+                load(sums, p0),
+                load(sums, p1),
+                load(sums, p2),
+                load(sums, p3),
+                load(sums, p4),
+            )
+            for n in range(len(at)):
+                p, value = at[n] + j * row + i, broadcast(values[n])
+                t0, t1 = gather(t0, flat, p, value), gather(t1, flat, p + row, value)
+                t2, t3 = gather(t2, flat, p + 2 * row, value), gather(t3, flat, p + 3 * row, value)
+                t4 = gather(t4, flat, p + 4 * row, value)
+            store(sums, p0, t0)
+            store(sums, p1, t1)
+            store(sums, p2, t2)
+            store(sums, p3, t3)
+            store(sums, p4, t4)
+        for j in range(side - side % FIVE, side):
+            total = load(sums, j * wide + i)
+            for n in range(len(at)):
+                total = gather(total, flat, at[n] + j * row + i, broadcast(values[n]))
+            store(sums, j * wide + i, total)
 
 
 @njit(**_FAST)
