@@ -38,7 +38,7 @@ def file(tmp_path):
             "photos: [c]\ngyro: [d]\nvalidation: b\nsteps: 3\ncorrector: {}\n",
             "corrector: pairs of deepgyro synth",
         ),
-        (LEAST + "loss: sharp\n", "loss is sharp; charbonnier or squared"),
+        (LEAST + "loss: sharp\n", "loss is sharp; charbonnier or squared or psnr"),
         (LEAST + "encoding: srgb\n", "encoding is srgb"),
         (LEAST + "batch: four\n", "batch is 'four'; int is needed"),
         (LEAST + "batch: true\n", "batch is True; int is needed"),

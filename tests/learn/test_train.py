@@ -213,6 +213,19 @@ def test_the_loss_counts_the_last_guess_fully_and_the_others_in_part():
     assert total_loss(guesses, sharp, 0.3).item() == pytest.approx(0.1 + 0.3 * 0.5, abs=1e-3)
 
 
+def test_the_psnr_loss_gains_as_much_from_a_patch_that_is_nearly_right_as_from_one_that_is_far_off():
+    sharp = torch.zeros(2, 3, 4, 4)
+    errors = torch.tensor([0.04, 0.4]).view(2, 1, 1, 1)
+
+    def loss(factors):
+        guess = sharp + errors * torch.tensor(factors).view(2, 1, 1, 1)
+        return total_loss([guess], sharp, 0.3, "psnr").item()
+
+    near, far = (loss([1.0, 1.0]) - loss(factors) for factors in ([0.5, 1.0], [1.0, 0.5]))
+    assert near == pytest.approx(far, rel=0.03)
+    assert far > 0
+
+
 def test_a_gradient_that_is_no_number_ends_the_training(config, tmp_path, monkeypatch):
     monkeypatch.setattr("deepgyro.learn.train.total_loss", lambda guesses, *_: guesses[-1].sum() * np.nan)
 

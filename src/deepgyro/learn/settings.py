@@ -18,7 +18,7 @@ from .paper import UNetConfig
 _BUDGETS = ("minutes", "steps")
 _WORDS = {
     "precision": ("auto", "bf16-mixed", "32-true"),
-    "loss": ("charbonnier", "squared"),
+    "loss": ("charbonnier", "squared", "psnr"),
     "optimizer": ("muon", "adam"),
     "encoding": ("encoded", "linear", None),
     "pairs_on": ("auto", "cpu", "device"),
@@ -59,7 +59,8 @@ class TrainConfig:
     corrector: CorrectorConfig | None = None
     """Or the network that corrects fields (learn/correction.py); it needs `pairs`."""
     loss: str = "charbonnier"
-    """charbonnier, or squared: the mean squared error."""
+    """charbonnier; squared: the mean squared error; or psnr: its logarithm, patch by patch, so that patches
+    that are nearly right count as much as those that are far off."""
     optimizer: str = "muon"
     """muon: Muon and AdamW (`MuonAndAdamW`), gradients held to their usual length; adam: plain Adam."""
     batch: int = 4
