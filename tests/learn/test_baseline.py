@@ -8,8 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepgyro.benchmark.baselines import BASELINES, vector_maps
-from deepgyro.benchmark.baselines import Baseline as Opened
+from deepgyro.benchmark.baselines import COMPARED
 from deepgyro.benchmark.contenders import contenders
 from deepgyro.benchmark.speed import _network_jobs
 from deepgyro.cli import main
@@ -23,6 +22,8 @@ from deepgyro.learn.network import NetworkConfig
 from deepgyro.learn.paper import UNetConfig
 from deepgyro.learn.settings import TrainConfig
 from deepgyro.learn.train import CHECKPOINT, begun, launched, train
+from deepgyro.runtime.baselines import Baseline as Opened
+from deepgyro.runtime.baselines import vector_maps
 
 GAN = GanConfig(width=4, blocks=1, critic_steps=2)
 
@@ -209,7 +210,7 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
         "deblurgan": gan,
         "deepgyro-90min": replace(config, unet=None, network=ours, optimizer="muon"),
     }
-    assert tuple(recipes) == BASELINES
+    assert tuple(recipes) == COMPARED
     for name, recipe in recipes.items():
         train(replace(recipe, steps=1), tmp_path / name)
         export(tmp_path / name / CHECKPOINT, tmp_path / f"{name}.onnx")
@@ -219,18 +220,18 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
     photo.save(tmp_path / "photos/1.png")
     command = ["bench", "table1", "--images", str(tmp_path / "photos"), "--blurred-in", "linear"]
 
-    code = main([*command, "--baselines", str(tmp_path), "--method", *BASELINES])
+    code = main([*command, "--baselines", str(tmp_path), "--method", *COMPARED])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
     assert "missing" not in "".join(lines)
-    for name in BASELINES:
+    for name in COMPARED:
         rows = [line.split() for line in lines if line.split()[:2] == ["linear", name]]
         assert rows
         assert all(0 < float(row[-2]) < 40 for row in rows)  # dB, at 80 px
         assert f"{name}: trained for 1 steps, 0.0 hours of one core" in lines
 
     for job in _network_jobs(False, tmp_path):
-        if job.method in BASELINES and job.precision == "fp32":
+        if job.method in COMPARED and job.precision == "fp32":
             job.work()
             assert job.parameters < 100_000  # those of the folder, not of the checkout

@@ -14,17 +14,17 @@ from ..blurfield import Field
 from ..deblurring import METHODS, Method, available_methods, deblur_picture
 from ..deblurring.picture import Encoding
 from ..light import Pixels
-from ..runtime import NETWORKS, network, shipped
+from ..runtime import BASELINES_FOLDER, NETWORKS, network, shipped
 from ..runtime.contract import Provenance
-from .baselines import BASELINES, FOLDER, baseline
+from .baselines import COMPARED, compared
 from .report import Row
 
 BLURRED = "blurred"
 """The input, for a method that does nothing."""
 REFINED = "deepgyro-refined"
 """Our network as the command deblur runs it: the picture corrects the field first, or finds one."""
-CONTENDERS = (BLURRED, REFINED, *METHODS, *BASELINES)
-PLANNED = (*NETWORKS, *BASELINES)
+CONTENDERS = (BLURRED, REFINED, *METHODS, *COMPARED)
+PLANNED = (*NETWORKS, *COMPARED)
 """Networks; those that are not there are shown as missing."""
 
 
@@ -78,20 +78,20 @@ def contenders(
     there |= {own: as_it_came for own in known if own not in CONTENDERS}
     wanted = [name for name in known if not methods or name in methods]
     files = weights_files(baselines).items()
-    there |= {name: baseline(path) for name, path in files if name in wanted}
+    there |= {name: compared(path) for name, path in files if name in wanted}
     return {name: there[name] for name in wanted if name in there}
 
 
 def weights_files(baselines: Path | None = None) -> dict[str, Path]:
     """Return the baselines' files that are in a folder (None: that of the checkout)."""
-    files = {name: (baselines or FOLDER) / f"{name}.onnx" for name in BASELINES}
+    files = {name: (baselines or BASELINES_FOLDER) / f"{name}.onnx" for name in COMPARED}
     return {name: path for name, path in files.items() if path.exists()}
 
 
 def provenance(baselines: Path | None = None) -> dict[str, Provenance]:
     """Return what the weights that are there say of themselves, by their names."""
     found: dict[str, Provenance] = {name: network(name).contract for name in shipped()}
-    return found | {name: baseline(path).contract for name, path in weights_files(baselines).items()}
+    return found | {name: compared(path).contract for name, path in weights_files(baselines).items()}
 
 
 def trained(rows: Sequence[Row], baselines: Path | None = None) -> dict[str, str]:

@@ -30,6 +30,7 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
 
 
 MethodName = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
+BaselineMethod = Literal["deepgyro-paper", "deepblind-paper", "deblurgan"]
 Whole = Annotated[int, Parameter(converter=_whole)]
 MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
 Methods = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from .app import Flag, MethodName, Whole, app
+from .app import BaselineMethod, Flag, MethodName, Whole, app
 from .output import Bar, print_json, say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def deblur(
     gyro_columns: str | None = None,
     field: str | None = None,
     estimate: Literal["exposure", "offset"] | None = None,
-    method: MethodName = "deepgyro",
+    method: MethodName | BaselineMethod = "deepgyro",
     weights: Path | None = None,
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
     overwrite: Flag = False,
@@ -60,7 +60,8 @@ def deblur(
         second of the camera file's; several photos with some blur are needed).
     method
         deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
-        paper's baseline, in style.
+        paper's baseline, in style. To compare with, where there are weights: deepgyro-paper (the paper's
+        network), deepblind-paper and deblurgan (which see the photo alone).
     weights
         Of the method's network: a file of deepgyro export, instead of those in the package.
     refine

@@ -21,10 +21,10 @@ from ..frames import (
     read_record,
     write_photo,
 )
-from ..runtime import NETWORKS, Session, weights_path
+from ..runtime import Baseline, BaselineName, Session
 from ..version import __version__
 from .estimation import TOGETHER, with_exposure, with_offset, with_shared
-from .picture import Method, deblur_picture, opened
+from .picture import Method, deblur_picture, opened, weights_of
 from .recording import Recording, Source, read_recording
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
@@ -99,7 +99,7 @@ def deblur_photos(
     out: Path,
     source: Source,
     *,
-    method: Method = "deepgyro",
+    method: Method | BaselineName = "deepgyro",
     weights: Path | None = None,
     refine: bool = True,
     overwrite: bool = False,
@@ -120,7 +120,7 @@ def deblur_photos(
     source
         Where the fields come from.
     weights
-        Of the method's network: a file of `deepgyro export`; None: those of this package.
+        Of the method's network: a file of `deepgyro export`; None: those of this package, or checkout.
     refine
         Let each picture correct its field; several of one recording first correct scale and clock together.
     progress
@@ -135,13 +135,12 @@ def deblur_photos(
     ------
     DeepGyroError
         If the log, the camera or the table cannot be used, or the log covers none of several photos; or if
-        the method's weights are not in this package.
+        the method's weights are not there.
     ValueError
         If the options don't fit together.
     """
     session = opened(method, weights)
-    if method in NETWORKS and weights is None:
-        weights = weights_path(method)  # before the first photo, not with each
+    weights = weights or weights_of(method)  # before the first photo, not with each
     paths = output_paths(photos, out)
     recording = read_recording(source, photos)
     said = ""
@@ -167,9 +166,9 @@ class _Job:
     recording: Recording | None
     said: str
     """What the photos together say of the recording."""
-    method: Method
+    method: Method | BaselineName
     weights: Path | None
-    session: Session | None
+    session: Session | Baseline | None
     refine: bool
     overwrite: bool
     progress: Callable[[float], None] | None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, get_args, overload
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,7 +17,20 @@ from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
 from ..light import Pixels, check_picture, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import SURE, refine_field
-from ..runtime import NETWORKS, Session, network, open_session, restore, shipped, weights_path
+from ..runtime import (
+    BASELINES,
+    NETWORKS,
+    Baseline,
+    BaselineName,
+    Session,
+    baseline,
+    baseline_path,
+    network,
+    open_session,
+    restore,
+    shipped,
+    weights_path,
+)
 from ..threads import for_bands
 from ..tiles import Window
 
@@ -57,7 +70,7 @@ def deblur(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
-    method: Method = "deepgyro",
+    method: Method | BaselineName = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
 ) -> Pixels:
@@ -73,7 +86,9 @@ def deblur(
         the path is looked for in the picture (`refine_field`).
     method
         ``"deepgyro"`` (our network), ``"deepgyro-fast"`` (a smaller one), ``"richardson-lucy"`` (no weights),
-        or ``"fastgyro"`` (Wiener; the paper's baseline).
+        or ``"fastgyro"`` (Wiener; the paper's baseline). To compare with, where their weights are (a
+        checkout): ``"deepgyro-paper"`` (the paper's network), and ``"deepblind-paper"`` and ``"deblurgan"``,
+        which see the picture alone, whatever the field; they work on pictures of up to 6 million px.
     encoding
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
@@ -92,7 +107,7 @@ def deblur(
     ValueError
         If shapes or types don't fit, or the field has numbers that are not finite.
     DeepGyroError
-        If the method's weights are not in this package.
+        If the method's weights are not there, or a picture is too large for a baseline.
     """
     result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
     if result.method == "none":
@@ -104,10 +119,10 @@ def deblur_picture(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
-    method: Method = "deepgyro",
+    method: Method | BaselineName = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
-    session: Session | None = None,
+    session: Session | Baseline | None = None,
     shortest: float = SHORTEST,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
@@ -120,9 +135,14 @@ def deblur_picture(
     """
     check_picture(image)
     _check_options(method, encoding)
-    if method in NETWORKS and session is None:
-        weights_path(method)  # they must be there, whatever the picture
+    weights = weights_of(method) if session is None else None  # they must be there, whatever the picture
+    if weights and method in BASELINES:
+        session = baseline(weights)
     height, width = image.shape[:2]
+    if isinstance(session, Baseline) and session.contract.blind:
+        paths = None if field is None else _checked_field(field, height, width)
+        median, longest = (0.0, 0.0) if paths is None else field_extent(paths)[:2]
+        return Deblurred(from_unit(session(to_unit(image), None), image.dtype), method, median, longest, "")
     told, said = field is not None, ""
     if field is None:
         found = refine_field(image, None) if refine else None
@@ -149,11 +169,14 @@ def deblur_picture(
             field = refined.field
             median, longest, reach = field_extent(field)
     out = np.empty_like(image)
-    if method in NETWORKS:
-        values: _Values = _Values(image)
+    values = _Values(image)
+    decoded = False
+    if isinstance(session, Baseline):
+        whole = slice(0, height), slice(0, width)
+        windows: Iterable[tuple[Window, ndarray]] = [(whole, session(values[whole], field))]
+    elif method in NETWORKS:
         session = session or network(method)
         windows = restore(session, values, field, linear=encoding == "srgb", extent=reach, progress=progress)
-        decoded = False
     else:
         values = _Light(image, encoding)
         windows = (richardson_lucy if method == "richardson-lucy" else fastgyro)(
@@ -165,18 +188,41 @@ def deblur_picture(
     return Deblurred(out, method, median, longest, said)
 
 
-def opened(method: Method, weights: Path | None) -> Session | None:
+def weights_of(method: Method | BaselineName) -> Path | None:
+    """Return the file with the weights of a method; None: it has none.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is not there.
+    """
+    if method in BASELINES:
+        return baseline_path(method)
+    return weights_path(method) if method in NETWORKS else None
+
+
+@overload
+def opened(method: Method, weights: Path | None) -> Session | None: ...
+
+
+@overload
+def opened(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None: ...
+
+
+def opened(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None:
     """Return a method's network with weights of `deepgyro export` in a file; None: no file is told.
 
     Raises
     ------
     DeepGyroError
-        If the file is none of our networks.
+        If the file is none of such a network.
     ValueError
         If the method is no network.
     """
     if weights is None:
         return None
+    if method in BASELINES:
+        return Baseline(weights)
     if method not in NETWORKS:
         raise ValueError(f"--weights are those of a network, which {method} is not")
     return open_session(weights)
@@ -253,7 +299,7 @@ def _finite(field: Float32[ndarray, "h w *rest"]) -> bool:
 
 
 def _check_options(method: str, encoding: str) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; {' or '.join(METHODS)} is needed")
+    if method not in (*METHODS, *BASELINES):
+        raise ValueError(f"method is {method!r}; {' or '.join((*METHODS, *BASELINES))} is needed")
     if encoding not in get_args(Encoding):
         raise ValueError(f"encoding is {encoding!r}; srgb or linear is needed")

@@ -50,7 +50,7 @@ class Baseline(nn.Module):
 
 
 def vector_maps(paths: Float[Tensor, "b coordinates h w"]) -> Float[Tensor, "b 2 h w"]:
-    """Return the blur vectors as the paper's network sees them: the twin of `baselines.vector_maps`.
+    """Return the blur vectors as the paper's network sees them: the twin of `runtime.baselines.vector_maps`.
 
     ``(px + 128) / 255`` of each component, turned so that v <= 0, as the original program has them; not
     rounded to whole px.

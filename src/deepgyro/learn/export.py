@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..benchmark.baselines import BaselineContract
 from ..benchmark.report import current_commit
 from ..errors import DeepGyroError
 from ..frames import check_writable
 from ..refine.cells import COLUMNS, FACTS, ROWS
+from ..runtime.baselines import BaselineContract
 from ..runtime.contract import KEY, Contract, Provenance
 from ..synthesis.shards import SHARDS
 from . import arithmetic, correction
