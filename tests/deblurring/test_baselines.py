@@ -3,6 +3,7 @@
 import json
 import shutil
 from importlib.resources import files
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from deepgyro.blur import Blur
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.cli import main
-from deepgyro.deblurring import deblur, deblur_picture
+from deepgyro.cli.app import BaselineMethod, MethodName
+from deepgyro.deblurring import METHODS, deblur, deblur_picture, opened
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit, to_unit
@@ -38,6 +40,7 @@ def test_a_baseline_makes_a_picture_of_the_same_kind(blurred, vectors, method, d
 
     result = deblur_picture(image, vectors, method=method, refine=False)
 
+    assert result.image.flags.c_contiguous
     assert (result.image.shape, result.image.dtype, result.method) == (image.shape, dtype, method)
     assert result.blur_median_px == pytest.approx(np.hypot(9, 5), abs=0.01)
     change = np.abs(to_unit(result.image) - to_unit(image))
@@ -49,6 +52,14 @@ def test_those_that_see_the_picture_alone_need_no_field(blurred, vectors, method
     np.testing.assert_array_equal(
         deblur(blurred, None, method=method), deblur(blurred, vectors, method=method)
     )
+
+
+@pytest.mark.parametrize("method", BASELINES)
+def test_a_field_that_tells_of_no_blur_leaves_the_picture_alone(blurred, vectors, method):
+    result = deblur_picture(blurred, 0 * vectors, method=method)
+
+    np.testing.assert_array_equal(result.image, blurred)
+    assert (result.method, result.note) == ("none", "no blur to take out")
 
 
 def test_the_papers_network_uses_its_field(blurred, vectors):
@@ -67,10 +78,25 @@ def test_weights_that_are_not_there_end_in_one_line(blurred, monkeypatch, tmp_pa
 
 
 def test_a_picture_too_large_for_one_piece_is_refused(blurred, monkeypatch):
-    monkeypatch.setattr("deepgyro.runtime.baselines.LARGEST", HEIGHT * WIDTH - 1)
+    monkeypatch.setattr("deepgyro.deblurring.picture.LARGEST", HEIGHT * WIDTH - 1)
 
-    with pytest.raises(DeepGyroError, match="120 x 90 px are too many"):
+    with pytest.raises(ValueError, match="120 x 90 px are too many"):
         deblur(blurred, None, method="deepblind-paper")
+
+
+def test_weights_and_sessions_of_other_networks_are_refused(blurred, vectors):
+    with pytest.raises(DeepGyroError, match="no network for deblurgan"):
+        opened("deblurgan", BASELINES_FOLDER / "deepgyro-paper.onnx")
+    with pytest.raises(DeepGyroError, match="no such file"):
+        opened("deblurgan", BASELINES_FOLDER / "nothing.onnx")
+    session = opened("deepblind-paper", BASELINES_FOLDER / "deepblind-paper.onnx")
+    with pytest.raises(ValueError, match="the session is no network for deepgyro"):
+        deblur_picture(blurred, vectors, method="deepgyro", session=session)
+
+
+def test_the_command_offers_the_methods_of_the_library():
+    assert get_args(MethodName) == METHODS
+    assert get_args(BaselineMethod) == BASELINES
 
 
 def test_the_command_takes_a_baseline_and_a_file_of_one(tmp_path, capsys):

@@ -71,3 +71,14 @@ def test_small_pictures_have_all_their_cells(photo, height, width):  # noqa: F81
     assert np.isfinite(cells.maps).all()
     assert np.isfinite(cells.facts).all()
     assert len(cells.maps) == ROWS * COLUMNS
+
+
+def test_a_picture_that_is_hardly_higher_than_wide_lies_on_its_side_at_every_level():
+    pyramid = Pyramid(np.random.default_rng(0).integers(0, 256, (1081, 1080, 3), dtype=np.uint8))
+
+    short, long = (cells_of(pyramid, everywhere(length, 0)) for length in (20, 70))
+
+    assert (short.level, long.level) == (0, 1)
+    assert short.lying
+    assert long.lying
+    np.testing.assert_array_equal(short.places, long.places)

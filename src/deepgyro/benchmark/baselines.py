@@ -17,9 +17,10 @@ from ..runtime import BASELINES, Baseline, open_session
 SAME_BUDGET = "deepgyro-90min"
 """Our network, trained for as long as the baselines: so that designs are compared, and not patience."""
 COMPARED = (*BASELINES, SAME_BUDGET)
+"""NAME.onnx in a folder."""
 
 
-class Paper:
+class InOnePiece:
     """A network that sees a picture in one piece."""
 
     def __init__(self, path: Path) -> None:
@@ -79,6 +80,6 @@ class SameBudget:
 
 
 @cache
-def compared(path: Path) -> Paper | SameBudget:
+def contender_of(path: Path) -> InOnePiece | SameBudget:
     """Return the contender of a file, NAME.onnx; opened once."""
-    return SameBudget(path) if path.stem == SAME_BUDGET else Paper(path)
+    return SameBudget(path) if path.stem == SAME_BUDGET else InOnePiece(path)

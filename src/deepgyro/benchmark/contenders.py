@@ -16,7 +16,7 @@ from ..deblurring.picture import Encoding
 from ..light import Pixels
 from ..runtime import BASELINES_FOLDER, NETWORKS, network, shipped
 from ..runtime.contract import Provenance
-from .baselines import COMPARED, compared
+from .baselines import COMPARED, contender_of
 from .report import Row
 
 BLURRED = "blurred"
@@ -78,7 +78,7 @@ def contenders(
     there |= {own: as_it_came for own in known if own not in CONTENDERS}
     wanted = [name for name in known if not methods or name in methods]
     files = weights_files(baselines).items()
-    there |= {name: compared(path) for name, path in files if name in wanted}
+    there |= {name: contender_of(path) for name, path in files if name in wanted}
     return {name: there[name] for name in wanted if name in there}
 
 
@@ -91,7 +91,7 @@ def weights_files(baselines: Path | None = None) -> dict[str, Path]:
 def provenance(baselines: Path | None = None) -> dict[str, Provenance]:
     """Return what the weights that are there say of themselves, by their names."""
     found: dict[str, Provenance] = {name: network(name).contract for name in shipped()}
-    return found | {name: compared(path).contract for name, path in weights_files(baselines).items()}
+    return found | {name: contender_of(path).contract for name, path in weights_files(baselines).items()}
 
 
 def trained(rows: Sequence[Row], baselines: Path | None = None) -> dict[str, str]:

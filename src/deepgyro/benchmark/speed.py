@@ -40,7 +40,7 @@ from ..runtime.inputs import path_ends
 from ..runtime.weights import Name
 from ..synthesis import hand_shake
 from ..telemetry import GyroLog
-from .baselines import SAME_BUDGET, compared
+from .baselines import SAME_BUDGET, contender_of
 from .contenders import missing_networks, weights_files
 from .memory import memory_rise
 from .paper_network import GMAC, PARAMETERS, paper_network
@@ -208,7 +208,7 @@ def _network_jobs(large: bool, baselines: Path | None) -> Iterator[Job]:
             gmac = round(GMAC * rows * columns / (272 * 480), 2)
             yield Job("network", PAPERS, height, width, paper, "openvino", precision, gmac, PARAMETERS)
             for name, path in files.items():
-                cost = _cost(compared(path).contract, height, width)
+                cost = _cost(contender_of(path).contract, height, width)
                 ready = partial(_ready_baseline, path, precision, image, field)
                 yield Job("network", name, height, width, Once(ready), "openvino", precision, *cost)
             for name, engine in product(shipped(), _engines(precision)):

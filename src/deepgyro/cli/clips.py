@@ -62,7 +62,7 @@ def video(
     refine
         Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
     method
-        As in deblur.
+        As in deblur, but for those to compare with.
     weights
         As in deblur.
     threshold

@@ -15,10 +15,12 @@ from numpy import ndarray
 from ..blur.operator import MAX_REACH
 from ..blurfield import Field, MotionField, field_extent, paths_from_vectors
 from ..deconvolution import LEAST_CORE, core_size, fastgyro, richardson_lucy
+from ..errors import DeepGyroError
 from ..light import Pixels, check_picture, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from ..refine import SURE, refine_field
 from ..runtime import (
     BASELINES,
+    LARGEST,
     NETWORKS,
     Baseline,
     BaselineName,
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 Method = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Encoding = Literal["srgb", "linear"]
 METHODS: tuple[Method, ...] = get_args(Method)
+BLIND: tuple[BaselineName, ...] = ("deepblind-paper", "deblurgan")
+"""They see the picture alone."""
 
 SHORTEST = 0.3
 """Paths shorter than this leave their pixel as it came; up to 1 px more the result fades in."""
@@ -62,7 +66,7 @@ class Deblurred:
 
 
 def available_methods() -> list[Method]:
-    """Return the methods that can be used: all but networks whose weights are not in this package."""
+    """Return those of `METHODS` that can be used: all but networks whose weights are not in this package."""
     return [method for method in METHODS if method not in NETWORKS or method in shipped()]
 
 
@@ -88,7 +92,8 @@ def deblur(
         ``"deepgyro"`` (our network), ``"deepgyro-fast"`` (a smaller one), ``"richardson-lucy"`` (no weights),
         or ``"fastgyro"`` (Wiener; the paper's baseline). To compare with, where their weights are (a
         checkout): ``"deepgyro-paper"`` (the paper's network), and ``"deepblind-paper"`` and ``"deblurgan"``,
-        which see the picture alone, whatever the field; they work on pictures of up to 6 million px.
+        which see the picture alone, whatever field, encoding and refine say (but for a field that tells of
+        no blur); they work on the numbers as they are, of up to 6 million px.
     encoding
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
@@ -105,9 +110,10 @@ def deblur(
     Raises
     ------
     ValueError
-        If shapes or types don't fit, or the field has numbers that are not finite.
+        If shapes or types don't fit, the field has numbers that are not finite, or the picture is too large
+        for the method.
     DeepGyroError
-        If the method's weights are not there, or a picture is too large for a baseline.
+        If the method's weights are not there.
     """
     result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
     if result.method == "none":
@@ -135,14 +141,16 @@ def deblur_picture(
     """
     check_picture(image)
     _check_options(method, encoding)
+    if session is not None and isinstance(session, Baseline) != (method in BASELINES):
+        raise ValueError(f"the session is no network for {method}")
     weights = weights_of(method) if session is None else None  # they must be there, whatever the picture
     if weights and method in BASELINES:
         session = baseline(weights)
     height, width = image.shape[:2]
-    if isinstance(session, Baseline) and session.contract.blind:
-        paths = None if field is None else _checked_field(field, height, width)
-        median, longest = (0.0, 0.0) if paths is None else field_extent(paths)[:2]
-        return Deblurred(from_unit(session(to_unit(image), None), image.dtype), method, median, longest, "")
+    if isinstance(session, Baseline):
+        _check_size(height, width)
+    if method in BLIND and isinstance(session, Baseline):
+        return _blind(session, method, image, field)
     told, said = field is not None, ""
     if field is None:
         found = refine_field(image, None) if refine else None
@@ -188,6 +196,17 @@ def deblur_picture(
     return Deblurred(out, method, median, longest, said)
 
 
+def _blind(network: Baseline, method: str, image: Pixels, field: Field | ndarray | None) -> Deblurred:
+    """Return what a network makes that sees the picture alone; a field that tells of no blur spares it."""
+    median = longest = 0.0
+    if field is not None:
+        median, longest, _ = field_extent(_checked_field(field, *image.shape[:2]))
+        if longest < LEAST_BLUR:
+            return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
+    note = "" if field is not None else "the picture alone: how blurred it is, is not known"
+    return Deblurred(from_unit(network(to_unit(image), None), image.dtype), method, median, longest, note)
+
+
 def weights_of(method: Method | BaselineName) -> Path | None:
     """Return the file with the weights of a method; None: it has none.
 
@@ -222,7 +241,12 @@ def opened(method: Method | BaselineName, weights: Path | None) -> Session | Bas
     if weights is None:
         return None
     if method in BASELINES:
-        return Baseline(weights)
+        network = Baseline(weights)
+        if network.contract.blind != (method in BLIND):
+            raise DeepGyroError(
+                f"{weights}: no network for {method} (it sees {network.contract.inputs} channels)"
+            )
+        return network
     if method not in NETWORKS:
         raise ValueError(f"--weights are those of a network, which {method} is not")
     return open_session(weights)
@@ -296,6 +320,14 @@ def _finite(field: Float32[ndarray, "h w *rest"]) -> bool:
     found: list[bool] = []
     for_bands(len(field), 64, lambda top, end: found.append(bool(np.isfinite(field[top:end]).all())))
     return all(found)
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > LARGEST:
+        raise ValueError(
+            f"{width} x {height} px are too many for a network that sees a picture in one piece: at most "
+            f"{LARGEST // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
+        )
 
 
 def _check_options(method: str, encoding: str) -> None:

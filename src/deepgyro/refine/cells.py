@@ -97,7 +97,7 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
 
     level = level_for(mean_length(vectors), *pyramid.size)
     pyramid.prepare(sorted({level + k for k, *_ in LOOKS}))
-    height, width = pyramid.planes(level).shape[1:]
+    height, width = pyramid.size
     lying = height > width
     grid = (COLUMNS, ROWS) if lying else (ROWS, COLUMNS)
     apart = max(1, round(max(height, width) / SIZE))

@@ -12,7 +12,7 @@ _FAST = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": True}
 
 MARGIN = LANES
 """Columns beside the right of planes that may be read, px."""
-FIVE = 5
+IN_REGISTERS = 5
 """Rows of a square that `_add` keeps in registers."""
 AT_ONCE = 64
 """Places whose squares are added together: what they read stays near the processor."""
@@ -76,12 +76,13 @@ def map_ends(
     """
     height, width = planes.shape[1:]
     side = 2 * rim + 1
+    wide = -(-side // LANES) * LANES
     most = 0
     for r in range(top, bottom):
         most = max(most, first[r + 1] - first[r])
     starts, ends = np.empty((2, most), np.float32), np.empty((2, most), np.float32)
     at, values = np.empty(most, np.int64), np.empty(most, np.float32)
-    products, scratch = np.empty((side, LANES), np.float32), np.empty(0, np.float32)
+    products, scratch = np.empty((side, wide), np.float32), np.empty(0, np.float32)
     for r in range(top, bottom):
         count = first[r + 1] - first[r]
         for n in range(count):
@@ -101,7 +102,7 @@ def map_ends(
         upper_end, lower_end = _extent(ends[1, :count])
         near_row, near_rows = right - left + 2, lower - upper + 2
         row, rows = right_end - left_end + side, lower_end - upper_end + side
-        size = max(near_rows * near_row, rows * row + LANES - side)
+        size = max(near_rows * near_row, rows * row + wide - side)
         if 2 * size > len(scratch):
             scratch = np.empty(2 * size, np.float32)
         near, far = scratch[:size], scratch[size:]
@@ -191,7 +192,7 @@ def _bend(planes, top, left, rows, columns, a, b, out):
                 q = p + k
                 out[here + k] = aa * flat[q] + ab * flat[q + size] + bb * flat[q + 2 * size]
             continue
-        for k in range(0, columns + LANES - 1, LANES):
+        for k in range(0, columns, LANES):
             k = min(k, columns - LANES)  # the last ones of a row are computed twice
             total = gather(times(load(flat, p + k), x), flat, p + k + size, mixed)
             store(out, here + k, gather(total, flat, p + k + 2 * size, y))
@@ -206,7 +207,7 @@ def _add(flat, row, at, values, products):
     """
     sums, side, wide = products.reshape(-1), products.shape[0], products.shape[1]
     for i in range(0, wide, LANES):
-        for j in range(0, side - FIVE + 1, FIVE):
+        for j in range(0, side - IN_REGISTERS + 1, IN_REGISTERS):
             p0 = j * wide + i
             p1, p2, p3, p4 = p0 + wide, p0 + 2 * wide, p0 + 3 * wide, p0 + 4 * wide
             t0, t1, t2, t3, t4 = (
@@ -226,7 +227,7 @@ def _add(flat, row, at, values, products):
             store(sums, p2, t2)
             store(sums, p3, t3)
             store(sums, p4, t4)
-        for j in range(side - side % FIVE, side):
+        for j in range(side - side % IN_REGISTERS, side):
             total = load(sums, j * wide + i)
             for n in range(len(at)):
                 total = gather(total, flat, at[n] + j * row + i, broadcast(values[n]))

@@ -168,9 +168,9 @@ def _halved(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
 def _as_large(
     small: Float32[ndarray, "a b"], like: Float32[ndarray, "h w"], out: Float32[ndarray, "h w"] | None = None
 ) -> Float32[ndarray, "h w"]:
-    """Return means of a picture's squares of pixels as smooth values at each pixel.
+    """Return means of a picture's squares of pixels as smooth values at each pixel, as many as `like` has.
 
-    A box about each pixel would leave copies of edges behind.
+    They are written into `out` if there is one. A box about each pixel would leave copies of edges behind.
     """
     import cv2
 

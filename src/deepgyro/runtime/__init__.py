@@ -1,6 +1,14 @@
 """Networks that take the blur out of a picture, without torch."""
 
-from .baselines import BASELINES, BASELINES_FOLDER, Baseline, BaselineName, baseline, baseline_path
+from .baselines import (
+    BASELINES,
+    BASELINES_FOLDER,
+    LARGEST,
+    Baseline,
+    BaselineName,
+    baseline,
+    baseline_path,
+)
 from .contract import Contract
 from .restore import restore
 from .session import ENGINES, PRECISIONS, Engine, Precision, Session, has_bf16, open_session
@@ -10,6 +18,7 @@ __all__ = [
     "BASELINES",
     "BASELINES_FOLDER",
     "ENGINES",
+    "LARGEST",
     "NETWORKS",
     "PRECISIONS",
     "Baseline",

@@ -23,7 +23,7 @@ BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 BASELINES_FOLDER = Path(__file__).parents[3] / "checkpoints"
 """Where they are in a checkout."""
 LARGEST = 6_000_000
-"""A picture of more px does not fit: 1 kB of memory each."""
+"""A photo of more px is refused: each takes 1 kB of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +63,8 @@ class Baseline:
         """Return the picture it makes; without a field, a network that is told of paths takes them to be 0.
 
         It works on the numbers as they are, whatever they stand for: it was trained on blur of encoded ones.
-
-        Raises
-        ------
-        DeepGyroError
-            If the picture is too large.
         """
         height, width = image.shape[:2]
-        if height * width > LARGEST:
-            raise DeepGyroError(
-                f"{width} x {height} px are too many for a network that sees a picture in one piece: at most "
-                f"{LARGEST // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
-            )
         planes = [image.transpose(2, 0, 1)]
         if not self.contract.blind:
             planes.append(vector_maps(field, height, width))
@@ -82,8 +72,7 @@ class Baseline:
         more = [(0, 0), (0, -height % multiple), (0, -width % multiple)]
         seen = np.pad(np.concatenate(planes), more, "edge")[None]
         (sharp,) = self._compiled.create_infer_request().infer({0: seen}).values()
-        whole: ndarray = sharp[0, :, :height, :width].transpose(1, 2, 0).clip(0, 1)
-        return whole
+        return np.ascontiguousarray(sharp[0, :, :height, :width].transpose(1, 2, 0)).clip(0, 1)
 
 
 def baseline_path(name: BaselineName) -> Path:

@@ -74,8 +74,6 @@ def open_session(
     DeepGyroError
         If it is no such file, or the engine is not installed.
     """
-    if not path.exists():
-        raise DeepGyroError(f"{path}: no such file")
     threads = core_count() if threads is None else threads
     if engine == "onnxruntime":
         if precision == "bf16":
@@ -118,6 +116,7 @@ def read_model(path: Path) -> tuple[Any, str | None]:
     DeepGyroError
         If it is no such file.
     """
+    _must_exist(path)
     with open(path, "rb") as file:
         if file.read(1) != _FIRST:  # else OpenVINO tries all the formats it knows, and loudly
             raise DeepGyroError(f"{path}: no ONNX file")
@@ -187,6 +186,7 @@ class OnnxSession:
     def __init__(self, path: Path, threads: int) -> None:
         with extra("onnxruntime"):
             import onnxruntime
+        _must_exist(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
@@ -212,6 +212,11 @@ class OnnxSession:
 
     def release(self, stage: int) -> None:
         """Do nothing: the stages share their memory."""
+
+
+def _must_exist(path: Path) -> None:
+    if not path.exists():
+        raise DeepGyroError(f"{path}: no such file")
 
 
 def _last_line(error: Exception) -> str:

@@ -111,7 +111,7 @@ def deblur_video(
     out
         The file that is written: whole under this name, or the part that is done under another.
     method
-        As in `deblur`.
+        ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`.
     sync
         Whether offset and axes are found in the clip: "auto": if the camera file does not say them; if it
         does, a picture that contradicts them is still noticed. "never": the picture is not asked.

@@ -49,7 +49,7 @@ class Deblurrer:
     camera
         With readout time, mounting and clock: `read_camera`, or `Camera`.
     method
-        As in `deblur`.
+        ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`.
     threshold
         Paths shorter than this are left as they are, px; the result fades in over 1 px more.
     refine
