@@ -14,6 +14,7 @@ from ..rotations import integrate
 from ..telemetry import GyroLog
 from .fit import carried_rays, covered, thinned
 from .rotation import rays_of, weighted_turns
+from .search import least_between
 from .sync import Sync
 from .tracks import Tracks
 
@@ -78,8 +79,9 @@ def find_readout(
         missed = np.linalg.norm(rays.after - there - np.cross(there, turns[pair]), axis=1) * rays.focal
         robust = np.log1p((missed / PRECISION) ** 2)
         cost[:, k] = np.bincount(quarter[rays.pair], robust, PARTS)
-    parts = tuple(_least(tried, own) for own in cost)
-    whole = _least(tried, cost.sum(axis=0))
+    parts = tuple(least_between(tried, own, int(own.argmin())) for own in cost)
+    total = cost.sum(axis=0)
+    whole = least_between(tried, total, int(total.argmin()))
     if max(abs(part - whole) for part in parts) > AGREE:
         said = ", ".join(f"{1000 * part:.1f}" for part in parts)
         raise DeepGyroError(
@@ -87,13 +89,3 @@ def find_readout(
             "a clip in which the camera shakes more, or the readout time of its data sheet"
         )
     return Readout(whole, parts)
-
-
-def _least(tried: Float64[ndarray, " k"], cost: Float64[ndarray, " k"]) -> float:
-    """Return where a cost is least, between those tried, too: by a parabola through three."""
-    k = int(np.argmin(cost))
-    if not 0 < k < len(cost) - 1:
-        return float(tried[k])
-    a, b, c = cost[k - 1 : k + 2]
-    bend = a - 2 * b + c
-    return float(tried[k] + (0.5 * (a - c) / bend * STEP if bend > 0 else 0.0))

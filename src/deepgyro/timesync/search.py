@@ -107,7 +107,7 @@ def matches(
     if not np.isfinite(cost).any():
         return []
     k, m = divmod(int(np.argmin(cost)), len(axes))
-    best = Match(_between(offsets, cost[:, m], k), axes[m], float(cost[k, m]), float(misfit[k, m]))
+    best = Match(least_between(offsets, cost[:, m], k), axes[m], float(cost[k, m]), float(misfit[k, m]))
     others = np.where(_least_of_neighbours(cost), cost, np.inf)
     others[np.abs(offsets - offsets[k]) < APART, m] = np.inf
     if not np.isfinite(others).any():
@@ -175,13 +175,13 @@ class Rates:
         return (ends[1] - ends[0]) / span[:, None], covered
 
 
-def _between(offsets: ndarray, cost: ndarray, k: int) -> float:
-    """Return the least of a parabola through a least value and its neighbours."""
-    if not 0 < k < len(offsets) - 1 or not np.isfinite(cost[k - 1 : k + 2]).all():
-        return float(offsets[k])
+def least_between(tried: Float64[ndarray, " n"], cost: Float64[ndarray, " n"], k: int) -> float:
+    """Return where a cost is least, also between equal steps: by a parabola about its k-th, the least."""
+    if not 0 < k < len(tried) - 1 or not np.isfinite(cost[k - 1 : k + 2]).all():
+        return float(tried[k])
     a, b, c = cost[k - 1 : k + 2]
     bend = a - 2 * b + c
-    return float(offsets[k] + (0.5 * (a - c) / bend * STEP if bend > 0 else 0.0))
+    return float(tried[k] + (0.5 * (a - c) / bend * (tried[k + 1] - tried[k]) if bend > 0 else 0.0))
 
 
 def _least_of_neighbours(cost: Float64[ndarray, "n m"]) -> Bool[ndarray, "n m"]:
