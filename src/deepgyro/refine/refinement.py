@@ -37,8 +37,8 @@ SMALLEST = 64
 
 # Logistic regressions on training photos that the corrector has not seen (docs/experiments.md): that the blur
 # vectors are right to 12 % or 1.5 px, from its odds, where they were told and where they were not.
-_WEIGHTS = np.array([-2.0, 0.52])
-_WEIGHTS_UNTOLD = np.array([-2.7, 0.54])
+_WEIGHTS = np.array([-2.0, 0.68])
+_WEIGHTS_UNTOLD = np.array([-2.8, 0.67])
 
 
 @dataclass(frozen=True, eq=False)
