@@ -82,3 +82,13 @@ def test_a_picture_that_is_hardly_higher_than_wide_lies_on_its_side_at_every_lev
     assert short.lying
     assert long.lying
     np.testing.assert_array_equal(short.places, long.places)
+
+
+def test_places_of_a_halved_picture_lie_as_close_as_those_of_a_small_one():
+    large = np.random.default_rng(0).integers(0, 256, (640, 800, 3), dtype=np.uint8)
+
+    halved = cells_of(Pyramid(large), everywhere(40, 0))
+    small = cells_of(Pyramid(np.ascontiguousarray(large[::2, ::2])), everywhere(20, 0))
+
+    assert (halved.level, small.level) == (1, 0)
+    np.testing.assert_array_equal(halved.counts, small.counts)

@@ -97,10 +97,9 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
 
     level = level_for(mean_length(vectors), *pyramid.size)
     pyramid.prepare(sorted({level + k for k, *_ in LOOKS}))
-    height, width = pyramid.size
-    lying = height > width
+    lying = pyramid.size[0] > pyramid.size[1]
     grid = (COLUMNS, ROWS) if lying else (ROWS, COLUMNS)
-    apart = max(1, round(max(height, width) / SIZE))
+    apart = max(1, round(max(pyramid.planes(level).shape) / SIZE))
     paths = _means(vectors, *grid) / 2.0**level
     along = paths / np.maximum(np.linalg.norm(paths, axis=1, keepdims=True), 1e-3)
     across = along[:, ::-1] * np.array([-1.0, 1.0])
