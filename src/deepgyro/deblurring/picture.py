@@ -241,7 +241,7 @@ def opened(method: Method | BaselineName, weights: Path | None) -> Session | Bas
     if weights is None:
         return None
     if method in BASELINES:
-        network = Baseline(weights)
+        network = baseline(weights)
         if network.contract.blind != (method in BLIND):
             raise DeepGyroError(
                 f"{weights}: no network for {method} (it sees {network.contract.inputs} channels)"

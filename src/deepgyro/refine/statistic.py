@@ -99,17 +99,12 @@ class Pyramid:
 
         if level not in self._planes:
             gray = self._gray(level)
-            # Few arrays: of those of full size, fresh memory takes longer than the arithmetic.
-            less = _as_large(self._gray(level + AROUND), gray)
-            np.subtract(gray, less, out=less)
-            small = more = less * less
+            less = gray - _as_large(self._gray(level + AROUND), gray)
+            small = less * less
             for _ in range(AROUND):
                 small = _halved(small)
-            contrast = _as_large(small, more, out=more)
-            np.maximum(contrast, 0, out=contrast)
-            contrast += np.float32(FLOOR**2)
-            np.divide(less, np.sqrt(contrast, out=contrast), out=less)
-            smooth = cv2.GaussianBlur(less, (0, 0), SMOOTHING, dst=contrast)
+            even = less / np.sqrt(np.maximum(_as_large(small, gray), 0) + np.float32(FLOOR**2))
+            smooth = cv2.GaussianBlur(even, (0, 0), SMOOTHING)
             bend, keep, slope = (np.array(k, np.float32) for k in ([1, -2, 1], [0, 1, 0], [-0.5, 0, 0.5]))
             planes = np.empty((3, *gray.shape), np.float32)
             for plane, x, y in zip(planes, (bend, slope, keep), (keep, slope, bend), strict=True):
@@ -165,18 +160,16 @@ def _halved(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
     return np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA))
 
 
-def _as_large(
-    small: Float32[ndarray, "a b"], like: Float32[ndarray, "h w"], out: Float32[ndarray, "h w"] | None = None
-) -> Float32[ndarray, "h w"]:
-    """Return means of a picture's squares of pixels as smooth values at each pixel, as many as `like` has.
+def _as_large(small: Float32[ndarray, "a b"], picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "h w"]:
+    """Return means of a picture's squares of pixels as smooth values at each pixel.
 
-    They are written into `out` if there is one. A box about each pixel would leave copies of edges behind.
+    A box about each pixel would leave copies of edges behind.
     """
     import cv2
 
-    height, width = like.shape
+    height, width = picture.shape
     smooth = cv2.GaussianBlur(small, (0, 0), 1.2)
-    return np.asarray(cv2.resize(smooth, (width, height), dst=out, interpolation=cv2.INTER_CUBIC))
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def region_dips(
