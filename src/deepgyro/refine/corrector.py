@@ -18,9 +18,11 @@ from .model import TERMS, Model, mean_length
 from .statistic import Pyramid
 
 WEIGHTS = Path(__file__).parent / "weights" / "deepgyro-field.onnx"
-ROUNDS, SETTLED = 4, 0.4
-"""How often the picture is looked at at most, each time about the ends that were found before; and by how
-little they move when it is not looked at again, px of the level in the mean."""
+ROUNDS = 4
+"""How often the picture is looked at at most, each time about the ends that were found before."""
+SETTLED, SETTLED_UNTOLD = 0.6, 0.4
+"""By how little they move when it is not looked at again, where a gyro told the field and where nothing was
+told, px of the level in the mean."""
 HOPELESS = -8.0
 """Nor is it looked at again with odds below this: such fields are not right in the end."""
 PRIOR = np.array([0.1, 3.0, 3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
@@ -77,6 +79,7 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
         The field, as terms that are added to what was told.
     """
     network, usual = corrector(), model.usual
+    settled = SETTLED if model.gyro else SETTLED_UNTOLD
     for look in range(ROUNDS):
         cells = cells_of(pyramid, model.vectors(theta))
         found = network(cells)
@@ -96,7 +99,7 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
         added[0] *= model.gyro
         theta = (1 + step[0]) * theta + added
         moves = (A @ step).reshape(-1, 2)
-        if mean_length(moves) < SETTLED or found.odds < HOPELESS:
+        if mean_length(moves) < settled or found.odds < HOPELESS:
             break
     left = found.moves - moves
     alone = _right(left, found.spreads, cells).reshape(ROWS, COLUMNS)
