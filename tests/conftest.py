@@ -1,59 +1,20 @@
 import os
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-# Every annotated shape and dtype is checked while the tests run. Numba's kernels are not plain functions
-# and are left out by name.
+# Every annotated shape and dtype is checked while the tests run, in all modules but those of compiled loops:
+# Numba's functions are not plain ones. (A package's name would stand for all its modules.) `deblur` checks its
+# arguments by itself, and is tested with wrong ones.
+SOURCE = Path(__file__).parents[1] / "src"
 CHECKED = [
-    "deepgyro.rotations",
-    "deepgyro.camera",
-    "deepgyro.telemetry",
-    "deepgyro.frames",
-    "deepgyro.blurfield.canonical",
-    "deepgyro.blurfield.field",
-    "deepgyro.blurfield.grid",
-    "deepgyro.blurfield.trajectory",
-    "deepgyro.blurfield.picture",
-    "deepgyro.blur.differences",
-    "deepgyro.blur.operator",
-    "deepgyro.synthesis.cluster",
-    "deepgyro.synthesis.config",
-    "deepgyro.synthesis.dataset",
-    "deepgyro.synthesis.gyro",
-    "deepgyro.synthesis.hand",
-    "deepgyro.synthesis.image",
-    "deepgyro.synthesis.job",
-    "deepgyro.synthesis.motion",
-    "deepgyro.synthesis.pair",
-    "deepgyro.synthesis.panorama",
-    "deepgyro.synthesis.patches",
-    "deepgyro.synthesis.pool",
-    "deepgyro.synthesis.preview",
-    "deepgyro.synthesis.samples",
-    "deepgyro.synthesis.shards",
-    "deepgyro.synthesis.sources",
-    "deepgyro.synthesis.tally",
-    "deepgyro.synthesis.workers",
-    "deepgyro.deconvolution",
-    "deepgyro.refine.fit",
-    "deepgyro.refine.model",
-    "deepgyro.refine.refinement",
-    "deepgyro.refine.statistic",
-    "deepgyro.runtime.contract",
-    "deepgyro.runtime.inputs",
-    "deepgyro.runtime.restore",
-    "deepgyro.runtime.session",
-    "deepgyro.runtime.weights",
-    "deepgyro.light",
-    "deepgyro.benchmark",
-    "deepgyro.demo",
-    "deepgyro.learn",
-    "deepgyro.timesync",
-    "deepgyro.video",
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in SOURCE.rglob("*.py")
+    if path.name not in ("__init__.py", "deblurring.py") and "from numba" not in path.read_text()
 ]
 _hook = install_import_hook(CHECKED, "beartype.beartype")
 
@@ -145,3 +106,33 @@ def clip_facts():
         return found
 
     return facts
+
+
+@pytest.fixture
+def panned(tmp_path, write_clip):
+    """Return a panning camera's clip, gyro log and camera; of 12 frames the fourth to the eighth are blurred."""
+    clip = write_clip(tmp_path / "in.mp4", frames=12, sound=True, width=64, height=48)
+    t = np.arange(0.0, 0.6, 0.004)
+    pan = np.interp(t, [0.08, 0.13, 0.24, 0.2667], [0.0, 4.0, 4.0, 0.0])  # rad/s
+    rows = "".join(f"{s:.4f},0,{w:.5f},0\n" for s, w in zip(t, pan, strict=True))
+    (tmp_path / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")
+    (tmp_path / "camera.yaml").write_text(
+        "width: 64\nheight: 48\nK: [60, 60, 31.5, 23.5]\nreadout_time: 0\n"
+        "cam_from_imu: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\ntime_offset: 0\n"
+    )
+    return SimpleNamespace(
+        folder=tmp_path,
+        clip=clip,
+        gyro=tmp_path / "imu.csv",
+        camera=tmp_path / "camera.yaml",
+        out=tmp_path / "out.mp4",
+        exposure=0.02,  # s
+    )
+
+
+@pytest.fixture
+def source(panned):
+    """Return it as `deblur_video` takes it."""
+    from deepgyro.recording import ClipSource
+
+    return ClipSource(panned.clip, panned.gyro, panned.camera, panned.exposure)

@@ -626,7 +626,7 @@ def test_without_torch_training_says_what_to_install():
 
 
 def test_a_network_whose_weights_are_not_there_ends_in_one_line(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("deepgyro.runtime.weights.FOLDER", tmp_path)
+    monkeypatch.setattr("deepgyro.restore.weights.FOLDER", tmp_path)
 
     result = run("deblur", "a.png", "b.png", *GYRO, *WHEN, "--method", "deepgyro-fast", "--out", "out")
 

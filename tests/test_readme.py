@@ -16,8 +16,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 def write_shaken_clip(folder, write_clip):
     """Write clip.mp4 of a shaking camera, and its log clip.csv."""
     from deepgyro.camera import Camera
-    from deepgyro.synthesis import hand_shake
-    from deepgyro.synthesis.panorama import turning_clip
+    from deepgyro.lab.synthesis import hand_shake
+    from deepgyro.lab.synthesis.panorama import turning_clip
 
     rng = np.random.default_rng(0)
     log = hand_shake(rng, duration=3.0)

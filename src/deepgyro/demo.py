@@ -16,8 +16,8 @@ from .blurfield.picture import draw_field
 from .camera import Camera
 from .deblurring import deblur_picture
 from .frames import Photo, check_writable, make_folder, read_photo, write_photo
+from .lab.synthesis import blur_photo, hand_shake
 from .light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from .synthesis import blur_photo, hand_shake
 
 EXPOSURE = 0.05  # s
 READOUT = 0.02  # s

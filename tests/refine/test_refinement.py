@@ -4,8 +4,8 @@ import pytest
 from deepgyro import refine_field
 from deepgyro.blurfield import motion_field, paths_from_vectors
 from deepgyro.camera import Camera
+from deepgyro.lab.synthesis import hand_shake
 from deepgyro.refine import CorrectedField
-from deepgyro.synthesis import hand_shake
 
 from .test_statistic import blurred, everywhere, photo  # noqa: F401
 

@@ -8,9 +8,9 @@ import pytest
 
 from deepgyro.camera import Camera
 from deepgyro.errors import DeepGyroError
+from deepgyro.lab.synthesis import hand_shake
+from deepgyro.lab.synthesis.panorama import turning_clip
 from deepgyro.rotations import integrate, so3_exp
-from deepgyro.synthesis import hand_shake
-from deepgyro.synthesis.panorama import turning_clip
 from deepgyro.telemetry import GyroLog
 from deepgyro.timesync import SURE, Tracks, draw_curves, find_readout, orientations, synchronise, track
 from deepgyro.timesync.rotation import rays_of, turns_of

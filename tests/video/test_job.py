@@ -13,8 +13,9 @@ import pytest
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import ClipReader, read_clip
+from deepgyro.recording import ClipSource, syncing
 from deepgyro.telemetry import ClipFacts
-from deepgyro.video import ClipSource, deblur_video, syncing
+from deepgyro.video import deblur_video
 from deepgyro.video import job as job_module
 
 
@@ -228,8 +229,8 @@ def test_real_clips_keep_frames_times_and_sound(shared, tmp_path, clip_facts):
 def shaken(tmp_path_factory, write_clip):
     """A clip of a shaking camera, 0.3 s behind its gyro; the camera file knows neither that nor the axes."""
     from deepgyro.camera import Camera
-    from deepgyro.synthesis import hand_shake
-    from deepgyro.synthesis.panorama import turning_clip
+    from deepgyro.lab.synthesis import hand_shake
+    from deepgyro.lab.synthesis.panorama import turning_clip
     from deepgyro.telemetry import GyroLog
 
     folder = tmp_path_factory.mktemp("shaken")
@@ -265,7 +266,7 @@ def test_an_unknown_offset_is_found_in_the_clip(shaken, tmp_path):
 
 
 def test_the_gyro_of_another_clip_is_not_used(shaken, tmp_path):
-    from deepgyro.synthesis import hand_shake
+    from deepgyro.lab.synthesis import hand_shake
 
     other = hand_shake(np.random.default_rng(8), duration=4.0, strength=0.5)
     rows = "".join(f"{t:.6f},{x},{y},{z}\n" for t, (x, y, z) in zip(other.t - 0.7, other.omega, strict=True))

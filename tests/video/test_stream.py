@@ -124,7 +124,7 @@ def test_each_frame_may_correct_its_own_field(monkeypatch):
         asked.append(field.shape)
         return Refined(None, 0.9, 0.0, "gyro and picture disagree: the gyro is ignored")
 
-    monkeypatch.setattr("deepgyro.deblurring.picture.refine_field", refined)
+    monkeypatch.setattr("deepgyro.deblurring.refine_field", refined)
     stream = deepgyro.Deblurrer(CAMERA, refine=True)
     list(stream.add_gyro(T, OMEGA))
 

@@ -1,6 +1,5 @@
 """The blur field: the path of every pixel while its row is exposed (eq. 2-5 of the paper)."""
 
-from .canonical import Turn, TurnedField, TurnedPicture, canonical_turn, upside_down
 from .field import (
     Field,
     MotionField,
@@ -23,11 +22,7 @@ __all__ = [
     "GridField",
     "MotionField",
     "Reference",
-    "Turn",
-    "TurnedField",
-    "TurnedPicture",
     "blur_field",
-    "canonical_turn",
     "exposed",
     "field_extent",
     "motion_field",
@@ -37,7 +32,6 @@ __all__ = [
     "read_field_pair",
     "sparse_paths",
     "straight_vectors",
-    "upside_down",
     "with_fewest_instants",
     "write_field",
     "write_field_pair",

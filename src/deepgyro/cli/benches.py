@@ -15,7 +15,7 @@ from .app import Baselines, Flag, MaybeWhole, Methods, Whole, app
 from .output import Bar, print_json
 
 if TYPE_CHECKING:
-    from ..benchmark import BenchReport, Row
+    from ..lab.report import BenchReport, Row
 
 bench = App(name="bench", help="Measure: each bench prints a table, or one JSON object with --json.")
 app.command(bench)
@@ -48,8 +48,8 @@ def speed(
     json
         Print one JSON object.
     """
-    from ..benchmark import speed as run_speed
-    from ..benchmark import speed_shown, video_speed
+    from ..lab.benchmark import speed as run_speed
+    from ..lab.benchmark import speed_shown, video_speed
 
     with Bar(1, "bench") as bar:
         if video:
@@ -90,8 +90,8 @@ def training(
         Print one JSON object.
     """
     with extra("train"):
-        from ..learn.measure import measure
-        from ..learn.settings import read_config
+        from ..lab.learn.measure import measure
+        from ..lab.learn.settings import read_config
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
     with Bar(1, "bench") as bar:
@@ -122,7 +122,7 @@ def synthesis(
     json
         Print one JSON object.
     """
-    from ..benchmark import synthesis as run_synthesis
+    from ..lab.benchmark import synthesis as run_synthesis
 
     with Bar(1, "bench") as bar:
         report = run_synthesis(preset=preset, count=count, workers=workers, progress=bar.share)
@@ -163,8 +163,8 @@ def table1(
     json
         Print one JSON object.
     """
-    from ..benchmark import BLURRED_IN, beside_paper
-    from ..benchmark import table1 as run_table1
+    from ..lab.benchmark import BLURRED_IN, beside_paper
+    from ..lab.benchmark import table1 as run_table1
 
     with Bar(1, "bench") as bar:
         report = run_table1(
@@ -218,8 +218,8 @@ def errors(
     json
         Print one JSON object.
     """
-    from ..benchmark import errors as run_errors
-    from ..benchmark import errors_shown, with_missing
+    from ..lab.benchmark import errors as run_errors
+    from ..lab.benchmark import errors_shown, with_missing
 
     with Bar(1, "bench") as bar:
         report = run_errors(
@@ -266,8 +266,8 @@ def sharp(
     json
         Print one JSON object.
     """
-    from ..benchmark import sharp as run_sharp
-    from ..benchmark import with_missing
+    from ..lab.benchmark import sharp as run_sharp
+    from ..lab.benchmark import with_missing
 
     with Bar(1, "bench") as bar:
         report = run_sharp(
@@ -298,8 +298,8 @@ def bench_sync(
     json
         Print one JSON object: a row for each clip.
     """
-    from ..benchmark import sync as run_sync
-    from ..benchmark import sync_shown
+    from ..lab.benchmark import sync as run_sync
+    from ..lab.benchmark import sync_shown
 
     with Bar(1, "bench") as bar:
         report = run_sync(data, count=count, seed=seed, progress=bar.share)
@@ -341,8 +341,8 @@ def refine(
     json
         Print one JSON object: a row a picture. Otherwise they are summed up.
     """
-    from ..benchmark import refine as run_refine
-    from ..benchmark import refine_shown
+    from ..lab.benchmark import refine as run_refine
+    from ..lab.benchmark import refine_shown
 
     with Bar(1, "bench") as bar:
         report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.share)
@@ -375,9 +375,9 @@ def corrections(
     json
         Print one JSON object: a row a photo. Otherwise they are summed up.
     """
-    from ..benchmark import corrections as run_corrections
-    from ..benchmark import corrections_shown
-    from ..benchmark.recordings import RECORDINGS
+    from ..lab.benchmark import corrections as run_corrections
+    from ..lab.benchmark import corrections_shown
+    from ..lab.benchmark.recordings import RECORDINGS
 
     with Bar(1, "bench") as bar:
         wanted = recording or tuple(RECORDINGS)
@@ -419,8 +419,8 @@ def features(
     json
         Print one JSON object.
     """
-    from ..benchmark import features as run_features
-    from ..benchmark import with_missing
+    from ..lab.benchmark import features as run_features
+    from ..lab.benchmark import with_missing
 
     with Bar(1, "bench") as bar:
         report = run_features(
@@ -468,8 +468,8 @@ def natural(
     json
         Print one JSON object.
     """
-    from ..benchmark import natural as run_natural
-    from ..benchmark import with_missing
+    from ..lab.benchmark import natural as run_natural
+    from ..lab.benchmark import with_missing
 
     with Bar(1, "bench") as bar:
         report = run_natural(
@@ -523,7 +523,7 @@ def report(
     json
         Print one JSON object: the rows of all benches.
     """
-    from ..benchmark import make_results, results_shown
+    from ..lab.benchmark import make_results, results_shown
 
     with Bar(1, "report") as bar:
         report = make_results(
@@ -545,7 +545,8 @@ def report(
 def _print_bench(
     report: BenchReport, json: bool, shown: Sequence[Row] | None = None, baselines: Path | None = None
 ) -> None:
-    from ..benchmark import table, trained
+    from ..lab.benchmark import trained
+    from ..lab.report import table
 
     if json:
         print_json(asdict(report))

@@ -79,7 +79,8 @@ def video(
         Print one JSON object.
     """
     from ..deblurring import opened
-    from ..video import ClipSource, deblur_video
+    from ..recording import ClipSource
+    from ..video import deblur_video
 
     session = opened(method, weights)
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
@@ -145,7 +146,7 @@ def sync(
     json
         Print one JSON object.
     """
-    from ..video import ClipSource, sync_clip
+    from ..recording import ClipSource, sync_clip
 
     source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
     with Bar(1, "frame") as bar:

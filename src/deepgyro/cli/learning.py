@@ -15,7 +15,7 @@ from .app import Flag, app
 from .output import Bar, print_json
 
 if TYPE_CHECKING:
-    from ..learn.checkpoint import Progress
+    from ..lab.learn.checkpoint import Progress
 
 
 @app.command
@@ -53,8 +53,8 @@ def train(
         Print one JSON object.
     """
     with extra("train"):
-        from ..learn.settings import read_config
-        from ..learn.train import train as run_training
+        from ..lab.learn.settings import read_config
+        from ..lab.learn.train import train as run_training
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
     out = out or Path("runs") / config.stem
@@ -115,7 +115,7 @@ def export(
         Print one JSON object: the file's metadata.
     """
     with extra("train"):
-        from ..learn.export import export as run_export
+        from ..lab.learn.export import export as run_export
 
     out = out or checkpoint.with_name(f"{checkpoint.absolute().parent.name}.onnx")
     contract = run_export(

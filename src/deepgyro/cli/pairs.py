@@ -81,8 +81,8 @@ def synth(
     json
         Print one JSON object.
     """
-    from ..synthesis import PRESETS, make_dataset, open_pool, with_paper_share
-    from ..synthesis.preview import preview_dataset, preview_files
+    from ..lab.synthesis import PRESETS, make_dataset, open_pool, with_paper_share
+    from ..lab.synthesis.preview import preview_dataset, preview_files
 
     pictures = [str(file) for file in preview_files(preview)] if preview else []
     draws = PRESETS[preset] if paper_share is None else with_paper_share(PRESETS[preset], paper_share)

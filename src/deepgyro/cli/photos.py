@@ -12,7 +12,7 @@ from .app import BaselineMethod, Flag, MethodName, Whole, app
 from .output import Bar, print_json, say
 
 if TYPE_CHECKING:
-    from ..deblurring import PhotoReport
+    from ..photos import PhotoReport
 
 
 @app.command
@@ -71,7 +71,8 @@ def deblur(
     json
         Print one JSON object.
     """
-    from ..deblurring import Failure, Source, deblur_photos
+    from ..photos import Failure, deblur_photos
+    from ..recording import Source
 
     found = _photos(photos)
     source = Source(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field), estimate)
@@ -150,7 +151,8 @@ def field(
     json
         Print one JSON object.
     """
-    from ..deblurring import Source, make_field
+    from ..photos import make_field
+    from ..recording import Source
 
     source = Source(gyro, camera, frames, time, exposure, gyro_columns)
     report = make_field(
@@ -205,7 +207,7 @@ def demo(
 
 
 def _photos(paths: tuple[Path, ...]) -> list[Path]:
-    from ..deblurring import find_photos
+    from ..photos import find_photos
 
     if not paths:
         raise ValueError("name at least one photo")

@@ -38,7 +38,7 @@ class Moves:
 
     moves: Float32[ndarray, "cells 2"]
     """Along the path and across it, px of the level."""
-    spreads: Float32[ndarray, "cells 2"]
+    spreads: Float64[ndarray, "cells 2"]
     """Mean distance of the true moves from these, px of the level (Laplace's distribution)."""
     weights: Float32[ndarray, "cells 2"]
     """How much each counts when terms are fitted: one over its variance, its neighbours being alike taken
@@ -108,7 +108,7 @@ def corrected(pyramid: Pyramid, model: Model, theta: Float64[ndarray, " k"]) -> 
 
 
 def _right(
-    left: Float64[ndarray, "cells 2"], spreads: Float32[ndarray, "cells 2"], cells: Cells
+    left: Float64[ndarray, "cells 2"], spreads: Float64[ndarray, "cells 2"], cells: Cells
 ) -> Float32[ndarray, " cells"]:
     """Return the probability that what is left of each cell's move is within `RIGHT`."""
     length = np.linalg.norm(cells.vectors, axis=1)

@@ -30,13 +30,13 @@ from ..frames import (
     with_changes,
     write_whole,
 )
+from ..recording.clips import ClipRecording, ClipSource, check_coverage, read_clip_recording
+from ..recording.refining import refined
+from ..recording.syncing import contradicted, contradiction, synced, with_sync
 from ..runtime import Session
 from ..telemetry import read_clip_facts
 from ..timesync import SURE, Sync
 from .pipeline import behind, prefetched
-from .recording import ClipRecording, ClipSource, check_coverage, read_clip_recording
-from .refining import refined
-from .syncing import contradicted, contradiction, synced, with_sync
 
 if TYPE_CHECKING:
     from av import Packet

@@ -1,0 +1,1 @@
+"""The laboratory: what makes deepgyro and measures it; the product never imports it."""

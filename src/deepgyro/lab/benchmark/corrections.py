@@ -1,0 +1,150 @@
+"""`bench corrections`: how the photos of real recordings correct their gyro, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...blurfield import Field, Reference, sparse_paths
+from ...errors import NotCovered
+from ...frames import eight_bits, read_photo
+from ...recording.photos import Recording
+from ...refine import SURE, refine_field
+from ..report import BenchReport, Row, number, report
+from .recordings import RECORDINGS, crops, recorded
+
+REFERENCES: tuple[Reference, ...] = ("picture", "row")
+WIDTH = 960
+COUNT = 20
+INSTANTS = 17
+LONG = 10.0
+"""Photos with less blur say little of a scale, px at a picture 480 px wide."""
+
+
+def corrections(
+    data: Path,
+    *,
+    recordings: Sequence[str] = tuple(RECORDINGS),
+    width: int = WIDTH,
+    count: int = COUNT,
+    progress: Callable[[float], None] | None = None,
+) -> BenchReport:
+    """Let real photos correct the field of their gyro: the exact one of a rolling shutter, and eq. 5's.
+
+    A row is a photo and a `reference`: ``blur_px``, what the gyro tells; ``correction_px``, how far the
+    corrected blur vectors lie from that; ``scale``, their length over the told; ``answer``: corrected,
+    replaced (found in the picture, against the gyro), kept (not confirmed), or ignored. What is true is not
+    known. Nothing may be chosen by these figures.
+
+    Parameters
+    ----------
+    data
+        Folder with ``real``.
+    recordings
+        Those of `RECORDINGS`.
+    width
+        To which the photos are made smaller, px.
+    count
+        Photos of each recording, at most, evenly spread.
+    progress
+        Called with the share that is done.
+
+    Raises
+    ------
+    DeepGyroError
+        If a recording is not in the data folder, or its camera file not in the checkout.
+    ValueError
+        If there is no such recording.
+    """
+    if unknown := set(recordings) - set(RECORDINGS):
+        raise ValueError(f"--recording {sorted(unknown)[0]}: one of {', '.join(RECORDINGS)} is needed")
+    rows: list[Row] = []
+    for k, name in enumerate(recordings):
+        recording, photos = recorded(data, name)
+        photos = [photos[i] for i in np.unique(np.linspace(0, len(photos) - 1, count).round().astype(int))]
+        for i, photo in enumerate(photos):
+            rows += _rows(name, recording, photo, width)
+            if progress:
+                progress((k + (i + 1) / len(photos)) / (len(recordings) + 1))
+    for crop in crops(data):
+        rows.append(_row("shield_crops", crop.path.name, "start", crop.pixels(), crop.field))
+    if progress:
+        progress(1.0)
+    return report("corrections", rows)
+
+
+def corrections_shown(rows: Sequence[Row]) -> list[Row]:
+    """Return rows for a person: those of each recording and reference summed up."""
+    shown: list[Row] = []
+    for name, reference in dict.fromkeys((row["recording"], row["reference"]) for row in rows):
+        part = [row for row in rows if (row["recording"], row["reference"]) == (name, reference)]
+        told = [row for row in part if row["answer"] == "corrected"]
+        long = [number(row["scale"]) for row in told if number(row["blur_480"]) > LONG]
+        answers = [str(row["answer"]) for row in part]
+        shown.append(
+            {
+                "recording": name,
+                "reference": reference,
+                "photos": len(part),
+                "answers": ", ".join(f"{answers.count(a)} {a}" for a in dict.fromkeys(answers)),
+                "blur, px": _median([row["blur_px"] for row in told]),
+                "correction, px": _median([row["correction_px"] for row in told]),
+                "scale": float(np.median(long)) if long else None,
+                "spread of scale": float(np.std(long)) if len(long) > 1 else None,
+                "of photos": len(long),
+            }
+        )
+    return shown
+
+
+def _rows(name: str, recording: Recording, photo: Path, width: int) -> list[Row]:
+    import cv2
+
+    frame = recording.times[photo]
+    if frame is None:
+        return []
+    pixels = eight_bits(read_photo(photo, quiet=True).pixels)
+    height = round(pixels.shape[0] * width / pixels.shape[1])
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    rows = []
+    for reference in REFERENCES:
+        try:
+            field = recording.motion(frame, height, width, n=INSTANTS, reference=reference)
+        except NotCovered:
+            return []
+        rows.append(_row(name, photo.name, reference, small, field.tabulated()))
+    return rows
+
+
+def _row(name: str, photo: str, reference: Reference, pixels: np.ndarray, field: Field) -> Row:
+    fit = refine_field(pixels, field)
+    told = _mean_length(field)
+    found = None if fit.field is None else _mean_length(fit.field)
+    if fit.field is None:
+        answer = "ignored"
+    elif fit.confidence < SURE:
+        answer = "kept"
+    else:
+        answer = "replaced" if fit.replaced else "corrected"
+    return {
+        "recording": name,
+        "photo": photo,
+        "reference": reference,
+        "blur_px": round(told, 2),
+        "blur_480": round(told * 480 / max(pixels.shape[:2]), 2),
+        "correction_px": None if fit.field is None else round(fit.correction_px, 3),
+        "scale": None if found is None else round(found / told, 4) if told else None,
+        "confidence": round(fit.confidence, 3),
+        "answer": answer,
+    }
+
+
+def _mean_length(field: Field) -> float:
+    paths = sparse_paths(field, 45, 80)
+    return float(np.linalg.norm(paths[:, :, -1] - paths[:, :, 0], axis=-1).mean())
+
+
+def _median(values: Sequence[object]) -> float | None:
+    return float(np.median([number(value) for value in values])) if values else None

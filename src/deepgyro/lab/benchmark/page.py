@@ -1,0 +1,133 @@
+"""One HTML page with all that it shows inside: tables, and pictures as JPEG."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from ...frames import write_whole
+from ..report import BenchReport, Row, cell, filled_columns
+
+QUALITY = 90
+_STYLE = """
+body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 110em; padding: 0 1em }
+html { color: #222; background: #fff }
+table { border-collapse: collapse; margin: 1em 0 }
+td, th { padding: .15em .8em; text-align: left; border-bottom: 1px solid #ddd }
+.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(22em, 1fr)); gap: 1em }
+figure { margin: 0 }
+figure.wide { grid-column: 1 / -1 }
+img { width: 100%; height: auto }
+figcaption { font-size: 13px; color: #555 }
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A picture and what is written below it."""
+
+    caption: str
+    pixels: UInt8[ndarray, "h w 3"]
+    wide: bool = False
+    """It has the page's whole width."""
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A part of a page: a few words, a table, pictures side by side."""
+
+    title: str
+    text: str = ""
+    rows: Sequence[Row] = ()
+    panels: Sequence[Panel] = ()
+    level: int = 3
+    """Of its heading."""
+
+
+def write_page(path: Path, title: str, body: str, made: BenchReport, *, overwrite: bool = False) -> None:
+    """Write a page that needs no other file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    title
+        What it is about.
+    body
+        Of `sections_html`.
+    made
+        Whose machine and commit stand at its end.
+    overwrite
+        Replace a file of that name.
+
+    Raises
+    ------
+    DeepGyroError
+        If it cannot be written.
+    """
+    text = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n{body}\n"
+        f"<p>{escape(f'deepgyro {made.commit}; {made.machine_line()}')}</p>\n</html>\n"
+    )
+    write_whole(path, lambda file: file.write(text.encode()), overwrite=overwrite)
+
+
+def sections_html(sections: Sequence[Section]) -> str:
+    """Return sections as HTML, pictures included."""
+    return "\n".join(map(_section, sections))
+
+
+def sections_markdown(sections: Sequence[Section]) -> str:
+    """Return sections as Markdown, but for those of pictures alone."""
+    lines: list[str] = []
+    for section in sections:
+        if section.rows or not section.panels:
+            lines += [f"{'#' * section.level} {section.title}", ""]
+            lines += [section.text, ""] if section.text else []
+            lines += [_markdown_table(section.rows), ""] if section.rows else []
+    return "\n".join(lines)
+
+
+def _section(section: Section) -> str:
+    parts = [f"<h{section.level}>{escape(section.title)}</h{section.level}>"]
+    if section.text:
+        parts.append(f"<p>{escape(section.text)}</p>")
+    if section.rows:
+        parts.append(_table(section.rows))
+    if section.panels:
+        parts.append('<div class="panels">')
+        parts += [_figure(panel) for panel in section.panels]
+        parts.append("</div>")
+    return "\n".join(parts)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    names = filled_columns(rows)
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    lines = ("".join(f"<td>{escape(cell(row[name]))}</td>" for name in names) for row in rows)
+    return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{line}</tr>" for line in lines) + "\n</table>"
+
+
+def _markdown_table(rows: Sequence[Row]) -> str:
+    """Return rows as a Markdown table; columns that no row fills are left out."""
+    names = filled_columns(rows)
+    lines = [names, ["---"] * len(names), *([cell(row[name]) for name in names] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _figure(panel: Panel) -> str:
+    import cv2
+
+    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(panel.pixels, cv2.COLOR_RGB2BGR), options)
+    source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    caption = escape(panel.caption)
+    kind = ' class="wide"' if panel.wide else ""
+    return f'<figure{kind}><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'

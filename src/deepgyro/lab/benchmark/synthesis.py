@@ -1,0 +1,157 @@
+"""`bench synthesis`: how many training pairs a second, and where the time goes."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from ...frames import Photo, write_photo
+from ...threads import core_count, one_core
+from ..report import BenchReport, Row, report
+from ..synthesis import PRESETS, Pool, hand_shake, make_dataset, open_pool, pack, pair_at
+from ..synthesis.samples import read_facts
+from ..synthesis.shards import read_samples, write_shard
+
+HEIGHT, WIDTH = 270, 480
+COUNT = 1500
+SETTLED = 0.25
+"""The rate is taken from here on: before it the workers start, and compile or load their loops."""
+PROFILED = 60
+"""Pairs whose time is split up."""
+
+# Whose time, with all that they call, counts as what. The rest is "other": cropping, scaling, bookkeeping.
+SHARES = {
+    "field": ("on_grid", "draw_exposure"),
+    "blur": ("of_part",),
+    "noise": ("record",),
+    "encoding": ("jpeg_file", "decode_pixels", "pack"),
+    "io": ("read_bytes", "write_shard"),
+}
+
+
+def synthesis(
+    *,
+    preset: Literal["physical", "paper"] = "physical",
+    count: int = COUNT,
+    workers: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> BenchReport:
+    """Measure how fast `make_dataset` makes pairs of 270x480 of photos and a log that are made up.
+
+    Parameters
+    ----------
+    preset
+        How pairs are drawn.
+    count
+        Pairs that are made and written.
+    workers
+        Processes; by default as many as there are cores.
+    progress
+        Called with the share that is done.
+    """
+    if count < 20:
+        raise ValueError(f"count is {count}: of fewer than 20 pairs no rate can be told")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers is {workers}; at least 1 is needed")
+    workers = workers or core_count()
+    with TemporaryDirectory(prefix="deepgyro-bench-") as name:
+        folder = Path(name)
+        pool = _pool(folder)
+        ticks: list[tuple[float, int]] = []
+
+        def tick(done: int) -> None:
+            ticks.append((time.perf_counter(), done))
+            if progress:
+                progress(0.95 * done / count)
+
+        make_dataset(
+            pool,
+            PRESETS[preset],
+            out=folder / "pairs",
+            count=count,
+            height=HEIGHT,
+            width=WIDTH,
+            shard_size=max(1, min(250, count // (4 * workers))),
+            workers=workers,
+            progress=tick,
+        )
+        blur = [read_facts(files)["blur_px"] for files in read_samples(folder / "pairs")]
+        share = _shares(pool, preset, folder)
+    settled = [tick for tick in ticks if tick[1] >= SETTLED * count]
+    (start, first), (end, last) = settled[0], settled[-1]
+    row: Row = {
+        "preset": preset,
+        "height": HEIGHT,
+        "width": WIDTH,
+        "blur_px": round(float(np.mean(blur)), 2),
+        "workers": workers,
+        "pairs_per_second": round((last - first) / (end - start), 2),
+        "share": share,
+    }
+    return report("synthesis", [row])
+
+
+def _shares(pool: Pool, preset: str, folder: Path) -> dict[str, float]:
+    """Return the parts of the time of one worker; the profiler's own cost is in it."""
+    config = PRESETS[preset]
+
+    def samples(first: int, count: int) -> None:
+        pairs = (pair_at(pool, config, 1, k, height=HEIGHT, width=WIDTH) for k in range(first, first + count))
+        packed = [(k, pack(pair)) for k, pair in enumerate(pairs)]
+        write_shard(folder / "profiled.tar", packed)
+
+    with one_core():
+        samples(PROFILED, 3)  # what is done once
+        profile = cProfile.Profile()
+        profile.runcall(samples, 0, PROFILED)
+    # {(file, line, function): (calls, calls, own time, time with all it calls, callers)}
+    stats: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    whole = sum(entry[2] for entry in stats.values())
+    share = {
+        what: sum(entry[3] for (_, _, function), entry in stats.items() if function in names) / whole
+        for what, names in SHARES.items()
+    }
+    return {what: round(part, 3) for what, part in share.items()} | {
+        "other": round(1 - sum(share.values()), 3)
+    }
+
+
+def _pool(folder: Path) -> Pool:
+    """Write photos and a log that are made up, and open them."""
+    rng = np.random.default_rng(0)
+    (folder / "photos").mkdir()
+    for k in range(12):
+        path = folder / "photos" / f"{k}.jpg"
+        write_photo(path, Photo(_scene(rng, 640, 960), "JPEG", path), record={"bench": "synthesis"})
+    log = hand_shake(rng, duration=60.0, strength=1.0)
+    rows = np.column_stack([log.t, log.omega])
+    header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
+    np.savetxt(folder / "log.csv", rows, delimiter=",", header=header, comments="")
+    return open_pool([folder / "photos"], [folder / "log.csv"], height=HEIGHT, width=WIDTH)
+
+
+def _scene(rng: np.random.Generator, height: int, width: int) -> UInt8[ndarray, "h w 3"]:
+    """Return a picture with shapes, shading and texture, about as hard to encode as a photo.
+
+    (Photos of 960 x 640 at quality 95 have 160 kB on average, the sharp pictures of their pairs 230 kB;
+    these 210 and 190.)
+    """
+    import cv2
+
+    picture = np.full((height, width, 3), rng.integers(40, 200), np.uint8)
+    for _ in range(150):
+        x, y = int(rng.integers(width)), int(rng.integers(height))
+        axes = int(rng.integers(4, 90)), int(rng.integers(4, 60))
+        colour = (rng.integers(20, 230) + rng.normal(0, 15, 3)).clip(0, 255).tolist()
+        cv2.ellipse(picture, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+    texture = cv2.GaussianBlur(rng.normal(0, 30, (height, width)).astype(np.float32), (0, 0), 1.5)
+    return (picture + texture[..., None]).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Networks that ours is compared with, and how they are trained."""

@@ -1,0 +1,1 @@
+"""The network that corrects fields, and how it is trained."""

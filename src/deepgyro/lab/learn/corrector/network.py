@@ -1,0 +1,174 @@
+"""The network that says for each cell of a picture by how much its path's end is off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ....refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE
+from ....refine.corrector import PRIOR
+from ....refine.model import LENS, TERMS, added_terms
+
+HEIGHT, WIDTH = 270, 480
+"""Of the pictures that it is trained on, px: what its terms look like depends on their shape."""
+SEEN = MAPS * SIDE**2
+"""Channels of maps; the facts come after them."""
+PLACES, LENGTH = SEEN + 4, SEEN + 2
+"""Channels of those facts that are the share of a cell's places, and the logarithm of its path's length."""
+DILATIONS = (1, 2)
+"""Of the blocks, in turns."""
+UNSURE = 4.0
+"""The logarithm of the spread lies within so much of 0; that of a cell of which nothing is seen is it."""
+
+
+@dataclass(frozen=True)
+class CorrectorConfig:
+    """The network that corrects fields, and what it is trained on: see pairs.py.
+
+    Of `TrainConfig`'s entries patch, loss, early, without and encoding do not matter to it.
+    """
+
+    width: int = 64
+    """Channels of the blocks."""
+    first: int = 128
+    """Channels that a cell's maps and facts become before."""
+    blocks: int = 4
+    """Of two convolutions each."""
+    weight_decay: float = 0.02
+    """Of AdamW (optimizer: adam)."""
+    draws: int = 2
+    """With so many different errors each pair is seen, in turns."""
+    cache: str | None = None
+    """Folder for what has been seen of pairs, 143 kB of each with each error; None: they are looked at anew
+    in every epoch, 15 ms each."""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.first, self.draws) < 1 or min(self.blocks, self.weight_decay) < 0:
+            raise ValueError("width, first, draws: whole numbers over 0; blocks, weight_decay: 0 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """What the network says."""
+
+    moves: Float[Tensor, "b 2 rows columns"]
+    """By how much the path's end is off, along the path and across it, px of the level."""
+    log_spread: Float[Tensor, "b 2 rows columns"]
+    """Logarithm of how far off that may be."""
+    weights: Float[Tensor, "b 2 rows columns"]
+    """How much each counts when terms are fitted to them."""
+    odds: Float[Tensor, " b"]
+    """Logarithm of the odds that the field is right once it is moved."""
+    sharp: Float[Tensor, " b"]
+    """Logarithm of the odds that the picture is sharp."""
+
+
+class Corrector(nn.Module):
+    """Convolutions over the cells; it starts with all moves 0."""
+
+    def __init__(self, config: CorrectorConfig) -> None:
+        """Make one that is untrained."""
+        super().__init__()
+        width = config.width
+        self.read = nn.Conv2d(SEEN + FACTS, config.first, 1)
+        self.near = nn.Conv2d(config.first, config.first, 5, padding=2, groups=config.first)
+        self.far = nn.Conv2d(config.first, config.first, 1, bias=False)
+        self.narrow = nn.Conv2d(config.first, width, 1)
+        self.blocks = nn.ModuleList(Block(width, DILATIONS[k % 2]) for k in range(config.blocks))
+        self.tail = nn.Conv2d(width, 4, 1)
+        for parameter in self.tail.parameters():
+            nn.init.zeros_(parameter)
+        self.log_temper = nn.Parameter(torch.tensor(-3.0))
+        """Neighbours err alike: so much less counts each."""
+        self.judge = nn.Sequential(nn.Linear(2 * width + 4, 48), nn.ReLU(), nn.Linear(48, 2))
+
+    def forward(self, seen: Float[Tensor, "b seen rows columns"]) -> tuple[Tensor, ...]:
+        """Return the parts of a `Guess`.
+
+        Parameters
+        ----------
+        seen
+            Maps and facts of `refine.cells.Cells`.
+        """
+        x = self.read(seen)  # linear: what cells have in common is added up before anything is cut off
+        x = torch.relu(x + self.near(x) + self.far(x.mean((2, 3), keepdim=True)))
+        x = torch.relu(self.narrow(x))
+        for block in self.blocks:
+            x = block(x)
+        moves, spread = self.tail(x).float().chunk(2, 1)
+        used = seen[:, PLACES : PLACES + 1] > 0
+        spread = torch.where(used, spread.clamp(-UNSURE, UNSURE), UNSURE)
+        counted = torch.relu(x).float() * used
+        share = used.float().mean((2, 3))
+        told = torch.exp(-2 * spread).sum((2, 3)).clamp(min=1e-6).log()
+        mean = counted.mean((2, 3)) / share.clamp(min=1 / (ROWS * COLUMNS))
+        length = seen[:, LENGTH : LENGTH + 1].mean((2, 3))
+        odds = self.judge(torch.cat([mean, counted.amax((2, 3)), told, share, length], 1)).float()
+        return moves, spread, torch.exp(self.log_temper - 2 * spread), odds[:, 0], odds[:, 1]
+
+
+class Block(nn.Module):
+    """Two convolutions and a shortcut; the first sees cells farther apart."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x plus what the convolutions make of it."""
+        out: Tensor = x + self.second(torch.relu(self.first(x)))
+        return out
+
+
+def listed(values: Float[Tensor, "b 2 rows columns"]) -> Float[Tensor, "b cells 2"]:
+    """Return maps of two values as the two of each cell, row by row."""
+    return values.flatten(2).transpose(1, 2)
+
+
+def solve(
+    moves: Float[Tensor, "b cells 2"],
+    weights: Float[Tensor, "b cells 2"],
+    vectors: Float[Tensor, "b cells 2"],
+) -> tuple[Float[Tensor, "b terms"], Float[Tensor, "b cells 2"]]:
+    """Return the terms that explain cells' moves best, and the moves that they make: the twin of the runtime.
+
+    Weighted least squares with `refine.corrector.PRIOR`.
+
+    Parameters
+    ----------
+    moves
+        Of the path's end, along the path and across it, px of the level.
+    weights
+        How much each counts.
+    vectors
+        From the start to the end of the path, px of the level.
+    """
+    along = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-3)
+    across = torch.stack([-along[..., 1], along[..., 0]], -1)
+    fixed = _terms().to(vectors).expand(len(vectors), -1, -1, -1)
+    terms = torch.stack([along, across], -2) @ torch.cat([vectors[..., None], fixed], -1)
+    A, w, y = terms.flatten(1, 2), weights.flatten(1, 2), moves.flatten(1, 2)
+    weighted = (A * w[..., None]).transpose(1, 2)
+    prior = torch.from_numpy(1 / PRIOR**2).to(vectors)
+    theta: Tensor = torch.linalg.solve(weighted @ A + torch.diag(prior), (weighted @ y[..., None])[..., 0])
+    return theta, (terms @ theta[:, None, :, None])[..., 0]
+
+
+@cache
+def _terms() -> Float[Tensor, "cells 2 terms_1"]:
+    """Return what all terms but the first add at the cells of a picture of the training."""
+    y, x = np.meshgrid(
+        ((np.arange(ROWS) + 0.5) / ROWS - 0.5) * HEIGHT,
+        ((np.arange(COLUMNS) + 0.5) / COLUMNS - 0.5) * WIDTH,
+        indexing="ij",
+    )
+    half = np.hypot(HEIGHT, WIDTH) / 2
+    terms = added_terms(x.ravel() / half, y.ravel() / half, LENS)
+    assert terms.shape[-1] == TERMS - 1
+    return torch.from_numpy(terms)

@@ -1,0 +1,291 @@
+"""What is seen of pairs' cells when the field that is told is off, and by how much it is: training data."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, UInt8
+from numpy import ndarray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ....blurfield import GridField, sparse_paths
+from ....errors import DeepGyroError
+from ....frames import decode_pixels
+from ....refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE, Cells, cells_of
+from ....refine.model import COLUMNS as ACROSS
+from ....refine.model import ROWS as DOWN
+from ....refine.model import TERMS, Model, distance, mean_length, told_at
+from ....refine.statistic import Pyramid, level_for
+from ...synthesis.patches import Patch, PatchedField
+from ...synthesis.samples import read_facts
+from ...synthesis.shards import read_places
+from ..dataset import Sample, ShardPairs, epoch_order, in_cores, patch_rng
+from .network import SEEN
+
+VERSION = 3
+"""Of rows: it grows with whatever changes them, here or in `refine.cells`; those of another are not used."""
+OFF, WRONG, SHARP = range(3)
+"""Kinds: the told field is off by a smooth error; it is another's; the picture is sharp, whatever is told."""
+SHARES = (0.74, 0.13, 0.13)
+"""How frequent they are."""
+SHORTEST, LONGEST = 5.0, 110.0
+"""Pairs of another mean blur are passed over, px."""
+LEAST_TOLD = 3.5
+"""No field is told whose mean blur is shorter, px."""
+SIZES, SIZE_SHARES = (0.4, 1.0, 2.2, 4.5, 9.0), (0.3, 0.3, 0.2, 0.13, 0.07)
+"""Of errors; and how frequent they are."""
+SPREAD = np.array([0, 1, 1, 0.6, 0.6, 0.6, 0.25, 0.25, 0.25, 0.25])
+"""Of the terms of an error of size 1, px of the level."""
+_TRIES = 100
+
+ROW = np.dtype(
+    [
+        ("seen", np.float16, (SEEN + FACTS, ROWS, COLUMNS)),
+        ("vectors", np.float32, (ROWS * COLUMNS, 2)),
+        ("wanted", np.float32, (ROWS * COLUMNS, 2)),
+        ("own", np.float32, (ROWS * COLUMNS, 2)),
+        ("kind", np.float32),
+        ("length", np.float32),
+        ("pixel", np.float32),
+    ]
+)
+"""What is kept of a pair with an error; see `CellPairs`."""
+
+
+class CellPairs(Dataset[Sample]):
+    """Cells of the pairs of a data set, epoch after epoch without end, each in an order of its own.
+
+    A sample has seen: (channels, rows, columns) float32, maps and facts of `refine.cells.Cells`; vectors:
+    (cells, 2) float32, from the start to the end of the told path, x and y in px of the level (of a picture
+    higher than wide y and x, as it lies on its side); wanted: (cells, 2) float32, from the told end to that
+    of the camera's motion, along the told path and across it, px of the level; own: the same to the end that
+    the cell has, which moves by itself where the pair has such regions; kind: `OFF`, `WRONG` or `SHARP`;
+    length: the mean blur, px; pixel: a px of the level, px.
+    """
+
+    def __init__(
+        self, folder: Path, *, seed: int, draws: int = 2, cache: Path | None = None, mirrored: bool = True
+    ) -> None:
+        """Open the shards in a folder.
+
+        Parameters
+        ----------
+        folder
+            Of `deepgyro synth`.
+        seed
+            Of the errors, and of the epochs' orders.
+        draws
+            Errors of each pair: epoch e uses number e % draws.
+        cache
+            Folder for rows that were made; several processes may use it at once.
+        mirrored
+            Whether half of the samples are mirrored from left to right, and half from top to bottom.
+
+        Raises
+        ------
+        DeepGyroError
+            If there are no shards, or the cache cannot be used.
+        """
+        self.folder, self.seed, self.draws, self.mirrored = folder, seed, draws, mirrored
+        self.places = ShardPairs(folder, seed=seed).places
+        self.kept: Rows | None = None
+        if cache is not None:
+            told = [VERSION, seed, ROW.descr, [(shard.name, places) for shard, places in self.places]]
+            self.kept = Rows(cache / f"cells-{sha256(repr(told).encode()).hexdigest()[:16]}.rows")
+
+    def __len__(self) -> int:
+        """Return how many pairs an epoch has."""
+        return len(self.places)
+
+    def __getitem__(self, k: int) -> Sample:
+        """Return sample number k, from 0, of the endless series."""
+        epoch, place = divmod(k, len(self))
+        rng = patch_rng(self.seed, k)
+        pair = int(epoch_order(self.seed, epoch, len(self))[place])
+        for _ in range(_TRIES):
+            if (row := self.row(pair, epoch % self.draws)) is not None:
+                sample = sample_of(row)
+                for axis in (-2, -1):
+                    if self.mirrored and rng.random() < 0.5:
+                        sample = mirror(sample, axis)
+                return sample
+            pair = int(rng.integers(len(self)))
+        raise DeepGyroError(f"{self.folder}: no pair has a blur of {SHORTEST:g} to {LONGEST:g} px")
+
+    def row(self, pair: int, draw: int) -> ndarray | None:
+        """Return what is seen of a pair with one of its errors, a `ROW`; None: it is passed over."""
+        slot = draw * len(self) + pair
+        if self.kept and (row := self.kept.read(slot)) is not None:
+            return row
+        with in_cores():
+            row = self._made(pair, np.random.default_rng([self.seed, draw, pair]))
+        if self.kept and row is not None:
+            self.kept.write(slot, row)
+        return row
+
+    def _made(self, pair: int, rng: np.random.Generator) -> ndarray | None:
+        camera, own, height, width = self.exact(pair)
+        length = mean_length(camera)
+        if not SHORTEST < length < LONGEST:
+            return None
+        kind = int(rng.choice(3, p=SHARES))
+        for _ in range(_TRIES):
+            base = self._wrong(camera, rng) if kind == WRONG else camera
+            if base is None:
+                continue
+            error = drawn_error(rng, 2.0 ** level_for(mean_length(base), height, width))
+            told = Model(base, height, width).vectors(error)
+            if mean_length(told) >= LEAST_TOLD:
+                pyramid = Pyramid(self.picture(pair, rng, sharp=kind == SHARP))
+                return row_of(cells_of(pyramid, told), camera - told, own - told, kind, length)
+        return None
+
+    def exact(
+        self, pair: int
+    ) -> tuple[Float32[ndarray, "rows columns 2"], Float32[ndarray, "rows columns 2"], int, int]:
+        """Return the blur vectors, px: the camera's, and with what moves by itself; height and width."""
+        shard, places = self.places[pair]
+        files = read_places(shard, {name: places[name] for name in ("field.npy", "json")})
+        nodes = np.lib.format.read_array(io.BytesIO(files["field.npy"]), allow_pickle=False)[0]
+        facts = read_facts(files)
+        height, width = int(facts["height"]), int(facts["width"])
+        ends = GridField(np.ascontiguousarray(nodes[:, :, [0, -1]]), height, width, int(facts["step"]))
+        moving = PatchedField(ends, tuple(Patch(**patch) for patch in facts["patches"]))
+        camera, own = (sparse_paths(field, DOWN, ACROSS) for field in (ends, moving))
+        return camera[:, :, 1] - camera[:, :, 0], own[:, :, 1] - own[:, :, 0], height, width
+
+    def _wrong(
+        self, true: Float32[ndarray, "rows columns 2"], rng: np.random.Generator
+    ) -> Float32[ndarray, "rows columns 2"] | None:
+        """Return another pair's blur vectors, or these at another length; None: too much like them."""
+        base = self.exact(int(rng.integers(len(self))))[0]
+        if rng.random() < 0.3:
+            base = true * np.float32(rng.choice([-1, 1]) * np.exp(rng.normal(0, 0.5)))
+        alike = distance(base, true) < max(5.0, 0.25 * mean_length(true))
+        return None if alike or not SHORTEST < mean_length(base) < LONGEST else base
+
+    def picture(self, pair: int, rng: np.random.Generator, *, sharp: bool) -> UInt8[ndarray, "h w 3"]:
+        """Return the blurred picture; or the sharp one, with the noise of the blurred."""
+        shard, places = self.places[pair]
+        names = [name for name in ("blurred.jpg", "blurred.png", "sharp.png") if name in places]
+        files = read_places(shard, {name: places[name] for name in (names if sharp else names[:1])})
+        blurred = decode_pixels(files[names[0]], names[0])
+        if not sharp:
+            return blurred
+        pixels = decode_pixels(files["sharp.png"], "sharp.png")
+        noise = rng.normal(0, max(255 * Pyramid(blurred).noise, 0.5), pixels.shape)
+        return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
+
+
+def drawn_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"]:
+    """Draw the terms of a smooth error, px; `pixel`: a px of the level, px."""
+    size = rng.choice(SIZES, p=SIZE_SHARES) * pixel
+    return np.asarray(size * SPREAD * rng.normal(0, 1, TERMS))
+
+
+def row_of(
+    cells: Cells,
+    missing: Float32[ndarray, "rows columns 2"],
+    own: Float32[ndarray, "rows columns 2"],
+    kind: int,
+    length: float,
+) -> ndarray:
+    """Return a `ROW`.
+
+    Parameters
+    ----------
+    cells
+        What is seen with the told field.
+    missing
+        From the told ends to those of the camera's motion, px.
+    own
+        The same with what moves by itself.
+    kind, length
+        See `CellPairs`.
+    """
+    row = np.zeros((), ROW)
+    row["seen"], row["vectors"] = np.moveaxis(cells.seen, -1, 0), cells.lain
+    for name, shifts in (("wanted", missing), ("own", own)):
+        ends = told_at(shifts, cells.places) / 2.0**cells.level
+        row[name] = np.stack([(cells.along * ends).sum(1), (cells.across * ends).sum(1)], -1)
+    row["kind"], row["length"], row["pixel"] = kind, length, 2.0**cells.level
+    return row
+
+
+def sample_of(row: ndarray) -> Sample:
+    """Return a `ROW` as tensors, all float32."""
+    assert row.dtype.names is not None
+    return {name: torch.from_numpy(np.array(row[name], np.float32)) for name in row.dtype.names}
+
+
+def mirror(sample: Sample, axis: int) -> Sample:
+    """Return samples, or a batch, of the picture that is mirrored: -2: top and bottom change places; -1: left
+    and right do. So do a path's sides, and its start and end stay what they are.
+    """
+    seen, vectors = sample["seen"], sample["vectors"]
+    maps = seen[..., :SEEN, :, :]
+    across = maps.reshape(*maps.shape[:-3], MAPS, SIDE, SIDE, ROWS, COLUMNS).flip((-3, axis))
+    facts = seen[..., SEEN:, :, :].flip(axis).clone()
+    facts[..., 1, :, :] *= -1  # the sine of the doubled direction
+    sign = torch.tensor([1.0, -1.0], device=seen.device)
+
+    def moved(values: Tensor) -> Tensor:
+        grid = values.reshape(*values.shape[:-2], ROWS, COLUMNS, 2)
+        return grid.flip(axis - 1).reshape(values.shape)
+
+    return {
+        **sample,
+        "seen": torch.cat([across.reshape(maps.shape), facts], -3),
+        "vectors": moved(vectors) * (sign if axis == -2 else -sign),
+        **{name: moved(sample[name]) * sign for name in ("wanted", "own")},
+    }
+
+
+class Rows:
+    """`ROW`s in a file, each with a checksum: one that was not written to its end is none."""
+
+    def __init__(self, path: Path) -> None:
+        """Take a file; it is made if there is none.
+
+        Raises
+        ------
+        DeepGyroError
+            If it cannot be written.
+        """
+        self.path, self.size = path, ROW.itemsize + 4
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError as error:
+            raise self._useless(error) from error
+
+    def read(self, slot: int) -> ndarray | None:
+        """Return what is kept in a slot, if anything is."""
+        with open(self.path, "rb") as file:
+            file.seek(slot * self.size)
+            kept = file.read(self.size)
+        content, check = kept[: ROW.itemsize], kept[ROW.itemsize :]
+        return np.frombuffer(content, ROW).reshape(()) if check == _checksum(content) else None
+
+    def write(self, slot: int, row: ndarray) -> None:
+        """Keep a row; whoever else writes this slot writes the same."""
+        content = row.tobytes()
+        try:
+            with open(self.path, "r+b") as file:
+                file.seek(slot * self.size)
+                file.write(content + _checksum(content))
+        except OSError as error:
+            raise self._useless(error) from error
+
+    def _useless(self, error: OSError) -> DeepGyroError:
+        return DeepGyroError(f"{self.path}: cannot be written ({error.strerror})")
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(4, "little")

@@ -1,0 +1,251 @@
+"""Training pairs as tensors, by number: out of the shards of `deepgyro synth`, or made on the fly.
+
+What a number stands for depends on it and the seed alone, not on what was read before, by how many
+processes, or in how many sittings: to go on with a training is to go on counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from numpy import ndarray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
+
+from ...blurfield import GridField
+from ...errors import DeepGyroError
+from ...restore import Turn, canonical_turn, upside_down
+from ...threads import one_core
+from ...tiles import Window
+from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
+from ..synthesis.samples import read_facts
+from ..synthesis.shards import SHARDS, index_shard, read_places
+
+Sample = dict[str, Tensor]
+
+_FURTHER = 2**40  # from a number whose pair is passed over to the one that takes its place
+_TRIES = 100
+
+
+def sample(
+    pair: Pair,
+    rng: np.random.Generator | None = None,
+    *,
+    patch: tuple[int, int] | None = None,
+    turned: bool = True,
+) -> Sample:
+    """Return a pair, or a patch of it, as tensors, turned as our networks see it (`canonical_turn`).
+
+    Parameters
+    ----------
+    pair
+        Height and width h, w; n instants.
+    rng
+        Draws where the patch is, and whether it stands on its head; needed for a patch.
+    patch
+        Height and width of a patch, px; None: the whole.
+    turned
+        False: it stays as it lies, and a patch never stands on its head.
+
+    Returns
+    -------
+    sample
+        sharp, blurred: (3, h, w) float32, 0 to 1, encoded (sRGB). exact, noisy: (2 n, h, w) float32, px,
+        channels x0, y0, x1, y1, ...: the field. gyro: 1.0, or 0.0 where there is none (the noisy field is
+        zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
+        (3, w, h).
+    """
+    turn, seen = patch_of(pair.noisy, rng, patch=patch, turned=turned)
+    return {
+        "sharp": _image(turn.picture(pair.sharp[seen])),
+        "blurred": _image(turn.picture(pair.blurred[seen])),
+        "exact": paths_of(turn.field(pair.exact[seen])),
+        "noisy": paths_of(turn.field(pair.noisy[seen])),
+        "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
+        "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
+    }
+
+
+def patch_of(
+    noisy: GridField,
+    rng: np.random.Generator | None,
+    *,
+    patch: tuple[int, int] | None,
+    turned: bool,
+) -> tuple[Turn, Window]:
+    """Return how a pair with this field is turned, and which part of it then is the patch; see `sample`.
+
+    Raises
+    ------
+    ValueError
+        If the patch does not fit, or there is no rng to draw it.
+    """
+    turn = canonical_turn(noisy) if turned else Turn()
+    height, width = noisy.shape[:2]
+    rows, columns = turn.size(height, width)
+    window = slice(0, rows), slice(0, columns)
+    if patch is not None:
+        if rng is None:
+            raise ValueError("rng is None: it is needed to draw where a patch is")
+        room = (min(rows, columns),) * 2 if turned else (rows, columns)
+        if not all(0 < side <= most for side, most in zip(patch, room, strict=True)):
+            sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
+            raise ValueError(f"{sizes}, and may lie on their side" if turned else sizes)
+        turn = replace(turn, reverse=False)  # as on their head, patches' paths run to either side
+        if turned and rng.random() < 0.5:
+            turn = upside_down(turn)
+        top, left = (
+            int(rng.integers(whole - part + 1)) for whole, part in zip((rows, columns), patch, strict=True)
+        )
+        window = slice(top, top + patch[0]), slice(left, left + patch[1])
+    return turn, turn.window(window, height, width)
+
+
+def collate(samples: Sequence[Sample]) -> Sample:
+    """Return samples of one size as one batch; straight paths of two instants and curved ones can't mix."""
+    batch: Sample = default_collate(list(samples))
+    return batch
+
+
+class ShardPairs(Dataset[Sample]):
+    """Pairs of a data set, epoch after epoch without end, each epoch in an order of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        patch: tuple[int, int] | None = None,
+        without: Sequence[str] = (),
+        encoding: str | None = None,
+        turned: bool = True,
+    ) -> None:
+        """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
+
+        So are those of another `encoding` ("encoded", "linear"), if one is given; `turned`: as in `sample`.
+
+        Raises
+        ------
+        DeepGyroError
+            If there are no shards, a shard is damaged, or no pair is left.
+        """
+        shards = sorted(folder.glob(SHARDS))
+        if not shards:
+            raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
+        self.seed, self.patch, self.turned = seed, patch, turned
+        self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
+        if without or encoding:
+            facts = (
+                read_facts(read_places(shard, {"json": places["json"]})) for shard, places in self.places
+            )
+            self.places = [
+                place
+                for place, found in zip(self.places, facts, strict=True)
+                if found["gyro"] not in without and encoding in (None, found["encoding"])
+            ]
+        if not self.places:
+            only = f"; encoding: {encoding}" if encoding else ""
+            raise DeepGyroError(
+                f"{folder}: every pair there is passed over (without: {', '.join(without)}{only})"
+            )
+
+    def __len__(self) -> int:
+        """Return how many pairs an epoch has."""
+        return len(self.places)
+
+    def __getitem__(self, k: int) -> Sample:
+        """Return sample number k, from 0, of the endless series."""
+        epoch, place = divmod(k, len(self.places))
+        shard, places = self.places[epoch_order(self.seed, epoch, len(self.places))[place]]
+        with in_cores():
+            pair = unpack(read_places(shard, places))
+            return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
+
+
+class FreshPairs(Dataset[Sample]):
+    """Pairs made on the fly, without end: those of `deepgyro synth` with the same seed."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        config: SynthesisConfig,
+        *,
+        seed: int,
+        height: int = 270,
+        width: int = 480,
+        patch: tuple[int, int] | None = None,
+        without: Sequence[str] = (),
+        turned: bool = True,
+    ) -> None:
+        """Make pairs of a height and width, px; one whose gyro is one of `without` is made anew."""
+        self.pool, self.config, self.seed = pool, config, seed
+        self.height, self.width = height, width
+        self.patch, self.without, self.turned = patch, frozenset(without), turned
+
+    def __getitem__(self, k: int) -> Sample:
+        """Return sample number k, from 0."""
+        with in_cores():
+            for number in self.numbers(k):
+                size = {"height": self.height, "width": self.width}
+                pair = pair_at(self.pool, self.config, self.seed, number, **size)
+                if pair.facts["gyro"] not in self.without:
+                    return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
+        raise self.none_left()
+
+    def numbers(self, k: int) -> range:
+        """Return the numbers of the pairs that are tried for sample number k."""
+        return range(k, k + _TRIES * _FURTHER, _FURTHER)
+
+    def none_left(self) -> DeepGyroError:
+        """Return what is raised if all of them are passed over."""
+        return DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
+
+
+class Numbers(Sampler[list[int]]):
+    """The numbers of batch after batch, without end; with R ranks, each takes every R-th batch."""
+
+    def __init__(self, start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> None:
+        """Count from `start` on."""
+        self.first, self.batch, self.stride = start + rank * batch, batch, ranks * batch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the numbers of each batch."""
+        for first in count(self.first, self.stride):
+            yield list(range(first, first + self.batch))
+
+
+@lru_cache(maxsize=2)
+def epoch_order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
+    """Return in which order an epoch takes the pairs."""
+    return np.random.default_rng([seed, epoch]).permutation(pairs)
+
+
+def patch_rng(seed: int, k: int) -> np.random.Generator:
+    """Return what draws the patch of sample number k."""
+    return np.random.default_rng([seed, k, 1])
+
+
+def in_cores() -> AbstractContextManager[None]:
+    """Leave the other cores to the others in one of a loader's workers."""
+    return one_core() if get_worker_info() else nullcontext()
+
+
+def _image(pixels: ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
+
+
+def paths_of(field: ndarray) -> Tensor:
+    """Return a field (h, w, n, 2) as channels x0, y0, x1, ...: (2 n, h, w)."""
+    import cv2
+
+    height, width, instants, _ = field.shape
+    channels = cv2.transpose(field.reshape(height * width, -1))  # 7 times faster than NumPy
+    return torch.from_numpy(np.asarray(channels).reshape(2 * instants, height, width))

@@ -1,0 +1,314 @@
+"""`deepgyro export`: a training's weights as one ONNX file that says how it is used."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import DeepGyroError
+from ...frames import check_writable
+from ...refine.cells import COLUMNS, FACTS, ROWS
+from ...restore.baselines import BaselineContract
+from ...runtime.contract import KEY, Contract, Provenance
+from ..report import current_commit
+from ..synthesis.shards import SHARDS
+from . import arithmetic
+from .baselines.wrapper import Baseline, Network, multiply_adds, untrained
+from .checkpoint import load_checkpoint, read_about
+from .corrector import training as correction
+from .corrector.network import SEEN, Corrector, CorrectorConfig
+from .network.stages import DeepGyro
+from .settings import saved_sizes
+from .validation import validate
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectorContract(Provenance):
+    """How the network that corrects fields is used.
+
+    Multiply-adds (`gmac`) are those for a picture of any size; scores are those of `correction.validate`.
+    """
+
+    about = (
+        "Corrects blur fields. In: seen (1, channels, rows, columns), float32, a picture's cells with "
+        "their maps and facts (deepgyro.refine.cells.Cells). Out, (1, 2, rows, columns), along the told "
+        "path and across it: moves, by how much the path's end is off, px of the level; log_spread, the "
+        "logarithm of how far off that may be; weights of the fit; and (1,) each odds and sharp, the "
+        "logarithms of the odds that the moved field is right and that the picture is sharp."
+    )
+
+
+class _Apart(nn.Module):
+    """The stages side by side, each with inputs of its own: what lies between them is not in the file."""
+
+    def __init__(self, network: DeepGyro) -> None:
+        super().__init__()
+        self.stages = network.stages
+
+    def forward(self, seen: list[Tensor], before: list[Tensor]) -> list[Tensor]:
+        """Return ``change1, memory1, change2, ...``; the last stage has no memory."""
+        outputs: list[Tensor] = []
+        for k, stage in enumerate(self.stages):
+            outputs += stage(seen[k], before[k - 1] if k else None)
+        return outputs[:-1]
+
+
+class _Whole(nn.Module):
+    """A baseline, as its file has it."""
+
+    def __init__(self, network: Baseline) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Return the sharp picture."""
+        return self.network.seen(seen)
+
+
+def export(
+    checkpoint: Path,
+    out: Path,
+    *,
+    validation: Path | None = None,
+    licence: str = "not stated",
+    data: str = "On what is not stated.",
+    overwrite: bool = False,
+) -> Contract | BaselineContract | CorrectorContract:
+    """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
+
+    Parameters
+    ----------
+    checkpoint
+        Of `deepgyro train`.
+    out
+        The ONNX file, named after the network; the card is the same with .md.
+    validation
+        Folder of `deepgyro synth`: pairs of photos and logs that were not trained on, for the scores.
+    licence, data
+        Of the weights; and what they were trained on, for the card.
+    overwrite
+        Replace files of these names.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no checkpoint, or a file is there already or cannot be written.
+    """
+    if out.suffix != ".onnx":
+        raise DeepGyroError(f"{out}: a name that ends in .onnx is needed")
+    if validation and not any(validation.glob(SHARDS)):
+        raise DeepGyroError(f"{validation}: no {SHARDS} there (validation); make some with deepgyro synth")
+    card = out.with_suffix(".md")
+    for path in (out, card):
+        check_writable(path, overwrite=overwrite)
+    network, about = read_network(checkpoint)
+    known: dict[str, Any] = {
+        "name": out.stem,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "trained": _budget(about),
+        "licence": licence,
+        "commit": current_commit(),
+        **_measured(network, validation),
+    }
+    contract: Contract | BaselineContract | CorrectorContract
+    if isinstance(network, Corrector):
+        contract = CorrectorContract(**known)
+        write_corrector(network, contract, out)
+    elif isinstance(network, Baseline):
+        contract = BaselineContract(inputs=network.inputs, **known)
+        write_baseline(network, contract, out)
+    else:
+        c = network.config
+        contract = Contract(stages=c.stages, fractions=c.fractions, steps=c.steps, margin=c.margin, **known)
+        write_onnx(network, contract, out)
+    card.write_text(_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
+    return contract
+
+
+def _measured(network: Network | Corrector, validation: Path | None) -> dict[str, Any]:
+    """Return which sizes a network takes, what it costs, and how good it is."""
+    if isinstance(network, Corrector):
+        cost = arithmetic.multiply_adds(network, torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS))
+        scores = correction.validate(network, validation) if validation else {}
+        return {"multiple": 1, "gmac": round(cost, 2), "scores": scores}
+    return {
+        "multiple": network.multiple,
+        "gmac": round(multiply_adds(network, 256, 256), 2),
+        "scores": validate(network, validation) if validation else {},
+    }
+
+
+def _budget(about: Mapping[str, Any]) -> str:
+    """Return for how long a checkpoint was trained, in words."""
+    progress = about["progress"]
+    core = " of one core" if about["config"]["threads"] == 1 else ""
+    return f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours{core}"
+
+
+def _card(
+    contract: Contract | BaselineContract | CorrectorContract,
+    data: str,
+    about: Mapping[str, Any],
+    digest: str,
+) -> str:
+    """Return a page that says where weights come from and what they can do."""
+    if isinstance(contract, CorrectorContract):
+        kind, size = "Corrects fields: ", "a picture of any size"
+        column, says = "what", "On validation pairs: how far fields are off, px, and shares of fields"
+        rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in contract.scores.items())
+    else:
+        kind = f"{contract.stages} stages, " if isinstance(contract, Contract) else "A baseline: "
+        size, column = "256 x 256 px", "field"
+        says = "Gain over the blurred picture on validation pairs, dB, by the field that the network is told"
+        rows = "\n".join(f"| {name} | {gain:+.2f} |" for name, gain in contract.scores.items())
+    heading = "value" if isinstance(contract, CorrectorContract) else "gain"
+    scores = f"{says}:\n\n| {column} | {heading} |\n|---|---|\n{rows}\n\n" if rows else ""
+    config = json.dumps(about["config"], indent=1)
+    return f"""# {contract.name}
+
+{kind}{contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for {size}.
+Trained for {contract.trained}. {data}
+
+- Licence: {contract.licence}
+- Program: deepgyro {about["deepgyro"]}, exported on {contract.commit}
+- SHA-256 of the ONNX file: `{digest}`
+
+{scores}Configuration of the training:
+
+```json
+{config}
+```
+"""
+
+
+def read_network(checkpoint: Path) -> tuple[Network | Corrector, dict[str, Any]]:
+    """Return a checkpoint's network with its averaged weights, and what the checkpoint says of itself."""
+    about = read_about(checkpoint)
+    try:
+        sizes = saved_sizes(about["config"])
+        average = Corrector(sizes) if isinstance(sizes, CorrectorConfig) else untrained(sizes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
+    load_checkpoint(checkpoint, None, average)
+    return average.eval(), about
+
+
+def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
+    """Write a network's stages with their contract."""
+    config = network.config
+    side = 8 * config.multiple
+    count = config.stages
+    seen = [torch.zeros(1, config.channels(k), side, side) for k in range(count)]
+    before = [torch.zeros(1, config.memory, side // 2, side // 2) for _ in range(count - 1)]
+    blocks = [[torch.export.Dim(f"{axis}{k + 1}") for axis in ("rows", "columns")] for k in range(count)]
+    shapes = [{2: config.multiple * rows, 3: config.multiple * columns} for rows, columns in blocks]
+    half = config.multiple // 2
+    halves = [{2: half * rows, 3: half * columns} for rows, columns in blocks[1:]]
+    names = [f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1]
+    model = _exported(
+        _Apart(network),
+        (seen, before),
+        input_names=[f"seen{k + 1}" for k in range(count)] + [f"before{k + 1}" for k in range(1, count)],
+        output_names=names,
+        dynamic_shapes=(shapes, halves),
+    )
+    _save(model, contract, out)
+
+
+def write_baseline(network: Baseline, contract: BaselineContract, out: Path) -> None:
+    """Write a baseline's network with its contract, its weights in half precision."""
+    rows, columns = (torch.export.Dim(axis) for axis in ("rows", "columns"))
+    side = 4 * network.multiple
+    model = _exported(
+        _Whole(network),
+        (torch.zeros(1, network.inputs, side, side),),
+        input_names=["seen"],
+        output_names=["sharp"],
+        dynamic_shapes=({2: network.multiple * rows, 3: network.multiple * columns},),
+    )
+    _halve(model)
+    _save(model, contract, out)
+
+
+def write_corrector(network: Corrector, contract: CorrectorContract, out: Path) -> None:
+    """Write a corrector with its contract, its weights in half precision."""
+    model = _exported(
+        network,
+        (torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS),),
+        input_names=["seen"],
+        output_names=["moves", "log_spread", "weights", "odds", "sharp"],
+    )
+    _halve(model)
+    _save(model, contract, out)
+
+
+def _exported(
+    module: nn.Module,
+    inputs: tuple[Any, ...],
+    *,
+    input_names: list[str],
+    output_names: list[str],
+    dynamic_shapes: tuple[Any, ...] | None = None,
+) -> ModelProto:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that nobody needs here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own calls are deprecated here and there
+        program = torch.onnx.export(
+            module,
+            inputs,
+            dynamo=True,
+            verbose=False,
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_shapes=dynamic_shapes,
+            opset_version=OPSET,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _halve(model: ModelProto) -> None:
+    """Keep a model's weights in half precision, each with a node that makes float32 of it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weights in model.graph.initializer:
+        if weights.data_type == TensorProto.FLOAT and len(weights.dims) >= 1:
+            name = weights.name
+            halves = numpy_helper.to_array(weights).astype(np.float16)
+            weights.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+
+
+def _save(model: ModelProto, contract: Provenance, out: Path) -> None:
+    import onnx
+
+    for part_of_it in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del part_of_it.metadata_props[:]  # where in which file each was called
+    model.doc_string = contract.about
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, contract.to_json()
+    part = out.with_suffix(".part")
+    try:
+        onnx.save(model, part)
+        part.replace(out)
+    except OSError as error:
+        raise DeepGyroError(f"{out}: cannot be written ({error})") from error

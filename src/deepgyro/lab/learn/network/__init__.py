@@ -1,0 +1,1 @@
+"""Our network, and the operators between its stages."""

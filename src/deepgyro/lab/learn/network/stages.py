@@ -1,0 +1,184 @@
+"""Our network: small U-Nets with the blur operator between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ....restore.inputs import MAPS
+from . import operators
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The sizes of a network, and what it looks at."""
+
+    stages: int = 3
+    widths: tuple[int, ...] = (32, 48, 64)
+    """Channels of each level; the first is at half the picture's size. Multiples of 16 are quickest."""
+    blocks: tuple[int, ...] = (1, 1, 2)
+    """Residual blocks of each level, on the way down and (but for the last) on the way up."""
+    fractions: tuple[float, ...] = (-1.5, -0.5, 0.5, 1.5)
+    """Of the path, where differences along it are taken."""
+    steps: tuple[float, ...] = (0.1,)
+    """Of the path, half the distance of a difference's two samples."""
+    memory: int = 16
+    """Channels, at half the picture's size, that a stage hands on beside its guess."""
+    up_blocks: tuple[int, ...] | None = None
+    """Blocks on the way up, of each level but the last, if they are not those of the way down."""
+
+    def __post_init__(self) -> None:
+        if len(self.blocks) != len(self.widths) or not self.widths:
+            raise ValueError(f"widths {self.widths}, blocks {self.blocks}: one for each level is needed")
+        if len(self.rising) != len(self.widths) - 1:
+            raise ValueError(f"widths {self.widths}, up_blocks {self.up_blocks}: one fewer is needed")
+        if min(self.stages, self.memory, *self.widths) < 1 or min(*self.blocks, *self.rising, 0) < 0:
+            raise ValueError(
+                "stages, memory, widths, blocks: whole numbers over 0 are needed (blocks: 0 too)"
+            )
+        if not self.fractions or not self.steps or min(self.steps) <= 0:
+            raise ValueError("fractions, steps: at least one of each is needed, and steps over 0")
+
+    @property
+    def rising(self) -> tuple[int, ...]:
+        """Residual blocks on the way up, of each level but the last."""
+        return self.blocks[:-1] if self.up_blocks is None else self.up_blocks
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of a picture must be multiples of this, px."""
+        return int(2 ** len(self.widths))
+
+    @property
+    def margin(self) -> int:
+        """How far from a pixel a stage sees at the most, px, rounded up to a multiple."""
+        far = 0
+        for level, (down, up) in enumerate(zip(self.blocks, (*self.rising, 0), strict=True)):
+            # Blocks have two convolutions, which see a cell farther each.
+            far += (2 * (down + up) + 1) * 2 ** (level + 1)
+        return -(-far // self.multiple) * self.multiple
+
+    def channels(self, stage: int) -> int:
+        """Return how many channels a stage (from 0 on) sees."""
+        return 3 * (1 if stage == 0 else 2) + MAPS + 3 * len(self.fractions) * len(self.steps)
+
+
+class Block(nn.Module):
+    """Two convolutions and a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x plus what the convolutions make of it."""
+        out: Tensor = x + self.second(torch.relu(self.first(x)))
+        return out
+
+
+class Stage(nn.Module):
+    """A residual U-Net on blocks of 2 x 2 pixels; it starts as the identity."""
+
+    def __init__(self, config: NetworkConfig, number: int) -> None:
+        super().__init__()
+        widths = config.widths
+        self.head = nn.Conv2d(config.channels(number), widths[0], 2, stride=2)
+        self.recall = nn.Conv2d(config.memory, widths[0], 1) if number > 0 else None
+        self.remember = nn.Conv2d(widths[0], config.memory, 1) if number < config.stages - 1 else None
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
+        self.before = nn.ModuleList(_blocks(w, k) for w, k in zip(widths, config.blocks, strict=True))
+        self.after = nn.ModuleList(_blocks(w, k) for w, k in zip(widths[:-1], config.rising, strict=True))
+        self.tail = nn.Conv2d(widths[0], 12, 3, padding=1)
+        for parameter in self.tail.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what to add to the picture, and what the next stage remembers.
+
+        Parameters
+        ----------
+        seen
+            (b, channels, h, w); h and w are multiples of `NetworkConfig.multiple`.
+        memory
+            (b, config.memory, h / 2, w / 2), of the stage before; None for the first.
+
+        Returns
+        -------
+        change, memory
+            (b, 3, h, w) and (b, config.memory, h / 2, w / 2); the last stage keeps nothing in mind.
+        """
+        x: Tensor = self.head(seen)
+        if self.recall is not None:
+            x = x + self.recall(memory)
+        levels = []
+        for k, blocks in enumerate(self.before):
+            x = blocks(x)
+            if k < len(self.down):
+                levels.append(x)
+                x = self.down[k](x)
+        for k in reversed(range(len(self.up))):
+            x = self.after[k](self.up[k](x) + levels[k])
+        change = nn.functional.pixel_shuffle(self.tail(x), 2)
+        return change, self.remember(x) if self.remember is not None else None
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+class DeepGyro(nn.Module):
+    """Stages that each see what the guess before them, blurred along the path, leaves unexplained.
+
+    The first sees the blurred picture B and its differences along the path; each other one its predecessor's
+    guess y, the residual r = B - A(y), the differences of r, and what its predecessor remembers. No gradient
+    flows through the residual (it takes a quarter longer and gains nothing: docs/experiments.md); stages
+    learn together by what they hand on.
+    """
+
+    turned = True
+    """Whether pictures are turned so that their paths run right and down (`blurfield/canonical.py`)."""
+
+    def __init__(self, config: NetworkConfig, between: operators.Form = operators.between) -> None:
+        """Make one whose stages are untrained; `between`: the form of what lies between them."""
+        super().__init__()
+        self.config, self.between = config, between
+        self.stages = nn.ModuleList(Stage(config, k) for k in range(config.stages))
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of a picture must be multiples of this, px."""
+        return self.config.multiple
+
+    def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
+        """Return every stage's guess, the last the best.
+
+        Parameters
+        ----------
+        blurred
+            (b, 3, h, w), encoded, 0 to 1.
+        paths
+            (b, 2 n, h, w), px, as `dataset.sample` has them.
+        gyro
+            (b,), 0 where there is none.
+        linear
+            (b,), 1 if light was blurred, 0 if these very values were.
+        """
+        between = self.between(paths, linear, self.config.fractions, self.config.steps)
+        flag = gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])
+        maps = torch.cat([between.maps(), flag], 1)
+        guess, guesses, memory = blurred, [], None
+        for k, stage in enumerate(self.stages):
+            if k == 0:
+                seen = [blurred, maps, between.differences(blurred)]
+            else:
+                residual = blurred - between.blurred_again(guess)
+                seen = [guess, residual, maps, between.differences(residual)]
+            change, memory = stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last), memory)
+            guess = guess + change
+            guesses.append(guess)
+        return guesses

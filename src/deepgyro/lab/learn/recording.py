@@ -1,0 +1,189 @@
+"""Pairs recorded on a device: the torch twin of the last steps of `synthesis.pair`, for a batch of patches.
+
+What moved how is drawn on the CPU (`Scenes`), a number's pair always the same; light, blur, noise and
+rounding are the device's. Patches alone are blurred, not whole pictures. A pair that goes through a JPEG
+file does so on the CPU, with no more than its patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from ...frames import decode_pixels
+from ...restore import Turn
+from ..synthesis.image import (
+    around,
+    brightened,
+    draw_jpeg,
+    draw_light,
+    encode_jpeg,
+    encoded_light,
+    plain_light,
+)
+from ..synthesis.kernels import DEVIATION
+from ..synthesis.pair import Scene, goes_through_jpeg
+from ..synthesis.pool import scene_at
+from .dataset import FreshPairs, Sample, in_cores, patch_of, patch_rng, paths_of
+from .network.operators import blur, path_samples
+
+_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+"""SplitMix64's, as `synthesis.kernels` has them."""
+
+
+class Scenes(Dataset[Sample]):
+    """What `FreshPairs` would make, before it is recorded; encoded pairs get noise of their own."""
+
+    def __init__(self, pairs: FreshPairs) -> None:
+        """Take the place of these pairs."""
+        self.pairs = pairs
+
+    def __getitem__(self, k: int) -> Sample:
+        """Return sample number k, from 0: see `scene_sample`."""
+        pairs = self.pairs
+        with in_cores():
+            for number in pairs.numbers(k):
+                size = {"height": pairs.height, "width": pairs.width}
+                scene = scene_at(pairs.pool, pairs.config, pairs.seed, number, **size)
+                if scene.facts["gyro"] not in pairs.without:
+                    return scene_sample(scene, pairs, patch_rng(pairs.seed, k))
+        raise pairs.none_left()
+
+
+def scene_sample(scene: Scene, pairs: FreshPairs, rng: np.random.Generator) -> Sample:
+    """Return a patch of a scene that is to be recorded.
+
+    scene: (3, h + 2 margin, w + 2 margin) uint8, encoded, the patch in its middle, continued by its border
+    pixels; exact, noisy, gyro, linear: as in `dataset.sample`; light: (3,) float32, highlight gain, shot and
+    read noise, or 0, 0 and the noise's share of the root mean square; key: names the noise; jpeg: quality
+    and whether colours are halved, or zeros.
+    """
+    draws = pairs.config.image
+    turn, seen = patch_of(scene.noisy, rng, patch=pairs.patch, turned=pairs.turned)
+    if scene.encoded:
+        light = (0.0, 0.0, 10 ** (-draws.encoded_noise / 20))
+        key = int(scene.rng.integers(2**64, dtype=np.uint64))
+    else:
+        drawn = draw_light(scene.rng, draws)
+        light, key = (drawn.highlight_gain, drawn.shot, drawn.read), drawn.key
+    jpeg = draw_jpeg(scene.rng, draws) if goes_through_jpeg(scene, draws) else (0, False)
+    return {
+        "scene": torch.from_numpy(_surrounded(scene, turn, seen)),
+        "exact": paths_of(turn.field(scene.exact[seen])),
+        "noisy": paths_of(turn.field(scene.noisy[seen])),
+        "gyro": torch.tensor(float(scene.facts["gyro"] != "none")),
+        "linear": torch.tensor(float(not scene.encoded)),
+        "light": torch.tensor(light),
+        "key": torch.tensor(_signed(key)),
+        "jpeg": torch.tensor([int(x) for x in jpeg]),
+    }
+
+
+def _surrounded(scene: Scene, turn: Turn, seen: tuple[slice, slice]) -> UInt8[np.ndarray, "3 a b"]:
+    """Return a patch of a scene with as much around it on every side as moves into it."""
+    margin = scene.exact.reach
+    rows, columns = (range(*p.indices(side)) for p, side in zip(seen, scene.exact.shape, strict=False))
+    height, width = len(rows), len(columns)
+    part, top, left = around(scene.scene, scene.top + rows[0], scene.left + columns[0], height, width, margin)
+    more = [(margin - top, 0), (margin - left, 0)]
+    whole = height + 2 * margin, width + 2 * margin
+    more = [(a, side - a - own) for (a, _), side, own in zip(more, whole, part.shape, strict=False)]
+    padded = np.pad(part, [*more, (0, 0)], "edge")
+    return np.ascontiguousarray(turn.picture(padded).transpose(2, 0, 1))
+
+
+def collate_scenes(samples: Sequence[Sample]) -> Sample:
+    """Return samples as one batch: the scenes continued by their border pixels to the largest."""
+    most = max(item["scene"].shape[1] for item in samples)
+    even = []
+    for item in samples:
+        more = (most - item["scene"].shape[1]) // 2
+        padded = np.pad(item["scene"].numpy(), [(0, 0), (more, more), (more, more)], "edge")
+        even.append(item | {"scene": torch.from_numpy(padded)})
+    batch: Sample = default_collate(even)
+    return batch
+
+
+@torch.no_grad()
+def recorded(batch: Sample) -> Sample:
+    """Return what a camera records of a batch of scenes, on their device: as `dataset.collate` has it."""
+    paths, light = batch["exact"], batch["light"].view(-1, 3, 1, 1, 1)
+    height, width = paths.shape[2:]
+    margin = (batch["scene"].shape[2] - height) // 2
+    linear = batch["linear"].view(-1, 1, 1, 1).bool()
+    values = torch.where(linear, lightened(batch["scene"], light[:, 0]), batch["scene"] / 255)
+    blurred = blur(values, paths, path_samples(paths), margin=margin)
+    noise = noise_of(batch["key"], height, width)
+    spread = torch.sqrt(light[:, 1] ** 2 * blurred.clamp(min=0) + light[:, 2] ** 2)
+    mean_square = blurred.square().mean((1, 2, 3), keepdim=True)
+    noisy = blurred + torch.where(linear, spread, light[:, 2] * mean_square.sqrt()) * noise
+    inside = slice(margin, margin + height), slice(margin, margin + width)
+    return {
+        "sharp": _rounded(values[:, :, *inside], linear),
+        "blurred": through_jpeg(_rounded(noisy, linear), batch["jpeg"]),
+        **{name: batch[name] for name in ("exact", "noisy", "gyro", "linear")},
+    }
+
+
+def lightened(
+    scene: UInt8[Tensor, "b 3 h w"], gain: Float32[Tensor, "b 1 1 1"]
+) -> Float32[Tensor, "b 3 h w"]:
+    """Return the light of encoded pixels, highlights brighter than white: the twin of `kernels.lighten`."""
+    device = scene.device
+    plain, over = (torch.from_numpy(table).to(device) for table in (plain_light(), brightened(1.0) - 1))
+    return plain[scene.int()] * (1 + gain * over[scene.amin(1, keepdim=True).int()])
+
+
+def noise_of(key: Int64[Tensor, " b"], height: int, width: int) -> Float32[Tensor, "b 3 h w"]:
+    """Return nearly normal noise of unit variance: the twin of that in `kernels.record`."""
+    pixel = torch.arange(height * width * 3, device=key.device).view(1, height, width, 3).permute(0, 3, 1, 2)
+    counter = key.view(-1, 1, 1, 1) + 2 * pixel
+    total = _sum_of_parts(_mixed(counter)) + _sum_of_parts(_mixed(counter + 1))
+    return (total - 4 * 65535).float() / float(DEVIATION)
+
+
+def _mixed(counter: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
+    z = counter * _signed(_FACTORS[0])  # int64 wraps round as uint64 does
+    z = (z ^ _shifted(z, 30)) * _signed(_FACTORS[1])
+    z = (z ^ _shifted(z, 27)) * _signed(_FACTORS[2])
+    return z ^ _shifted(z, 31)
+
+
+def _sum_of_parts(bits: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
+    low = 0xFFFF
+    return (bits & low) + (bits >> 16 & low) + (bits >> 32 & low) + (bits >> 48 & low)
+
+
+def _shifted(bits: Int64[Tensor, ...], count: int) -> Int64[Tensor, ...]:
+    """Return bits shifted right, zeros coming in, as of a number without a sign."""
+    return bits >> count & (1 << 64 - count) - 1
+
+
+def _signed(bits: int) -> int:
+    """Return 64 bits as a number with a sign."""
+    return bits - 2**64 if bits >= 2**63 else bits
+
+
+def _rounded(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
+    """Return values, light or encoded, as the 256 encoded ones of a file, 0 to 1."""
+    table = torch.from_numpy(encoded_light()).to(values.device)
+    held = values.clamp(0, 1)
+    of_light = table[(held * 65535 + 0.5).int()].float()
+    return torch.where(linear, of_light, (held * 255).round()) / 255
+
+
+def through_jpeg(pictures: Tensor, jpeg: Int64[Tensor, "b 2"]) -> Tensor:
+    """Return pictures of 0 to 1 as they come out of JPEG files, which the CPU makes; quality 0: unchanged."""
+    out = pictures.clone()
+    for k, (quality, halved) in enumerate(jpeg.tolist()):
+        if quality:
+            pixels = (255 * pictures[k]).round().byte().permute(1, 2, 0).cpu().numpy()
+            file = encode_jpeg(np.ascontiguousarray(pixels), quality, halved=bool(halved))
+            decoded = decode_pixels(file, "the pair's JPEG").transpose(2, 0, 1)
+            out[k] = torch.from_numpy(np.ascontiguousarray(decoded)).to(out.device) / 255
+    return out

@@ -1,0 +1,262 @@
+"""What a training is told: a YAML file, and changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ...errors import DeepGyroError
+from ..synthesis.tally import KINDS
+from .baselines.deblurgan import GanConfig
+from .baselines.paper import UNetConfig
+from .corrector.network import CorrectorConfig
+from .network.stages import NetworkConfig
+
+_BUDGETS = ("minutes", "steps")
+_WORDS = {
+    "precision": ("auto", "bf16-mixed", "32-true"),
+    "loss": ("charbonnier", "squared", "psnr"),
+    "optimizer": ("muon", "adam"),
+    "encoding": ("encoded", "linear", None),
+    "pairs_on": ("auto", "cpu", "device"),
+}
+_PARTS: dict[str, type] = {
+    "network": NetworkConfig,
+    "unet": UNetConfig,
+    "deblurgan": GanConfig,
+    "corrector": CorrectorConfig,
+}
+"""Entries that have entries."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training."""
+
+    validation: str
+    """Folder of `deepgyro synth`: pairs of other photos and other logs."""
+    pairs: str | None = None
+    """Folder of `deepgyro synth`; or else pairs are made on the fly, of 480 x 270 px, from ..."""
+    photos: tuple[str, ...] = ()
+    """... sharp photos, or folders of them, and ..."""
+    gyro: tuple[str, ...] = ()
+    """... gyro logs, or folders of them."""
+    gyro_columns: str | None = None
+    """Columns and units of those logs that do not name them."""
+    minutes: float | None = None
+    """The whole training, over all sittings; the learning rate reaches its end there. Or else: ..."""
+    steps: int | None = None
+    """... so many steps, which can be repeated bit for bit."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Ours; or else a baseline: ..."""
+    unet: UNetConfig | None = None
+    """... the paper's, ..."""
+    deblurgan: GanConfig | None = None
+    """... or DeblurGAN, which has losses and an optimiser of its own (baselines/adversarial.py)."""
+    corrector: CorrectorConfig | None = None
+    """Or the network that corrects fields (corrector/training.py); it needs `pairs`."""
+    loss: str = "charbonnier"
+    """charbonnier; squared: the mean squared error; or psnr: its logarithm, patch by patch, so that patches
+    that are nearly right count as much as those that are far off."""
+    optimizer: str = "muon"
+    """muon: Muon and AdamW (`MuonAndAdamW`), gradients held to their usual length; adam: plain Adam."""
+    batch: int = 4
+    """Pairs a step, on each device."""
+    patch: int | tuple[int, int] = 192
+    """Side, or height and width, of the patches, px."""
+    rate: float = 5e-4
+    """Learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls to 1 % over
+    the last `fall` of the training: until then the training can be made longer or shorter."""
+    warmup: int = 200
+    fall: float = 0.3
+    halvings: int = 0
+    """The rate is halved so many times, at equal distances, instead of that fall."""
+    ema: float = 0.999
+    """Decay of the moving average of the weights a step; the average is what is used."""
+    without: tuple[str, ...] = ("wrong",)
+    """Kinds of gyro whose pairs are passed over: the gate carries those, not the network."""
+    encoding: str | None = None
+    """encoded: pairs of the paper's kind alone, whose blur was made on encoded values; linear: the others
+    alone; None: both."""
+    early: float = 0.3
+    """Weight of the loss of each stage but the last."""
+    checkpoint_minutes: float = 10.0
+    log_steps: int = 100
+    """Steps from one row of the log to the next."""
+    seed: int = 0
+    pairs_on: str = "auto"
+    """Where pairs that are made on the fly are blurred: device (of their patches, and with noise of their
+    own), cpu, or auto: on a GPU if that trains."""
+    workers: int = 0
+    """Processes that read or make pairs, for each device; 0: between the steps, where all cores train."""
+    accelerator: str = "auto"
+    """cpu, cuda, ...; auto: a GPU if there is one."""
+    devices: int = 1
+    """GPUs, or processes on a CPU."""
+    precision: str = "auto"
+    """bf16-mixed: convolutions in bfloat16; 32-true: all in float32; auto: bfloat16 on processors and NVIDIA
+    GPUs that multiply it (a processor that does not takes a hundred times as long)."""
+    threads: int | None = None
+    """Of the convolutions on a CPU; None: as many as there are cores."""
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError("minutes, steps: one of them is needed, and not both")
+        if (self.pairs is None) == (not self.photos):
+            raise ValueError("pairs, photos: one of them is needed (pairs of deepgyro synth), and not both")
+        if bool(self.photos) != bool(self.gyro):
+            raise ValueError("photos, gyro: pairs are made of both; one is missing")
+        for name in ("minutes", "steps", "batch", "warmup", "log_steps", "devices", "threads", "rate"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; more than 0 is needed")
+        for name in ("workers", "seed", "early", "checkpoint_minutes", "halvings"):
+            if not (value := getattr(self, name)) >= 0:
+                raise ValueError(f"{name} is {value}; 0 or more is needed")
+        if not 0 < self.fall <= 1 or not 0 <= self.ema < 1:
+            raise ValueError("fall, ema: a share over 0 and up to 1, and one from 0 to under 1 are needed")
+        if unknown := set(self.without) - set(KINDS):
+            raise ValueError(f"without: {', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
+        for name, known in _WORDS.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)}; {' or '.join(map(str, known))} is needed")
+        if sum(part is not None for part in (self.unet, self.deblurgan, self.corrector)) > 1:
+            raise ValueError("unet, deblurgan, corrector: one network is trained, and not several")
+        if self.corrector and self.pairs is None:
+            raise ValueError("corrector: pairs of deepgyro synth are needed (pairs)")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether convolutions run in bfloat16; not to be asked while that is left to the device."""
+        assert self.precision != "auto"
+        return self.precision == "bf16-mixed"
+
+    @property
+    def sizes(self) -> NetworkConfig | UNetConfig | GanConfig:
+        """The sizes of the network that is trained, if it is one that makes pictures."""
+        return self.unet or self.deblurgan or self.network
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the patches, px."""
+        return self.patch if isinstance(self.patch, tuple) else (self.patch, self.patch)
+
+    def share(self, step: int, minutes: float) -> float:
+        """Return which share of the training is done after so many steps and minutes."""
+        return step / self.steps if self.steps else minutes / self.minutes if self.minutes else 1.0
+
+
+def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """Read a training's configuration; what it leaves out is as in `TrainConfig`.
+
+    Parameters
+    ----------
+    path
+        YAML file.
+    changes
+        NAME=VALUE, as if it stood in the file instead; names in a part begin with it: "network.", "unet.",
+        "deblurgan.", "corrector.".
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no such file: the message names the entry.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+        if not isinstance(content, dict):
+            raise DeepGyroError(f"{path}: entries such as pairs: FOLDER are needed")
+        parts = {name: part for name in _PARTS if (part := content.pop(name, None)) is not None}
+        for name, part in parts.items():
+            if not isinstance(part, dict):
+                raise DeepGyroError(f"{path}: {name} is {part!r}; entries such as width: 32 are needed")
+        for change in changes:
+            name, equals, value = change.partition("=")
+            if not equals:
+                raise DeepGyroError(f"--set {change}: NAME=VALUE is needed")
+            if name in _BUDGETS:  # it takes the place of whichever is in the file
+                content = {key: kept for key, kept in content.items() if key not in _BUDGETS}
+            part, dot, entry = name.partition(".")
+            if dot and part in _PARTS:
+                parts.setdefault(part, {})[entry] = yaml.safe_load(value)
+            else:
+                content[name] = yaml.safe_load(value)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeepGyroError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if "validation" not in content:
+        raise DeepGyroError(f"{path}: validation is missing: a folder of deepgyro synth")
+    try:
+        made = {name: _PARTS[name](**_typed(_PARTS[name], part)) for name, part in parts.items()}
+        return TrainConfig(**_typed(TrainConfig, content), **made)
+    except ValueError as error:
+        raise DeepGyroError(f"{path}: {error}") from error
+
+
+def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanConfig | CorrectorConfig:
+    """Return the sizes of the network in a configuration that was saved as JSON.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If another version of this program has saved it.
+    """
+    part = next((name for name in ("unet", "deblurgan", "corrector") if entries.get(name)), "network")
+    own = {name: tuple(v) if isinstance(v, list) else v for name, v in entries[part].items()}
+    sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig = _PARTS[part](**own)
+    return sizes
+
+
+def _typed(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return entries as the types that a configuration has.
+
+    Raises
+    ------
+    ValueError
+        If there is no such entry, or its value is of another type.
+    """
+    written = {entry.name: entry.type for entry in fields(kind)}
+    if unknown := set(map(str, entries)) - set(written):
+        raise ValueError(f"{', '.join(sorted(unknown))}: no such entry; is it misspelt?")
+    types = get_type_hints(kind)
+    typed = {}
+    for name, value in entries.items():
+        try:
+            typed[name] = _as(types[name], value)
+        except TypeError:
+            raise ValueError(f"{name} is {value!r}; {written[name]} is needed") from None
+    return typed
+
+
+def _as(kind: Any, value: Any) -> Any:
+    """Return a value as a type: whole numbers and texts such as 1e-4 as floats, lists as tuples.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if isinstance(kind, UnionType):
+        for each in get_args(kind):
+            try:
+                return _as(each, value)
+            except TypeError:
+                continue
+    elif get_origin(kind) is tuple and isinstance(value, list):
+        inner = get_args(kind)
+        kinds = [inner[0]] * len(value) if inner[-1] is ... else inner
+        if len(kinds) == len(value):
+            return tuple(_as(one, item) for one, item in zip(kinds, value, strict=True))
+    elif kind is float and type(value) in (int, float):
+        return float(value)
+    elif kind is float and isinstance(value, str):  # YAML takes 1e-4, without a point, for text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif type(value) is kind:
+        return value
+    raise TypeError

@@ -1,0 +1,80 @@
+"""How good a network is on pairs that it is not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from ..synthesis import unpack
+from ..synthesis.shards import read_samples
+from .baselines.wrapper import Network
+from .dataset import Sample, sample
+
+PICTURES = 4
+"""Pairs that are shown."""
+
+
+def psnr(picture: Tensor, sharp: Tensor) -> Tensor:
+    """Return the mean of the pictures' PSNR, dB."""
+    error = ((picture.clamp(0, 1) - sharp) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
+    return (-10 * torch.log10(error)).mean()
+
+
+@torch.no_grad()
+def guessed(network: Network, item: Sample, told: str = "noisy", *, mixed: bool = False) -> Tensor:
+    """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded.
+
+    mixed: convolutions in bfloat16; processors without it take a hundred times as long.
+    """
+    device = next(network.parameters()).device
+    gyro = torch.ones(()) if told == "exact" else item["gyro"]
+    inputs = [value[None].to(device) for value in (item["blurred"], item[told], gyro, item["linear"])]
+    with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+        return network(*inputs)[-1][0].float().cpu()  # type: ignore[no-any-return]
+
+
+def whole_samples(
+    network: Network, folder: Path, count: int
+) -> Iterator[tuple[Sample, Mapping[str, object]]]:
+    """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
+    for pair in islice(map(unpack, read_samples(folder)), count):
+        item = sample(pair, turned=network.turned)
+        height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
+        yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.facts
+
+
+def validate(network: Network, folder: Path, *, count: int = 64, mixed: bool = False) -> dict[str, float]:
+    """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
+    gains: dict[str, list[float]] = {}
+    for item, facts in whole_samples(network, folder, count):
+        sharp = item["sharp"][None]
+        before = psnr(item["blurred"][None], sharp)
+        for kind, told in ((str(facts["gyro"]), "noisy"), (f"exact field, {facts['encoding']}", "exact")):
+            gain = psnr(guessed(network, item, told, mixed=mixed)[None], sharp) - before
+            gains.setdefault(kind, []).append(float(gain))
+    return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
+
+
+def examine(
+    network: Network, folder: Path, *, mixed: bool
+) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
+    """Return `validate` and `sample_pictures` of a network in training."""
+    return validate(network, folder, mixed=mixed), sample_pictures(network, folder, mixed=mixed)
+
+
+def sample_pictures(network: Network, folder: Path, *, mixed: bool = False) -> UInt8[ndarray, "h w 3"]:
+    """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
+    rows = []
+    for item, _ in whole_samples(network, folder, PICTURES):
+        row = [item["blurred"], guessed(network, item, mixed=mixed), item["sharp"]]
+        lying = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all in one way, to fit together
+        rows.append(torch.cat([x.transpose(1, 2) for x in row] if lying else row, 2))
+    picture = torch.cat(rows, 1).clamp(0, 1) * 255
+    return np.asarray(picture.round().byte().permute(1, 2, 0))

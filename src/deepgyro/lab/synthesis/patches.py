@@ -1,0 +1,101 @@
+"""Regions of a picture that move by themselves: in the exact field of a pair, and unknown to any gyro."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from ...blurfield import GridField
+from .config import MotionDraws
+from .motion import linear_path
+
+RIM = 0.3
+"""The outer part of a region that moves by itself in which it does so less and less: no seam is seen."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """An ellipse of the picture that moves by itself."""
+
+    x: float
+    y: float
+    """Its centre, px."""
+    a: float
+    b: float
+    """Its half axes, px."""
+    angle: float
+    """From x to the first half axis, rad."""
+    u: float
+    v: float
+    """What its blur vector has more than the camera's, px."""
+
+
+@dataclass(frozen=True, eq=False)
+class PatchedField:
+    """A field with regions that move by themselves; it slices like an array (height, width, n, 2)."""
+
+    grid: GridField
+    """The camera's part."""
+    patches: tuple[Patch, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(height, width, n, 2)."""
+        return self.grid.shape
+
+    def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "h w n 2"]:
+        """Return the part of the field in a window of rows and columns, px."""
+        field = self.grid[window]
+        y, x = np.ogrid[
+            tuple(slice(*part.indices(size)) for part, size in zip(window, self.shape, strict=False))
+        ]
+        for patch in self.patches:
+            c, s = np.cos(patch.angle), np.sin(patch.angle)
+            dx, dy = x - patch.x, y - patch.y
+            radius = np.hypot((c * dx + s * dy) / patch.a, (c * dy - s * dx) / patch.b)
+            share = ((1 - radius) / RIM).clip(0, 1).astype(np.float32)
+            inside = share > 0
+            field[inside] += share[inside, None, None] * linear_path(
+                np.array([patch.u, patch.v]), self.shape[2]
+            )
+        return field
+
+    @property
+    def ends(self) -> PatchedField:
+        """The first and the last instant alone: all there is to straight paths of constant speed."""
+        return replace(self, grid=replace(self.grid, nodes=self.grid.nodes[:, :, [0, -1]]))
+
+    @property
+    def reach(self) -> int:
+        """How far a path leads away from its pixel at the most, px."""
+        beyond = sum(np.hypot(patch.u, patch.v) / 2 for patch in self.patches)  # they may overlap
+        return int(np.ceil(np.abs(self.grid.nodes).max() + beyond)) + 2
+
+    @property
+    def facts(self) -> list[dict[str, float]]:
+        """The regions, JSON-able."""
+        return [asdict(patch) for patch in self.patches]
+
+
+def draw_patches(rng: np.random.Generator, height: int, width: int, draws: MotionDraws) -> tuple[Patch, ...]:
+    """Draw regions that move by themselves."""
+    patches = []
+    for _ in range(int(rng.integers(1, 4))):
+        a, b = rng.uniform(0.03, 0.2, 2) * width
+        angle, direction = rng.uniform(0, 2 * np.pi, 2)
+        length = rng.uniform(0, draws.patch_speed)
+        patches.append(
+            Patch(
+                x=float(rng.uniform(0, width)),
+                y=float(rng.uniform(0, height)),
+                a=float(a),
+                b=float(b),
+                angle=float(angle),
+                u=float(length * np.cos(direction)),
+                v=float(length * np.sin(direction)),
+            )
+        )
+    return tuple(patches)

@@ -1,0 +1,218 @@
+"""Shards: tar files of samples that the `webdataset` package streams; whole or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from ...errors import DeepGyroError
+from ...frames import content_hash
+
+SHARDS = "shard-*.tar"
+Places = dict[str, tuple[int, int]]
+"""Where a sample's files lie in a shard, by their extensions: offset and length, bytes."""
+
+_Made = TypeVar("_Made")
+_DAMAGED = "is damaged or of another data set; remove it, and the same command makes it again"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard that is finished."""
+
+    name: str
+    size: int
+    """bytes"""
+    samples: int
+    sha256: str
+
+
+def shard_name(number: int) -> str:
+    """Return the file name of a shard."""
+    return f"shard-{number:06d}.tar"
+
+
+def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) -> Shard:
+    """Write a shard: the files of the same samples are the same bytes whoever writes them, and when.
+
+    Parameters
+    ----------
+    path
+        The shard. It appears once it is whole and on the disk.
+    samples
+        Each sample's index, and its files by their extensions.
+
+    Raises
+    ------
+    DeepGyroError
+        If it cannot be written.
+    """
+
+    def write(file: BinaryIO) -> int:
+        count = 0
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for index, files in samples:
+                for extension, content in files.items():
+                    member = tarfile.TarInfo(f"{index:08d}.{extension}")  # nobody's, made in 1970
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+                count += 1
+        return count
+
+    count, size, sha256 = write_durably(path, write)
+    return Shard(path.name, size, count, sha256)
+
+
+def index_shard(path: Path) -> list[tuple[int, Places]]:
+    """Return each sample of a shard: its index, and where its files lie, by their extensions.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no whole shard.
+    """
+    samples: dict[int, Places] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                key, _, extension = member.name.partition(".")
+                samples.setdefault(int(key), {})[extension] = (member.offset_data, member.size)
+            _check_end(tar)
+    except (tarfile.TarError, ValueError) as error:
+        raise DeepGyroError(f"{path}: {_DAMAGED}") from error
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+    return list(samples.items())
+
+
+def read_places(path: Path, places: Places) -> dict[str, bytes]:
+    """Return files of a shard by their extensions.
+
+    Raises
+    ------
+    DeepGyroError
+        If they are not there any more.
+    """
+    files = {}
+    try:
+        with open(path, "rb") as shard:
+            for extension, (offset, size) in places.items():
+                shard.seek(offset)
+                files[extension] = shard.read(size)
+    except OSError as error:
+        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+    if any(len(files[extension]) < size for extension, (_, size) in places.items()):
+        raise DeepGyroError(f"{path}: {_DAMAGED}")
+    return files
+
+
+def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """Yield each sample of a shard: its index, and its files by their extensions.
+
+    Raises
+    ------
+    DeepGyroError
+        If it is no whole shard.
+    """
+    for index, places in index_shard(path):
+        yield index, read_places(path, places)
+
+
+def read_samples(folder: Path) -> Iterator[dict[str, bytes]]:
+    """Yield the files of each sample of a data set, by their extensions; errors as in `read_shard`."""
+    for shard in sorted(folder.glob(SHARDS)):
+        for _, files in read_shard(shard):
+            yield files
+
+
+def finished_shard(path: Path, indices: range) -> Shard:
+    """Return what is known of a shard that lies there, after a look at which samples are in it.
+
+    Raises
+    ------
+    DeepGyroError
+        If they are not those of `indices`.
+    """
+    if [index for index, _ in index_shard(path)] != list(indices):
+        raise DeepGyroError(f"{path}: {_DAMAGED}")
+    return Shard(path.name, path.stat().st_size, len(indices), content_hash(path))
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Refuse a tar file that was read to its last member but is cut off behind it.
+
+    Raises
+    ------
+    ReadError
+        If the two blocks of zeros are missing that end an archive.
+    """
+    end = bytes(2 * tarfile.BLOCKSIZE)
+    assert tar.fileobj is not None  # it is open
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(len(end)) != end:
+        raise tarfile.ReadError("no end of the archive")
+
+
+def write_durably(path: Path, write: Callable[[BinaryIO], _Made]) -> tuple[_Made, int, str]:
+    """Let `write` write a file, which appears once it is whole and on the disk, or not at all.
+
+    It takes the place of any other. Until then it bears a hidden name of its own, so that no two writers
+    meet and no reader sees it.
+
+    Returns
+    -------
+    made, size, sha256
+        What `write` returned; the file's length in bytes; its hash.
+
+    Raises
+    ------
+    DeepGyroError
+        If it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(part, "xb", buffering=1 << 20) as file:
+            made = write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        size, sha256 = part.stat().st_size, content_hash(part)
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why = "the disk is full; make room, and the same command goes on from there"
+        elif isinstance(error, FileNotFoundError):
+            why = "its folder is gone, or is not seen from every worker"
+        else:
+            why = error.strerror or str(error)
+        raise DeepGyroError(f"{path}: not written: {why}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return made, size, sha256
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what writers left that were killed."""
+    for pattern in (f".{SHARDS}.*.part", ".*.json.*.part"):
+        for part in folder.glob(pattern):
+            part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a new name on the disk, where the system can."""
+    if os.name != "posix":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network drives cannot
+            os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,229 @@
+"""Where photos and logs come from: found, checked once, left out with a line if they cannot be used."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from ...errors import DeepGyroError, UnnamedColumns
+from ...frames import content_hash, natural_order, read_photo, read_record
+from ...telemetry import GyroLog, read_gyro
+from ...telemetry.columns import parse_option
+from ...threads import for_bands
+from .pool import Pool, PoolLog, PoolPhoto
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
+SHORTEST_LOG = 0.2
+"""A log must cover the longest exposure and readout that are drawn, and some time around them, s."""
+
+_LISTED = 3  # so many small photos are named one by one
+_Material = TypeVar("_Material", PoolPhoto, PoolLog)
+
+
+def open_pool(
+    photos: Sequence[Path],
+    logs: Sequence[Path],
+    *,
+    height: int,
+    width: int,
+    gyro_columns: str | None = None,
+    on_bad: Callable[[str], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Pool:
+    """Find photos and logs, check each, leave out those that cannot be used.
+
+    Parameters
+    ----------
+    photos, logs
+        Files, or folders that are searched with all that is in them and that links lead to (not what is
+        hidden). Previews of data sets are no photos.
+    height, width
+        Size of the pairs, px. A smaller photo is left out, none is enlarged.
+    gyro_columns
+        Columns and units of the logs that do not say them, as `read_gyro` takes them; others go by what they
+        say themselves.
+    on_bad
+        Called with one line for each file or folder that is left out (small photos are counted where they
+        are many); without it the lines are logged as warnings.
+    progress
+        Called with the share of the files that is checked.
+
+    Raises
+    ------
+    DeepGyroError
+        If a file or folder that is named does not exist, or no photo or no log is left.
+    ValueError
+        If `gyro_columns` names no time and rates with their units.
+    """
+    say = on_bad or (lambda line: logger.warning("%s", line))
+    if gyro_columns is not None:
+        parse_option(gyro_columns)
+    photo_files = _find(photos, "photo", say, SUFFIXES)
+    log_files = _find(logs, "log", say)
+    files = len(photo_files) + len(log_files)
+    report = _FileCounter(lambda done: progress(done / files) if progress else None)
+    usable = _ordered(_check_photos(photo_files, report), say)
+    large = [photo for photo in usable if photo.height >= height and photo.width >= width]
+    _report_small(usable, height, width, say)
+    if not large:
+        raise DeepGyroError(
+            f"none of the photos ({len(photo_files)}) can be used, see above why; name others ({width} x "
+            f"{height} px or more, the size of a pair, are needed) or give a smaller size"
+        )
+    gyro = _ordered([_checked_log(name, path, gyro_columns, report) for name, path in log_files], say)
+    if not gyro:
+        raise DeepGyroError(
+            f"none of the gyro logs ({len(log_files)}) can be used, see above why; name others "
+            f"({SHORTEST_LOG:g} s or more are needed)"
+        )
+    return Pool(tuple(large), tuple(gyro))
+
+
+class _FileCounter:
+    """Counts files from several threads."""
+
+    def __init__(self, tell: Callable[[int], object]) -> None:
+        self.tell = tell
+        self.done = 0
+        self.lock = threading.Lock()
+
+    def one_done(self) -> None:
+        """Count one more, and tell."""
+        with self.lock:
+            self.done += 1
+            self.tell(self.done)
+
+
+def _find(
+    paths: Sequence[Path], what: str, say: Callable[[str], None], suffixes: set[str] | None = None
+) -> list[tuple[str, Path]]:
+    """Return the files that are named or lie in folders that are, each once, with its name therein.
+
+    A file that could have several names gets the shortest, whoever was named first.
+    """
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for path in paths:
+        if path.is_dir():
+            for file in _files_in(path, say):
+                if suffixes is None or file.suffix.lower() in suffixes:
+                    name = file.relative_to(path).as_posix()
+                    found.setdefault(os.path.realpath(file), []).append((name, file.absolute()))
+        elif path.exists():
+            found.setdefault(os.path.realpath(path), []).append((path.name, path.absolute()))
+        else:
+            raise DeepGyroError(f"{path}: no such file or folder; check the name")
+    if not found:
+        where = ", ".join(map(str, paths)) or "nothing named"
+        raise DeepGyroError(f"{where}: no {what} there; name {what}s, or folders of them")
+    files = (min(names, key=lambda item: (len(item[0]), item)) for names in found.values())
+    return sorted(files, key=lambda item: _order(item[0]))
+
+
+def _files_in(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """Yield the files of a folder and below, behind links last; each real folder is searched once."""
+
+    def unreadable(error: OSError) -> None:
+        say(f"left out: {error.filename}: the folder cannot be read ({error.strerror})")
+
+    seen: set[str] = set()
+    waiting = deque([folder])
+    while waiting:
+        for parent, folders, files in os.walk(waiting.popleft(), onerror=unreadable):
+            real = os.path.realpath(parent)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += (Path(parent, name) for name in folders if os.path.islink(Path(parent, name)))
+            yield from (Path(parent, name) for name in files if not name.startswith("."))
+
+
+def _order(name: str) -> tuple[list[tuple[str, int]], str]:
+    return natural_order(Path(name)), name
+
+
+def _ordered(checked: Sequence[_Material | str], say: Callable[[str], None]) -> list[_Material]:
+    """Return what can be used, each under a name of its own, and report the rest.
+
+    The order and the names depend on the files alone, not on where they lie or who was named first.
+    """
+    usable: list[_Material] = []
+    for material in checked:
+        if isinstance(material, str):
+            say(material)
+        else:
+            usable.append(material)
+    usable.sort(key=lambda material: (_order(material.name), material.sha256))
+    seen: Counter[str] = Counter()
+    for i, material in enumerate(usable):
+        seen[material.name] += 1
+        if seen[material.name] > 1:
+            usable[i] = replace(material, name=f"{material.name} ({seen[material.name]})")
+    return usable
+
+
+def _check_photos(files: Sequence[tuple[str, Path]], report: _FileCounter) -> list[PoolPhoto | str]:
+    checked: list[PoolPhoto | str] = [""] * len(files)
+
+    def check(top: int, bottom: int) -> None:
+        for i in range(top, bottom):
+            checked[i] = _checked_photo(*files[i])
+            report.one_done()
+
+    for_bands(len(files), 4, check)
+    return checked
+
+
+def _checked_photo(name: str, path: Path) -> PoolPhoto | str:
+    """Decode a photo strictly, and again as `PoolPhoto.pixels` does; return why if it cannot be used."""
+    try:
+        if "preview" in (read_record(path) or {}):
+            return f"left out: {path}: is a preview of a data set"
+        height, width = read_photo(path).pixels.shape[:2]
+        photo = PoolPhoto(name, path, content_hash(path), height, width)
+        photo.pixels()
+    except DeepGyroError as error:
+        return f"left out: {error}"
+    return photo
+
+
+def _report_small(photos: Sequence[PoolPhoto], height: int, width: int, say: Callable[[str], None]) -> None:
+    small = [photo for photo in photos if photo.height < height or photo.width < width]
+    need = f"smaller than {width} x {height} px, the size of a pair (photos are never enlarged)"
+    if len(small) > _LISTED:
+        say(f"left out: {len(small)} of {len(photos)} photos are {need}")
+    else:
+        for photo in small:
+            say(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
+
+
+def _checked_log(name: str, path: Path, columns: str | None, report: _FileCounter) -> PoolLog | str:
+    """Read a log; return why if it cannot be used."""
+    try:
+        log, used = _read_log(path, columns)
+        if log.duration < SHORTEST_LOG:
+            return f"left out: {path}: it lasts {log.duration:.3f} s; {SHORTEST_LOG:g} s or more are needed"
+        return PoolLog(name, content_hash(path), replace(log, source=name), used)
+    except DeepGyroError as error:
+        return f"left out: {error}"
+    finally:
+        report.one_done()
+
+
+def _read_log(path: Path, columns: str | None) -> tuple[GyroLog, str | None]:
+    """Read a log by what it says itself; if that is not enough, by `columns`, which is then returned."""
+    try:
+        return read_gyro(path), None
+    except UnnamedColumns:
+        if columns is None:
+            raise
+        return read_gyro(path, columns=columns), columns

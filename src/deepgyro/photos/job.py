@@ -1,0 +1,279 @@
+"""Photos in files: which field each one has, where the result goes, what was done already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ..blurfield import Field, read_field, read_field_pair
+from ..deblurring import Method, deblur_picture, opened, weights_of
+from ..errors import DeepGyroError
+from ..frames import (
+    Photo,
+    content_hash,
+    copy_photo,
+    make_folder,
+    natural_order,
+    read_photo,
+    read_record,
+    write_photo,
+)
+from ..recording.estimation import TOGETHER, with_exposure, with_offset, with_shared
+from ..recording.photos import Recording, Source, read_recording
+from ..restore import Baseline, BaselineName
+from ..runtime import Session
+from ..version import __version__
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
+
+
+@dataclass(frozen=True)
+class PhotoReport:
+    """What was done to one photo."""
+
+    file: str
+    out: str
+    method: str
+    blur_median_px: float
+    blur_max_px: float
+    seconds: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A photo that could not be used."""
+
+    file: str
+    error: str
+
+
+def find_photos(paths: Sequence[Path]) -> list[Path]:
+    """Return the photos that are named, and those in folders that are named, in natural order."""
+    photos: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+            if not inside:
+                raise DeepGyroError(f"{path}: no photo in this folder ({', '.join(sorted(SUFFIXES))})")
+            photos += sorted(inside, key=natural_order)
+        else:
+            photos.append(path)
+    return list(dict.fromkeys(photos))
+
+
+def output_paths(photos: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Return where each photo's result goes: `out` itself if it is named like a picture, else a folder.
+
+    Raises
+    ------
+    ValueError
+        If two results would have one name, or one would replace its photo.
+    """
+    if len(photos) == 1 and out.suffix and out.suffix.lower() not in SUFFIXES and not out.is_dir():
+        raise ValueError(
+            f"--out {out}: {out.suffix} names no picture format that is written (.jpg, .png, .tif, .webp); a "
+            "folder with a dot in its name must be there already"
+        )
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        if len(photos) > 1:
+            raise ValueError(f"--out {out} is one picture, but there are {len(photos)} photos: name a folder")
+        paths = {photos[0]: out}
+    else:
+        names = {p: p.name if p.suffix.lower() not in (".heic", ".heif") else p.stem + ".jpg" for p in photos}
+        paths = {photo: out / name for photo, name in names.items()}
+    for photo, path in paths.items():
+        twin = next((p for p, other in paths.items() if other == path and p != photo), None)
+        if twin:
+            raise ValueError(f"{twin} and {photo} would both be written to {path}: run them one by one")
+        if path.exists() and photo.exists() and path.samefile(photo):
+            raise ValueError(f"--out would replace the photo {photo}: name another folder")
+    return paths
+
+
+def deblur_photos(
+    photos: Sequence[Path],
+    out: Path,
+    source: Source,
+    *,
+    method: Method | BaselineName = "deepgyro",
+    weights: Path | None = None,
+    refine: bool = True,
+    overwrite: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[PhotoReport | Failure]:
+    """Deblur photos, one after the other; go on past one that cannot be used.
+
+    A photo without gyro data is written as it came, with a note. A result that is there already, made of the
+    same photo with the same settings, is left alone; any other file in its place is a failure, unless
+    `overwrite`.
+
+    Parameters
+    ----------
+    photos
+        Files.
+    out
+        A folder, or a picture's name for one photo.
+    source
+        Where the fields come from.
+    weights
+        Of the method's network: a file of `deepgyro export`; None: those of this package, or checkout.
+    refine
+        Let each picture correct its field; several of one recording first correct scale and clock together.
+    progress
+        Called with the share that is done of the photo in hand.
+
+    Yields
+    ------
+    report
+        What was done, or why it could not be.
+
+    Raises
+    ------
+    DeepGyroError
+        If the log, the camera or the table cannot be used, or the log covers none of several photos; or if
+        the method's weights are not there.
+    ValueError
+        If the options don't fit together.
+    """
+    session = opened(method, weights)
+    weights = weights or weights_of(method)  # before the first photo, not with each
+    paths = output_paths(photos, out)
+    recording = read_recording(source, photos)
+    said = ""
+    if recording and source.estimate == "offset":
+        recording = with_offset(recording, photos)
+        said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
+    elif recording and refine and source.estimate is None and len(photos) >= TOGETHER:
+        recording, said = with_shared(recording, photos)
+    job = _Job(source, recording, said, method, weights, session, refine, overwrite, progress)
+    for photo in photos:
+        try:
+            make_folder(paths[photo].parent)
+            yield job.run(photo, paths[photo])
+        except (DeepGyroError, OSError) as error:
+            yield Failure(str(photo), str(error))
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What the photos of a job share."""
+
+    source: Source
+    recording: Recording | None
+    said: str
+    """What the photos together say of the recording."""
+    method: Method | BaselineName
+    weights: Path | None
+    session: Session | Baseline | None
+    refine: bool
+    overwrite: bool
+    progress: Callable[[float], None] | None
+
+    def run(self, photo: Path, out: Path) -> PhotoReport:
+        """Deblur one photo's file, unless that was done before."""
+        started = time.perf_counter()
+        made_of = {"photo": content_hash(photo), "settings": self.settings(photo)}
+        found = None if self.overwrite else _found(out, made_of)
+        if isinstance(found, PhotoReport):
+            return replace(found, file=str(photo), out=str(out), seconds=0.0, note="was there already")
+        picture = read_photo(photo)
+        try:
+            field, missing = self.field(picture, photo)
+            result = deblur_picture(
+                picture.pixels, field, method=self.method, session=self.session, refine=self.refine,
+                progress=self.progress,
+            )  # fmt: skip
+        except ValueError as error:  # of the field; one that is computed tile by tile finds some only then
+            raise DeepGyroError(f"{photo}: {error}") from error
+        note = ", and ".join(part for part in (missing, result.note) if part)
+        report = PhotoReport(
+            file=str(photo),
+            out=str(out),
+            method=result.method,
+            blur_median_px=round(result.blur_median_px, 2),
+            blur_max_px=round(result.blur_max_px, 2),
+            seconds=round(time.perf_counter() - started, 2),
+            note=f"{note}: written as it came" if result.method == "none" else note,
+        )
+        if result.method != "none" or photo.suffix.lower() != out.suffix.lower():
+            sharp = replace(picture, pixels=result.image)
+            record = made_of | {"report": asdict(report)}
+            write_photo(out, sharp, record=record, overwrite=self.overwrite)
+        elif found != "copy":
+            copy_photo(photo, out, overwrite=self.overwrite)  # not encoded again: that would cost quality
+        return replace(report, seconds=round(time.perf_counter() - started, 2))
+
+    def settings(self, photo: Path) -> dict[str, Any]:
+        """Return what decides about a photo's result beside the photo itself."""
+        settings: dict[str, Any] = {"version": __version__, "method": self.method, "refine": self.refine}
+        settings["sources"] = self.sources
+        if self.weights_hash:
+            settings["weights"] = self.weights_hash
+        if self.source.gyro_columns:
+            settings["gyro_columns"] = self.source.gyro_columns
+        frame = self.recording.times[photo] if self.recording else None
+        if frame:
+            settings |= {"t": frame.t, "exposure": frame.exposure, "at": frame.at}
+        if self.source.estimate:
+            settings["estimate"] = self.source.estimate
+        return settings
+
+    @cached_property
+    def weights_hash(self) -> str | None:
+        """The hash of the network's weights; None for a method without."""
+        return content_hash(self.weights) if self.weights else None
+
+    @cached_property
+    def sources(self) -> list[list[str]]:
+        """Names and hashes of log, camera and field files; two may have one name."""
+        files = (self.source.gyro, self.source.camera, *self.source.field)
+        return [[path.name, content_hash(path)] for path in files if path]
+
+    def field(self, picture: Photo, photo: Path) -> tuple[Field | None, str]:
+        """Return a photo's field, or why there is none."""
+        height, width = picture.pixels.shape[:2]
+        if self.recording is not None and self.source.estimate == "exposure":
+            recording, exposure = with_exposure(self.recording, photo, picture.pixels)
+            if exposure is None:
+                return None, "its exposure is not found in the picture"
+            field, note = recording.field(photo, height, width)
+            return field, note or f"exposure {exposure * 1000:.1f} ms, found in the picture"
+        if self.recording is not None:
+            field, note = self.recording.field(photo, height, width)
+            return field, note or self.said
+        files = self.source.field
+        if not files:
+            return None, "no gyro for it"
+        field = read_field(files[0]) if len(files) == 1 else read_field_pair(*files)
+        if field.shape[:2] != (height, width):
+            raise DeepGyroError(
+                f"{files[0]}: is {field.shape[1]} x {field.shape[0]}, the photo {photo} {width} x {height}: "
+                "a field of the photo's own size is needed"
+            )
+        return field, ""
+
+
+def _found(out: Path, made_of: dict[str, Any]) -> PhotoReport | Literal["copy"] | None:
+    """Return the report of a result that is there already, "copy" for the photo as it came, None for nothing.
+
+    Raises
+    ------
+    DeepGyroError
+        If something else is there.
+    """
+    if not out.exists():
+        return None
+    if out.is_file() and content_hash(out) == made_of["photo"]:
+        return "copy"
+    try:
+        record = read_record(out) or {}
+    except DeepGyroError:
+        record = {}
+    if {key: record.get(key) for key in made_of} != made_of:
+        raise DeepGyroError(f"{out}: exists; give --overwrite or another --out")
+    return PhotoReport(**record["report"])

@@ -1,0 +1,32 @@
+"""A gyro log, a camera and timed frames that belong together: their fields, clock and calibration."""
+
+from .calibration import (
+    LEAST,
+    PLACES,
+    SPREAD,
+    Correction,
+    Shared,
+    Witness,
+    ask_together,
+    fit_shared,
+    spread_for,
+)
+from .clips import ClipSource
+from .photos import Source
+from .syncing import SyncReport, sync_clip
+
+__all__ = [
+    "LEAST",
+    "PLACES",
+    "SPREAD",
+    "ClipSource",
+    "Correction",
+    "Shared",
+    "Source",
+    "SyncReport",
+    "Witness",
+    "ask_together",
+    "fit_shared",
+    "spread_for",
+    "sync_clip",
+]

@@ -1,0 +1,227 @@
+"""A clip's offset and axes, found in the clip itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from ..errors import DeepGyroError
+from ..frames import ClipReader, Photo, check_writable, format_for, write_photo
+from ..telemetry import read_clip_facts
+from ..timesync import (
+    SIDE,
+    SURE,
+    UNEXPLAINED,
+    Readout,
+    Sync,
+    Tracks,
+    draw_curves,
+    explained_at,
+    find_readout,
+    synchronise,
+    track,
+    without_drift,
+)
+from .clips import ClipRecording, ClipSource, read_clip_recording
+
+MOST_SECONDS = 60.0
+"""No more of a clip is looked at, s; of a longer one, stretches from its beginning to its end."""
+STRETCHES = 6
+CHECKED_SECONDS = 12.0
+"""The same where the offset is known, and the picture only checks it, s."""
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What `sync_clip` found."""
+
+    file: str
+    time_offset: float
+    """``t_gyro = t_frame + time_offset``, s."""
+    cam_from_imu: list[list[float]]
+    confidence: float
+    """0 to 1."""
+    sure: bool
+    """Whether the confidence suffices to deblur by it."""
+    halves: list[float | None]
+    """The offset from either half of the clip, s."""
+    explained: float
+    """Share of the picture's turning that the gyro explains, 0 to 1."""
+    residual_px: float | None
+    """Median distance of points from where the gyro carries them, at the size at which they were followed."""
+    pairs: int
+    """Pairs of frames that show how the camera turned."""
+    drift_ppm: float
+    """How much faster the gyro's clock runs, 10^-6; `time_offset` is that of the clip's time 0."""
+    readout_time: float | None
+    """Found in the clip, s; None: it was not looked for."""
+    picture: str
+    note: str
+
+
+def sync_clip(
+    source: ClipSource,
+    *,
+    readout: bool = False,
+    picture: Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyncReport:
+    """Find the offset between a clip and its gyro, and the gyro's axes where the camera file has none.
+
+    Parameters
+    ----------
+    source
+        The clip, and what is told of it; the offset is looked for about its `time_offset` first.
+    readout
+        Whether the readout time is found, too; what the camera file and the clip say of it is not used then.
+    picture
+        Picture that is written: how the picture turns, and what the gyro says.
+    overwrite
+        Replace a file of that name.
+    progress
+        Called with how many frames are done, and how many there are, as far as the file says.
+
+    Raises
+    ------
+    DeepGyroError
+        If the clip was stabilised in the camera, it turns too little, it does not tell the readout time that
+        is asked for, or something cannot be used.
+    """
+    if picture is not None:
+        check_writable(picture, overwrite=overwrite)
+        format_for(picture)
+    facts = read_clip_facts(source.clip)
+    if facts.stabilised:
+        raise DeepGyroError(
+            f"{source.clip}: stabilised in the camera ({facts.stabilised}): the picture does not show how it "
+            "turned"
+        )
+    with ClipReader(source.clip) as reader:
+        recording = read_clip_recording(
+            source, facts, reader.clip, exposed=False, readout_time=0.0 if readout else None
+        )
+    tracks = tracked(source.clip, progress)
+    found = _synced(tracks, recording)
+    read: Readout | None = None
+    if readout:
+        read = find_readout(tracks, recording.log, recording.camera, found, exposures=recording.exposures)
+        camera = replace(recording.camera, readout_time=read.readout_time)
+        found = _synced(tracks, replace(recording, camera=camera))
+    notes = []
+    if recording.exposures[0] == 0:
+        notes.append("no exposure is known: the offset leads to the middle of the exposures")
+    if found.drift:
+        notes.append(
+            f"the gyro's clock runs {1e6 * found.drift:+.0f} ppm fast: no time_offset holds all along, but "
+            "video follows the clock where it finds the offset itself"
+        )
+    if not_its_gyro := contradiction(found):
+        notes.append(not_its_gyro)
+    elif found.confidence < SURE:
+        notes.append("not sure: give time_offset, or a part of the clip in which the camera turns more")
+    if picture is not None:
+        drawn = Photo(draw_curves(found), "PNG", picture)
+        write_photo(picture, drawn, record={"sync": str(source.clip)}, overwrite=overwrite)
+    return SyncReport(
+        file=str(source.clip),
+        time_offset=round(found.time_offset * (1 + found.drift), 6),
+        cam_from_imu=found.cam_from_imu.tolist(),
+        confidence=round(found.confidence, 3),
+        sure=found.confidence >= SURE,
+        halves=[round(half, 6) if half == half else None for half in found.halves],
+        explained=round(found.explained, 3),
+        residual_px=round(found.residual_px, 3) if found.residual_px == found.residual_px else None,
+        pairs=len(found.turns.t),
+        drift_ppm=round(1e6 * found.drift, 1),
+        readout_time=None if read is None else round(read.readout_time, 4),
+        picture=str(picture or ""),
+        note="; ".join(notes),
+    )
+
+
+def synced(clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None) -> Sync:
+    """Return how a clip's gyro belongs to it; errors as in `synchronise`."""
+    return _synced(tracked(clip, progress), recording)
+
+
+def _synced(tracks: Tracks, recording: ClipRecording) -> Sync:
+    try:
+        return synchronise(tracks, recording.log, recording.camera, exposures=recording.exposures)
+    except ValueError as error:
+        raise DeepGyroError(f"{recording.camera.source}: {error}") from error
+
+
+def tracked(
+    clip: Path, progress: Callable[[int, int], None] | None = None, *, most: float = MOST_SECONDS
+) -> Tracks:
+    """Follow points through a clip; if it is longer than `most` s, through stretches of it."""
+    with ClipReader(clip) as reader:
+        facts = reader.clip
+        scale = min(1.0, SIDE / max(facts.height, facts.width))
+        height, width = max(1, round(facts.height * scale)), max(1, round(facts.width * scale))
+        total = facts.count or round((facts.duration or 0.0) * facts.rate) or 1
+        apart = max(((facts.duration or 0.0) - most) / (STRETCHES - 1), 0.0)
+        numbers: list[int] = []
+
+        def small() -> Iterator[tuple[float, UInt8[ndarray, "h w"]]]:
+            for frame in reader.frames():
+                if progress:
+                    progress(frame.index, max(total, frame.index))
+                if _looked_at(frame.t - reader.first.t, most / STRETCHES, apart):
+                    numbers.append(frame.index)
+                    yield frame.t, frame.gray(height, width)
+
+        tracks = track(small())
+    return replace(tracks, index=np.array(numbers, np.int64)[tracks.index])
+
+
+def _looked_at(t: float, stretch: float, apart: float) -> bool:
+    """Return whether a frame is in one of the stretches (s), which lie `apart` (s)."""
+    number = int(t // (stretch + apart))
+    return number < STRETCHES and t - number * (stretch + apart) <= stretch
+
+
+def contradiction(found: Sync) -> str:
+    """Return what is wrong where the picture does not turn as the gyro says; else nothing."""
+    if found.explained >= UNEXPLAINED or found.confidence >= SURE:
+        return ""
+    return (
+        f"the gyro explains {max(100 * found.explained, 0):.0f} % of the picture's turning: stabilised in "
+        "the camera, or the gyro of another clip"
+    )
+
+
+def contradicted(
+    clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
+) -> str:
+    """Return what is wrong where the picture does not turn as the gyro says at the known offset."""
+    tracks = tracked(clip, progress, most=CHECKED_SECONDS)
+    explained = explained_at(tracks, recording.log, recording.camera, exposures=recording.exposures)
+    if explained is None or explained >= UNEXPLAINED:
+        return ""
+    return (
+        f"at an offset of {1000 * recording.camera.time_offset:+.0f} ms the gyro explains "
+        f"{max(100 * explained, 0):.0f} % of the picture's turning: stabilised in the camera, the gyro of "
+        "another clip, or a wrong time_offset or cam_from_imu"
+    )
+
+
+def with_sync(recording: ClipRecording, found: Sync) -> ClipRecording:
+    """Return a recording with the offset and the axes that were found.
+
+    Where no exposure is known, the offset leads to the middle of the exposures.
+    """
+    camera = replace(
+        recording.camera,
+        time_offset=found.time_offset,
+        time_offset_known=True,
+        cam_from_imu=found.cam_from_imu,
+    )
+    log, unknown = without_drift(recording.log, found.drift), recording.exposures[0] == 0
+    return replace(recording, camera=camera, log=log, middle=bool(unknown))

@@ -1,0 +1,269 @@
+"""A picture of any size through a network's stages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from ..blur import Blur
+from ..blur.border import continue_planes
+from ..blur.differences import LANES, PathDifferences
+from ..blurfield import Field, field_extent
+from ..runtime.contract import Contract
+from ..runtime.session import Session
+from ..threads import for_bands
+from ..tiles import Picture, Tile, Window, tiles
+from .canonical import TurnedField, TurnedPicture, canonical_turn
+from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
+
+CORE = 960
+"""Side of the tiles' cores, px: about 1 GB of memory."""
+SMALL = 1024 * 1024
+"""A picture of at most so many px is worked on in one piece."""
+
+
+def restore(
+    session: Session,
+    image: Picture,
+    field: Field,
+    *,
+    linear: bool,
+    extent: int | None = None,
+    core: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[tuple[Window, Float32[ndarray, "a b 3"]]]:
+    """Take the blur out of a picture, stage after stage, each in tiles.
+
+    The network sees the picture turned so that its paths run as those it was trained on (`canonical_turn`).
+    A tile's window reaches beyond it by as much as a stage sees, and the guess that is blurred again is that
+    of the whole picture, so that tiles don't show.
+
+    Parameters
+    ----------
+    session
+        The network.
+    image
+        Encoded values, 0 to 1, or what slices like them.
+    field
+        Paths, px.
+    linear
+        Whether the light that they stand for was blurred, or these very values.
+    extent
+        The largest |x| or |y| of a path, px, where it is known.
+    core
+        Side of the tiles' cores, px; None: one tile for a small picture.
+    progress
+        Called with the share that is done.
+
+    Yields
+    ------
+    window, sharp
+        Tile by tile, the picture's rows and columns and the sharp picture there, encoded.
+    """
+    contract = session.contract
+    extent = field_extent(field)[2] if extent is None else extent
+    turn = canonical_turn(field)
+    before = field.shape[:2]
+    image, field = TurnedPicture(image, turn, *before), TurnedField(field, turn)
+    height, width = field.shape[:2]
+    core = core or (max(height, width) if height * width <= SMALL else CORE)
+    step = _step(contract)
+    margin = -(-contract.margin // step) * step
+    cut = list(tiles(height, width, core=core, margin=margin, multiple=step))
+    work = _Work(session, image, field, linear, cut, extent)
+    for stage in range(1, contract.stages + 1):
+        for done, change in enumerate(work.stage(stage)):
+            if stage == contract.stages:
+                tile = cut[done]
+                sharp = _joined(np.add, work.blurred(tile.core), change)
+                yield turn.window(tile.core, *before), turn.undone(sharp.transpose(1, 2, 0))
+            if progress:
+                progress((stage - 1 + (done + 1) / len(cut)) / contract.stages)
+
+
+@dataclass(frozen=True, eq=False)
+class _Paths:
+    """The operators of a window's paths."""
+
+    field: Float32[ndarray, "h w n 2"]
+    contract: Contract
+
+    @cached_property
+    def A(self) -> Blur:
+        """The blur along them."""
+        return Blur(self.field)
+
+    @cached_property
+    def D(self) -> PathDifferences:
+        """The differences along them."""
+        return PathDifferences(path_ends(self.field), self.contract.fractions, self.contract.steps)
+
+
+class _Work:
+    """What is kept of a picture between its stages: how far the guess is from it, and what is remembered."""
+
+    def __init__(
+        self, session: Session, image: Picture, field: Field, linear: bool, cut: list[Tile], extent: int
+    ) -> None:
+        self.session, self.image, self.field, self.linear, self.cut = session, image, field, linear, cut
+        self.size = field.shape[:2]
+        # Differences of a large picture are kept in half precision: they are small.
+        self.kept = np.float32 if len(cut) == 1 else np.float16
+        self.change: ndarray | None = None
+        self.memory: ndarray | None = None
+        self.extent = extent
+        self.step = _step(session.contract)
+        self.room = np.empty(0, np.float32)
+
+    def stage(self, stage: int) -> Iterator[Float32[ndarray, "3 a b"]]:
+        """Run a stage, tile by tile; return what is to be added to the picture."""
+        contract = self.session.contract
+        residual = None if self.change is None else self._residual()
+        change = np.empty((3, *((0, 0) if stage == contract.stages else self.size)), self.kept)
+        memory: ndarray | None = None
+        last = stage == contract.stages
+        for tile in self.cut:
+            inputs = {f"seen{stage}": self._seen(tile.window, residual)}
+            if self.memory is not None:
+                inputs[f"before{stage}"] = self._halved(
+                    self.memory, tile.window, inputs[f"seen{stage}"].shape
+                )
+            outputs = self.session.run(stage, inputs)
+            new = outputs[f"change{stage}"][0][:, *tile.inner]
+            if self.change is not None:
+                new = _joined(np.add, new, self.change[:, *tile.core])
+            if not last:
+                change[:, *tile.core] = new
+                found = outputs[f"memory{stage}"][0][:, *_halves(tile.inner)]
+                if len(self.cut) == 1:
+                    memory = found  # only the next run of this stage overwrites it
+                else:
+                    if memory is None:
+                        half = [-(-side // 2) for side in self.size]
+                        memory = np.empty((len(found), *half), self.kept)
+                    memory[:, *_halves(tile.core)] = found
+            yield new
+        self.change, self.memory = change, memory
+        if len(self.cut) > 1:
+            self.session.release(stage)
+
+    def _seen(self, window: Window, residual: ndarray | None) -> Float32[ndarray, "1 c rows columns"]:
+        """Return a stage's inputs in a window, continued to whole blocks."""
+        contract = self.session.contract
+        D = self._paths(window).D
+        ends = D.ends
+        around, top, left = _around(window, D.reach(self.extent), self.size)
+        height, width = ends.shape[1:]
+        taps = len(contract.fractions) * len(contract.steps)
+        pictures = 3 if residual is None else 6
+        rows = -(-height // contract.multiple) * contract.multiple
+        columns = -(-width // self.step) * self.step
+        seen = self._floats(1, pictures + MAPS + 3 * taps, rows, columns)
+        if residual is None:
+            source = self.blurred(around)
+            seen[0, :3, :height, :width] = source[:, top : top + height, left : left + width]
+        else:
+            assert self.change is not None
+            _joined(np.add, self.blurred(window), self.change[:, *window], seen[0, :3, :height, :width])
+            source = residual[:, *around].astype(np.float32, copy=False)
+            seen[0, 3:6, :height, :width] = residual[:, *window]
+        path_maps(ends, seen[0, pictures : pictures + 3])
+        seen[0, pictures + 3] = 1
+        differences = seen[0, pictures + MAPS :].reshape(taps, 3, rows, columns)
+        D.of_part(source, differences, top=top, left=left)
+        seen[..., width:] = seen[..., width - 1 : width]
+        seen[..., height:, :] = seen[..., height - 1 : height, :]
+        return seen
+
+    def _residual(self) -> ndarray:
+        """Return ``B - A(guess)``, encoded."""
+        assert self.change is not None
+        residual = np.empty((3, *self.size), self.kept)
+        for tile in self.cut:
+            A = self._paths(tile.core).A
+            around, top, left = _around(tile.core, A.reach + LANES, self.size)
+            guess = _joined(np.add, self.blurred(around), self.change[:, *around])
+            light = to_light(guess) if self.linear else guess
+            again = A.part_of_planes(light, top=top, left=left)
+            again = to_encoded(again) if self.linear else again
+            _joined(np.subtract, self.blurred(tile.core), again, residual[:, *tile.core])
+        return residual
+
+    def blurred(self, window: Window) -> Float32[ndarray, "3 a b"]:
+        """Return the picture in a window, in planes."""
+        return self._whole[0] if len(self.cut) == 1 else _planes(self.image, window)
+
+    def _paths(self, window: Window) -> _Paths:
+        """Return the paths in a window."""
+        return self._whole[1] if len(self.cut) == 1 else self._paths_of(window)
+
+    @cached_property
+    def _whole(self) -> tuple[ndarray, _Paths]:
+        """Of a picture in one piece, the planes and the paths: once for all stages."""
+        window = self.cut[0].window
+        return _planes(self.image, window), self._paths_of(window)
+
+    def _paths_of(self, window: Window) -> _Paths:
+        return _Paths(np.ascontiguousarray(self.field[window]), self.session.contract)
+
+    def _floats(self, *shape: int) -> Float32[ndarray, "1 c h w"]:
+        """Return room for a stage's inputs, the same again and again: fresh pages cost time."""
+        size = math.prod(shape)
+        if size > len(self.room):
+            self.room = np.empty(size, np.float32)
+        return self.room[:size].reshape(shape)
+
+    def _halved(self, memory: ndarray, window: Window, shape: tuple[int, ...]) -> ndarray:
+        part = memory[:, *_halves(window)]
+        part = part.astype(np.float32, copy=False)
+        return continue_planes(part, 0, 0, shape[2] // 2, shape[3] // 2)[None]
+
+
+def _step(contract: Contract) -> int:
+    """Return what the sides of windows are continued to multiples of, as the whole picture's are, px."""
+    return math.lcm(contract.multiple, LANES)
+
+
+def _around(window: Window, reach: int, size: tuple[int, ...]) -> tuple[Window, int, int]:
+    """Return a window wider by `reach` on every side, within the picture, and where the window lies in it."""
+    rows, columns = (
+        slice(max(p.start - reach, 0), min(p.stop + reach, side))
+        for p, side in zip(window, size, strict=False)
+    )
+    return (rows, columns), window[0].start - rows.start, window[1].start - columns.start
+
+
+def _halves(window: Window) -> Window:
+    """Return where a window's features are, which have half its size."""
+    rows, columns = (slice(part.start // 2, -(-part.stop // 2)) for part in window)
+    return rows, columns
+
+
+def _planes(picture: Picture, window: Window) -> Float32[ndarray, "3 a b"]:
+    """Return a window of a picture in planes."""
+    rows, columns = window
+    out = np.empty((3, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+
+    def band(top: int, bottom: int) -> None:
+        pixels = picture[rows.start + top : rows.start + bottom, columns]
+        out[:, top:bottom] = pixels.transpose(2, 0, 1)
+
+    for_bands(out.shape[1], 64, band)
+    return out
+
+
+def _joined(operation: np.ufunc, a: ndarray, b: ndarray, out: ndarray | None = None) -> ndarray:
+    """Return the sum or difference of planes, float32 if there is no `out`."""
+    filled = np.empty(a.shape, np.float32) if out is None else out
+
+    def band(top: int, bottom: int) -> None:
+        operation(a[:, top:bottom], b[:, top:bottom], out=filled[:, top:bottom], casting="same_kind")
+
+    for_bands(a.shape[1], 64, band)
+    return filled

@@ -1,0 +1,166 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from deepgyro.errors import DeepGyroError
+from deepgyro.lab.learn.corrector.network import SEEN
+from deepgyro.lab.learn.corrector.pairs import OFF, SHARP, WRONG, CellPairs, mirror, row_of
+from deepgyro.lab.synthesis.shards import read_places
+from deepgyro.refine.cells import COLUMNS, ROWS, SIDE, cells_of
+from deepgyro.refine.statistic import Pyramid
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_is_wanted_carries_told_ends_to_the_true_ones(pairs):
+    series = CellPairs(pairs, seed=0, mirrored=False)
+    rows = [(pair, series.row(pair, draw)) for draw in range(4) for pair in range(len(series))]
+    rows = [(pair, row) for pair, row in rows if row is not None and row["kind"] == OFF]
+
+    assert len(rows) > 5
+    for pair, row in rows:
+        true = series.exact(pair)[0]
+        along = row["vectors"] / np.linalg.norm(row["vectors"], axis=1, keepdims=True)
+        across = np.stack([-along[:, 1], along[:, 0]], -1)
+        ends = row["vectors"] + row["wanted"][:, :1] * along + row["wanted"][:, 1:] * across
+        found = row["pixel"] * ends.reshape(ROWS, COLUMNS, 2)
+        expected = true[2::5, 2::5]  # the cells' centres
+        assert np.abs(found - expected).max() < 0.03 * np.abs(true).max() + 0.1  # px
+
+
+def test_cells_of_regions_that_move_by_themselves_have_ends_of_their_own(pairs):
+    series = CellPairs(pairs, seed=0)
+    camera, _, height, width = series.exact(0)
+    patch = {"x": 60.0, "y": 70.0, "a": 40.0, "b": 30.0, "angle": 0.0, "u": 9.0, "v": -4.0}
+    shard, places = series.places[0]
+    files = read_places(shard, {name: places[name] for name in ("field.npy", "json")})
+    files["json"] = json.dumps({**json.loads(files["json"]), "patches": [patch]}).encode()
+
+    with pytest.MonkeyPatch.context() as mended:
+        mended.setattr("deepgyro.lab.learn.corrector.pairs.read_places", lambda *_: files)
+        again, own, _, _ = series.exact(0)
+
+    np.testing.assert_array_equal(again, camera)
+    moved = own - camera
+    middle = moved[70 * moved.shape[0] // height, 60 * moved.shape[1] // width]
+    np.testing.assert_allclose(middle, [9, -4], atol=1e-3)
+    assert (moved[:, moved.shape[1] // 2 :] == 0).all()
+
+
+def test_a_told_field_with_nothing_wrong_dips_where_the_path_ends(pairs):
+    series = CellPairs(pairs, seed=0, mirrored=False)
+    depths = []
+    for pair in range(len(series)):
+        true = series.exact(pair)[0]
+        image = series.picture(pair, np.random.default_rng(0), sharp=False)
+        maps = cells_of(Pyramid(image), true).maps[:, 0]
+        if 8 < np.linalg.norm(true, axis=-1).mean() < 60:
+            mean = maps[np.abs(maps).max((1, 2)) > 0].mean(0)
+            depths.append(mean[5, 5] - mean.mean())
+
+    assert depths
+    assert np.mean(depths) < -0.1
+
+
+def test_every_kind_occurs(batch):
+    kinds = set(batch["kind"].tolist())
+
+    assert kinds <= {OFF, WRONG, SHARP}
+    assert {OFF, WRONG} <= kinds
+
+
+def test_a_sample_depends_on_its_number_alone(pairs):
+    series = CellPairs(pairs, seed=3)
+
+    later = [series[k] for k in (9, 1)]
+    first, again = CellPairs(pairs, seed=3)[1], CellPairs(pairs, seed=4)[1]
+
+    assert same(first, later[1])
+    assert not same(first, again)
+
+
+def test_what_was_kept_is_what_would_be_made(pairs, tmp_path, monkeypatch):
+    fresh = CellPairs(pairs, seed=0)
+    kept = CellPairs(pairs, seed=0, cache=tmp_path)
+    expected = [fresh[k] for k in range(10)]
+
+    written = [kept[k] for k in range(10)]
+    again = CellPairs(pairs, seed=0, cache=tmp_path)
+    looked = []
+    monkeypatch.setattr("deepgyro.lab.learn.corrector.pairs.cells_of", lambda *given: looked.append(given))
+    read = [again[k] for k in range(10)]
+
+    assert all(map(same, written, expected))
+    assert all(map(same, read, expected))
+    assert not looked
+    assert CellPairs(pairs, seed=1, cache=tmp_path).kept.path != kept.kept.path
+
+
+def test_a_row_that_was_not_written_to_its_end_is_made_anew(pairs, tmp_path):
+    series = CellPairs(pairs, seed=0, cache=tmp_path)
+    pair = next(k for k in range(len(series)) if series.row(k, 1) is not None)
+    expected = series.row(pair, 1).tobytes()
+    with open(series.kept.path, "r+b") as file:
+        file.seek((len(series) + pair) * series.kept.size + 1000)
+        file.write(bytes(5000))
+
+    found = series.kept.read(len(series) + pair)
+
+    assert found is None
+    assert series.row(pair, 1).tobytes() == expected
+    assert series.kept.read(len(series) + pair).tobytes() == expected
+
+
+def test_pairs_without_blur_are_refused_in_one_line(pairs, monkeypatch):
+    monkeypatch.setattr("deepgyro.lab.learn.corrector.pairs.LONGEST", 0.0)
+
+    with pytest.raises(DeepGyroError, match="no pair has a blur of"):
+        CellPairs(pairs, seed=0)[0]
+
+
+def test_a_picture_on_its_side_is_seen_as_the_upright_one(pairs):
+    series = CellPairs(pairs, seed=0)
+    true = series.exact(0)[0]
+    image = series.picture(0, np.random.default_rng(0), sharp=False)
+    missing = np.random.default_rng(0).normal(0, 1, true.shape).astype(np.float32)
+
+    def on_its_side(array):
+        return np.ascontiguousarray(array.swapaxes(0, 1))
+
+    sides = [on_its_side(vectors[..., ::-1]) for vectors in (true, missing)]
+    upright = row_of(cells_of(Pyramid(image), true), missing, missing, OFF, 20.0)
+    lying = row_of(cells_of(Pyramid(on_its_side(image)), sides[0]), sides[1], sides[1], OFF, 20.0)
+
+    for name in ("vectors", "wanted", "own", "seen"):
+        np.testing.assert_allclose(lying[name], upright[name], atol=0.02, rtol=0.01)
+
+
+def test_a_mirrored_picture_looks_like_its_mirrored_cells(pairs):
+    series = CellPairs(pairs, seed=0)
+    true = series.exact(0)[0]
+    image = series.picture(0, np.random.default_rng(0), sharp=False)
+    whole = image[:, :239]  # places lie in every other column from the second on: symmetric then
+    told = [true, np.ascontiguousarray(true[:, ::-1] * np.float32([-1, 1]))]
+    pictures = [whole, np.ascontiguousarray(whole[:, ::-1])]
+
+    one, other = (cells_of(Pyramid(p), t) for p, t in zip(pictures, told, strict=True))
+
+    seen = [
+        torch.from_numpy(np.concatenate([c.maps.reshape(144, -1), c.facts], 1).T.reshape(-1, ROWS, COLUMNS))
+        for c in (one, other)
+    ]
+    vectors = [torch.from_numpy(c.vectors.astype(np.float32)) for c in (one, other)]
+    found = mirror({"seen": seen[0], **dict.fromkeys(("vectors", "wanted", "own"), vectors[0])}, -1)
+    counts = np.minimum(one.counts.reshape(ROWS, COLUMNS)[:, ::-1], other.counts.reshape(ROWS, COLUMNS))
+    inside = torch.from_numpy(counts == counts.max())
+    assert inside.sum() > 20
+    for k, most in ((0, 0.2), (1, 0.4)):  # cells of so small a picture are 4 px wide at a quarter of its size
+        part = slice(k * SIDE**2, (k + 1) * SIDE**2)
+        off, size = ((x[part, inside]).square().mean().sqrt() for x in (found["seen"] - seen[1], seen[1]))
+        assert off < most * size
+    torch.testing.assert_close(found["vectors"], vectors[1], atol=0.5, rtol=0.05)
+    torch.testing.assert_close(found["seen"][SEEN : SEEN + 3], seen[1][SEEN : SEEN + 3], atol=0.05, rtol=0.05)
