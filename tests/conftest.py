@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-# Every annotated shape and dtype is checked while the tests run, in all modules but those of compiled loops:
-# Numba's functions are not plain ones. (A package's name would stand for all its modules.) `deblur` checks its
-# arguments by itself, and is tested with wrong ones.
+# Every annotated shape and dtype is checked while the tests run, in all modules but those of compiled loops
+# (Numba's functions are not plain ones) and `deblurring`, which checks its arguments by itself and is tested
+# with wrong ones. A package's name would stand for all its modules.
 SOURCE = Path(__file__).parents[1] / "src"
 CHECKED = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)
@@ -110,7 +110,7 @@ def clip_facts():
 
 @pytest.fixture
 def panned(tmp_path, write_clip):
-    """Return a panning camera's clip, gyro log and camera; of 12 frames the fourth to the eighth are blurred."""
+    """Return a panning camera's clip of 12 frames, its log and its camera; frames 4 to 8 are blurred."""
     clip = write_clip(tmp_path / "in.mp4", frames=12, sound=True, width=64, height=48)
     t = np.arange(0.0, 0.6, 0.004)
     pan = np.interp(t, [0.08, 0.13, 0.24, 0.2667], [0.0, 4.0, 4.0, 0.0])  # rad/s

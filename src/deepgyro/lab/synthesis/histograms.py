@@ -158,8 +158,8 @@ def _y(share: float) -> float:
 
 def write(
     pen: ImageDraw.ImageDraw,
-    x: float,
-    y: float,
+    x: int | float,
+    y: int | float,
     text: str,
     *,
     size: int,
