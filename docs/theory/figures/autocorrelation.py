@@ -1,6 +1,6 @@
 """Draw the autocorrelation of a blurred photo's second derivative along its path.
 
-``python docs/theory/figures/autocorrelation.py`` writes autocorrelation.svg beside this file, in seconds (needs matplotlib).
+Run it to write autocorrelation.svg beside this file; it needs matplotlib.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def blurred_photo(length: float) -> np.ndarray:
 
 
 def autocorrelation(image: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return the correlation of the second derivative along the path with itself, at each (x, y) shift, px."""
+    """Return the correlation of the second derivative along the path with itself at (x, y) shifts, px."""
     xx, xy, yy = Pyramid(image).planes(0)
     a, b = np.cos(ANGLE), np.sin(ANGLE)
     second = (a * a * xx + 2 * a * b * xy + b * b * yy).astype(np.float32)
@@ -71,7 +71,9 @@ def main() -> None:
         if length:
             left.axvline(length, color=colour, linestyle=":", linewidth=1)
     left.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-    left.set(ylim=(-0.5, 0.5), xlim=(0, REACH_PX), xlabel="shift along the path, px", ylabel="autocorrelation C")
+    left.set(
+        ylim=(-0.5, 0.5), xlim=(0, REACH_PX), xlabel="shift along the path, px", ylabel="autocorrelation C"
+    )
     left.legend(frameon=False, fontsize=8)
     grid = np.arange(-REACH_PX, REACH_PX + 1, 2.0)
     shifts = np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
