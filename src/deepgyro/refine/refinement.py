@@ -35,7 +35,7 @@ confirm them speaks against them, px."""
 SMALLEST = 64
 """A picture with a shorter side has too little in it, px."""
 
-# Logistic regressions on training photos that the corrector has not seen (docs/experiments.md): that the blur
+# Logistic regressions on training photos that the corrector has not seen (docs/experiments): that the blur
 # vectors are right to 12 % or 1.5 px, from its odds, where they were told and where they were not.
 _WEIGHTS = np.array([-2.0, 0.68])
 _WEIGHTS_UNTOLD = np.array([-2.8, 0.67])

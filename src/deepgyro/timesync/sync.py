@@ -31,7 +31,7 @@ RIGHT = 0.005
 EXPLAINED, UNEXPLAINED = 0.65, 0.25
 """Share of the turning that the gyro explains from which on it belongs to the clip; and up to which not."""
 
-# What a clip's confidence is made of, from synthetic clips of training photos and logs (docs/experiments.md).
+# What a clip's confidence is made of, from synthetic clips of training photos and logs (docs/experiments).
 MORE_SPREAD = 2.0  # an offset's errors to those of independent turns
 UNKNOWN = 0.005  # the difference of the halves where one does not say, s
 LEAD = 15.0  # log-likelihoods of neighbouring frames are not independent

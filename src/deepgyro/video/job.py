@@ -45,7 +45,7 @@ SyncWhen = Literal["auto", "always", "never"]
 
 THRESHOLD = 0.7
 """Frames whose longest path is shorter are passed through, px. On validation photos with little noise the
-network's gain turns positive at 0.6 px in the mean (docs/experiments.md)."""
+network's gain turns positive at 0.6 px in the mean (docs/experiments)."""
 _ROOM = 3
 """Frames that wait before and behind the network, at most."""
 

@@ -27,7 +27,7 @@ def similarity(sharp: Float32[ndarray, "h w 3"], restored: Float32[ndarray, "h w
 
     scikit-image's own settings (uniform window of side 7, sample covariance, K1 = 0.01, K2 = 0.03), range 1;
     the window goes over rows, columns *and channels*, which are mirrored at their ends to make it fit. Of the
-    definitions tried it is the one that gives the paper's blurred column (docs/experiments.md).
+    definitions tried it is the one that gives the paper's blurred column (docs/experiments/metrics.md).
     """
     from skimage.metrics import structural_similarity
 

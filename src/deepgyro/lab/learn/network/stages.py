@@ -136,7 +136,7 @@ class DeepGyro(nn.Module):
 
     The first sees the blurred picture B and its differences along the path; each other one its predecessor's
     guess y, the residual r = B - A(y), the differences of r, and what its predecessor remembers. No gradient
-    flows through the residual (it takes a quarter longer and gains nothing: docs/experiments.md); stages
+    flows through the residual (it takes a quarter longer and gains nothing: docs/experiments); stages
     learn together by what they hand on.
     """
 
