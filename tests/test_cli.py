@@ -19,11 +19,11 @@ from PIL import Image
 
 import deepgyro
 from deepgyro import cli
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors, read_field
 from deepgyro.cli import main
 from deepgyro.frames import read_photo
-from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 
 HEIGHT, WIDTH = 48, 64
 GYRO = ["--gyro", "imu.csv", "--camera", "camera.yaml"]
@@ -291,9 +291,11 @@ def test_field_prints_one_json_object_and_looks_the_photo_up_in_a_table(run):
 
 def pan_of(px: float) -> list[str]:
     """Write a photo with 30 px of blur from left to right, and a gyro that tells so many px."""
-    photo = to_unit(read_photo(Path(str(files("deepgyro.data") / "coffee.jpg"))).pixels[:270, :480])
-    blurred = Blur(paths_from_vectors(np.full((270, 480, 2), (30, 0), np.float32)))(srgb_to_linear(photo))
-    Image.fromarray(from_unit(linear_to_srgb(blurred), np.dtype(np.uint8))).save("pan.png")
+    photo = to_unit_range(read_photo(Path(str(files("deepgyro.data") / "coffee.jpg"))).pixels[:270, :480])
+    blurred = BlurOperator(paths_from_vectors(np.full((270, 480, 2), (30, 0), np.float32)))(
+        srgb_to_linear(photo)
+    )
+    Image.fromarray(from_unit_range(linear_to_srgb(blurred), np.dtype(np.uint8))).save("pan.png")
     camera = CAMERA.replace("width: 64\nheight: 48", "width: 480\nheight: 270")
     Path("long.yaml").write_text(camera.replace("[60, 60, 31.5, 23.5]", "[2000, 2000, 239.5, 134.5]"))
     Path("pan.csv").write_text(HEADER + "".join(f"{10 + k / 100},0,{px / 80},0\n" for k in range(100)))

@@ -8,16 +8,16 @@ from shutil import copyfile
 import numpy as np
 import pytest
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import motion_field, paths_from_vectors
 from deepgyro.camera import Camera
 from deepgyro.deblurring import available_methods, deblur, deblur_picture
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
-from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from deepgyro.restore import network, weights_path
 from deepgyro.telemetry import GyroLog
-from deepgyro.tiles import tiles
+from deepgyro.tiles import split_into_tiles
 
 HEIGHT, WIDTH = 160, 200
 
@@ -47,8 +47,8 @@ def curved(length, n=9):
 
 
 def blurred_in_light(pixels, field):
-    light = Blur(field)(srgb_to_linear(to_unit(pixels)))
-    return from_unit(linear_to_srgb(light), pixels.dtype)
+    light = BlurOperator(field)(srgb_to_linear(to_unit_range(pixels)))
+    return from_unit_range(linear_to_srgb(light), pixels.dtype)
 
 
 def psnr(a, b, most=255.0):
@@ -59,7 +59,7 @@ def psnr(a, b, most=255.0):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("length", [0.0, 0.3])
 def test_without_blur_the_picture_comes_back_bit_for_bit(sharp, method, dtype, length):
-    image = from_unit(to_unit(sharp), np.dtype(dtype))
+    image = from_unit_range(to_unit_range(sharp), np.dtype(dtype))
 
     result = deblur_picture(image, straight(length), method=method)
 
@@ -173,7 +173,7 @@ def test_sixteen_bits_and_floats_agree_with_eight_bits_within_rounding(sharp, me
 
     eight = deblur(blurred, field, method=method, refine=False)
     sixteen = deblur(blurred.astype(np.uint16) * 257, field, method=method, refine=False)
-    floats = deblur(to_unit(blurred), field, method=method, refine=False)
+    floats = deblur(to_unit_range(blurred), field, method=method, refine=False)
 
     assert (eight.dtype, sixteen.dtype, floats.dtype) == (np.uint8, np.uint16, np.float32)
     assert eight.shape == sixteen.shape == floats.shape == sharp.shape
@@ -193,8 +193,8 @@ def test_a_picture_is_not_changed_in_place(sharp):
 
 def test_linear_encoding_takes_out_a_blur_made_on_the_very_numbers(sharp):
     field = curved(16)
-    values = to_unit(sharp)
-    blurred = Blur(field)(values)
+    values = to_unit_range(sharp)
+    blurred = BlurOperator(field)(values)
 
     linear = deblur(blurred, field, encoding="linear")
     encoded = deblur(blurred, field)
@@ -239,12 +239,12 @@ def test_a_field_computed_where_it_is_asked_for_equals_the_array(sharp, method):
 def test_a_picture_in_tiles_equals_the_picture_as_a_whole(sharp, monkeypatch):
     module = importlib.import_module("deepgyro.restore.richardson_lucy")
     field = curved(5)
-    blurred = to_unit(blurred_in_light(sharp, field))
+    blurred = to_unit_range(blurred_in_light(sharp, field))
     whole = deblur(blurred, field, method="richardson-lucy")
     used = []
 
     def small(height, width, *, core, margin):
-        for tile in tiles(height, width, core=70, margin=margin):
+        for tile in split_into_tiles(height, width, core=70, margin=margin):
             used.append(tile)
             yield tile
 
@@ -320,7 +320,7 @@ def test_an_unknown_option_is_refused(sharp, options):
 
 @pytest.mark.parametrize("method", available_methods())
 def test_a_float_picture_a_little_out_of_range_stays_finite(sharp, method):
-    image = to_unit(sharp) * np.float32(1.06) - np.float32(0.03)  # as resizing leaves it
+    image = to_unit_range(sharp) * np.float32(1.06) - np.float32(0.03)  # as resizing leaves it
 
     result = deblur(image, straight(8.0), method=method)
 

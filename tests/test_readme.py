@@ -16,16 +16,16 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 def write_shaken_clip(folder, write_clip):
     """Write clip.mp4 of a shaking camera, and its log clip.csv."""
     from deepgyro.camera import Camera
-    from deepgyro.lab.synthesis import hand_shake
-    from deepgyro.lab.synthesis.panorama import turning_clip
+    from deepgyro.lab.synthesis import simulate_camera_shake
+    from deepgyro.lab.synthesis.panorama import render_turning_clip
 
     rng = np.random.default_rng(0)
-    log = hand_shake(rng, duration=3.0)
+    log = simulate_camera_shake(rng, duration=3.0)
     K = np.array([[110.0, 0, 63.5], [0, 110, 47.5], [0, 0, 1]])
     camera = Camera(128, 96, K, readout_time=0.01, cam_from_imu=np.eye(3), time_offset=0.5)
     photo = np.kron(rng.integers(0, 256, (60, 90, 3), np.uint8), np.ones((5, 5, 1), np.uint8))
     times = [k / 30 for k in range(45)]
-    pictures = list(turning_clip(photo, log, camera, times=times, exposure=0.01, rng=rng, samples=2))
+    pictures = list(render_turning_clip(photo, log, camera, times=times, exposure=0.01, rng=rng, samples=2))
     write_clip(folder / "clip.mp4", pictures=pictures, frames=45, width=128, height=96)
     rows = np.column_stack([log.t, log.omega])
     header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"

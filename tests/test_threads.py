@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deepgyro.threads import for_bands, one_core
+from deepgyro.threads import limit_to_one_core, run_in_bands
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def three_cores(monkeypatch):
 
 def bands_of(height, rows, **options):
     found = []
-    for_bands(height, rows, lambda top, bottom: found.append((top, bottom)), **options)
+    run_in_bands(height, rows, lambda top, bottom: found.append((top, bottom)), **options)
     return sorted(found)
 
 
@@ -29,13 +29,13 @@ def test_an_error_in_any_band_reaches_the_caller(three_cores):
             raise OverflowError("at 32")
 
     with pytest.raises(OverflowError, match="at 32"):
-        for_bands(64, 16, fail)
+        run_in_bands(64, 16, fail)
 
 
 def test_all_cores_take_bands(three_cores):
     all_here = threading.Barrier(3, timeout=10)
 
-    for_bands(3, 1, lambda top, bottom: all_here.wait())
+    run_in_bands(3, 1, lambda top, bottom: all_here.wait())
 
 
 def test_many_threads_may_ask_at_once(three_cores):
@@ -48,7 +48,7 @@ def test_many_threads_may_ask_at_once(three_cores):
 def test_one_core_works_in_the_calling_thread():
     names = set()
 
-    with one_core():
-        for_bands(64, 16, lambda top, bottom: names.add(threading.current_thread().name))
+    with limit_to_one_core():
+        run_in_bands(64, 16, lambda top, bottom: names.add(threading.current_thread().name))
 
     assert names == {threading.current_thread().name}

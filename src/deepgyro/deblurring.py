@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from .blur.operator import MAX_REACH
-from .blurfield import Field, MotionField, field_extent, paths_from_vectors
+from .blur.operator import MAX_REACH_PX
+from .blurfield import Field, MotionField, measure_field, paths_from_vectors
 from .errors import DeepGyroError
-from .light import Pixels, check_picture, from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from .light import Pixels, check_pixels, from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from .refine import SURE, refine_field
 from .restore import (
     BASELINES,
@@ -35,7 +35,7 @@ from .restore import (
     weights_path,
 )
 from .runtime import Session, open_session
-from .threads import for_bands
+from .threads import run_in_bands
 from .tiles import Window
 
 logger = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ logger = logging.getLogger(__name__)
 Method = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Encoding = Literal["srgb", "linear"]
 METHODS: tuple[Method, ...] = get_args(Method)
-BLIND: tuple[BaselineName, ...] = ("deepblind-paper", "deblurgan")
+BLIND_METHODS: tuple[BaselineName, ...] = ("deepblind-paper", "deblurgan")
 """They see the picture alone."""
 
-SHORTEST = 0.3
+FADE_START_PX = 0.3
 """Paths shorter than this leave their pixel as it came; up to 1 px more the result fades in."""
-LEAST_BLUR = 0.7
+MIN_BLUR_PX = 0.7
 """A longest path shorter than this leaves a picture as sharp as its pixels, px."""
-MOST_BLUR = 0.5
+MAX_BLUR_SHARE = 0.5
 """A median path longer than this share of the picture's shorter side is taken for a mistake."""
 
 
@@ -131,28 +131,28 @@ def deblur_picture(
     encoding: Encoding = "srgb",
     refine: bool = True,
     session: Session | Baseline | None = None,
-    shortest: float = SHORTEST,
+    fade_start: float = FADE_START_PX,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
     """Do what `deblur` does, and say what was done.
 
     ``session`` is the method's network, where it is opened otherwise than on its own (precision, threads);
-    pixels whose paths are shorter than ``shortest`` stay as they came, and the result fades in over 1 px
+    pixels whose paths are shorter than ``fade_start`` stay as they came, and the result fades in over 1 px
     more;
     ``progress`` is called with the share that is done.
     """
-    check_picture(image)
+    check_pixels(image)
     _check_options(method, encoding)
     if session is not None and isinstance(session, Baseline) != (method in BASELINES):
         raise ValueError(f"the session is no network for {method}")
-    weights = weights_of(method) if session is None else None  # they must be there, whatever the picture
+    weights = find_weights(method) if session is None else None  # they must be there, whatever the picture
     if weights and method in BASELINES:
         session = baseline(weights)
     height, width = image.shape[:2]
     if isinstance(session, Baseline):
         _check_size(height, width)
-    if method in BLIND and isinstance(session, Baseline):
-        return _blind(session, method, image, field)
+    if method in BLIND_METHODS and isinstance(session, Baseline):
+        return _restore_blind(session, method, image, field)
     told, said = field is not None, ""
     if field is None:
         found = refine_field(image, None) if refine else None
@@ -160,16 +160,16 @@ def deblur_picture(
         if found is None or found.field is None or found.confidence < SURE:
             return Deblurred(image.copy(), "none", 0.0, 0.0, said)
         field = found.field
-    field = _checked_field(field, height, width)
-    median, longest, reach = field_extent(field)
-    if longest < LEAST_BLUR:
+    field = _check_field(field, height, width)
+    median, longest, reach = measure_field(field)
+    if longest < MIN_BLUR_PX:
         return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
-    too_large = median > MOST_BLUR * min(image.shape[:2]) or reach > MAX_REACH
+    too_large = median > MAX_BLUR_SHARE * min(image.shape[:2]) or reach > MAX_REACH_PX
     if too_large or (method == "richardson-lucy" and core_size(reach, field.shape[2]) < LEAST_CORE):
         note = "the field is too large to be meant: check units, exposure and focal length"
         return Deblurred(image.copy(), "none", median, longest, note)
     if isinstance(field, MotionField):
-        field = field.tabulated()
+        field = field.tabulate()
     if refine and told:
         refined = refine_field(image, field)
         if refined.field is None:
@@ -177,9 +177,9 @@ def deblur_picture(
         said = refined.note
         if refined.field is not field:
             field = refined.field
-            median, longest, reach = field_extent(field)
+            median, longest, reach = measure_field(field)
     out = np.empty_like(image)
-    values = _Values(image)
+    values = _UnitValues(image)
     decoded = False
     if isinstance(session, Baseline):
         whole = slice(0, height), slice(0, width)
@@ -188,28 +188,30 @@ def deblur_picture(
         session = session or network(method)
         windows = restore(session, values, field, linear=encoding == "srgb", extent=reach, progress=progress)
     else:
-        values = _Light(image, encoding)
+        values = _LinearLight(image, encoding)
         windows = (richardson_lucy if method == "richardson-lucy" else fastgyro)(
             values, field, progress=progress
         )
         decoded = encoding == "srgb"
     for window, sharp in windows:
-        _write(out, window, sharp, values, field[window], shortest, decoded)
+        _write_window(out, window, sharp, values, field[window], fade_start, decoded)
     return Deblurred(out, method, median, longest, said)
 
 
-def _blind(network: Baseline, method: str, image: Pixels, field: Field | ndarray | None) -> Deblurred:
+def _restore_blind(network: Baseline, method: str, image: Pixels, field: Field | ndarray | None) -> Deblurred:
     """Return what a network makes that sees the picture alone; a field that tells of no blur spares it."""
     median = longest = 0.0
     if field is not None:
-        median, longest, _ = field_extent(_checked_field(field, *image.shape[:2]))
-        if longest < LEAST_BLUR:
+        median, longest, _ = measure_field(_check_field(field, *image.shape[:2]))
+        if longest < MIN_BLUR_PX:
             return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
     note = "" if field is not None else "the picture alone: how blurred it is, is not known"
-    return Deblurred(from_unit(network(to_unit(image), None), image.dtype), method, median, longest, note)
+    return Deblurred(
+        from_unit_range(network(to_unit_range(image), None), image.dtype), method, median, longest, note
+    )
 
 
-def weights_of(method: Method | BaselineName) -> Path | None:
+def find_weights(method: Method | BaselineName) -> Path | None:
     """Return the file with the weights of a method; None: it has none.
 
     Raises
@@ -223,14 +225,14 @@ def weights_of(method: Method | BaselineName) -> Path | None:
 
 
 @overload
-def opened(method: Method, weights: Path | None) -> Session | None: ...
+def load_network(method: Method, weights: Path | None) -> Session | None: ...
 
 
 @overload
-def opened(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None: ...
+def load_network(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None: ...
 
 
-def opened(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None:
+def load_network(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None:
     """Return a method's network with weights of `deepgyro export` in a file; None: no file is told.
 
     Raises
@@ -244,7 +246,7 @@ def opened(method: Method | BaselineName, weights: Path | None) -> Session | Bas
         return None
     if method in BASELINES:
         network = baseline(weights)
-        if network.contract.blind != (method in BLIND):
+        if network.contract.blind != (method in BLIND_METHODS):
             raise DeepGyroError(
                 f"{weights}: no network for {method} (it sees {network.contract.inputs} channels)"
             )
@@ -254,17 +256,17 @@ def opened(method: Method | BaselineName, weights: Path | None) -> Session | Bas
     return open_session(weights)
 
 
-def _write(
+def _write_window(
     out: Pixels,
     window: Window,
     sharp: Float32[ndarray, "a b 3"],
-    values: _Values,
+    values: _UnitValues,
     paths: Float32[ndarray, "a b n 2"],
-    shortest: float,
+    fade_start: float,
     decoded: bool,
 ) -> None:
     """Write a window of the sharp picture; where paths get short, the picture as it came."""
-    from .restore.kernels import mixed
+    from .restore.kernels import blend_by_path_length
 
     rows, columns = window
 
@@ -272,24 +274,24 @@ def _write(
         part = slice(rows.start + top, rows.start + bottom), columns
         before = values[part]
         after = np.empty_like(before)
-        mixed(before, sharp[top:bottom], paths[top:bottom], np.float32(shortest), after)
-        out[part] = from_unit(linear_to_srgb(after) if decoded else after, out.dtype)
+        blend_by_path_length(before, sharp[top:bottom], paths[top:bottom], np.float32(fade_start), after)
+        out[part] = from_unit_range(linear_to_srgb(after) if decoded else after, out.dtype)
 
-    for_bands(len(sharp), 32, band)
+    run_in_bands(len(sharp), 32, band)
 
 
 @dataclass(frozen=True)
-class _Values:
+class _UnitValues:
     """A picture's numbers as 0 to 1, where they are asked for."""
 
     image: Pixels
 
     def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "a b 3"]:
-        return to_unit(self.image[window])
+        return to_unit_range(self.image[window])
 
 
 @dataclass(frozen=True)
-class _Light(_Values):
+class _LinearLight(_UnitValues):
     """A picture's light, decoded where it is asked for."""
 
     encoding: Encoding
@@ -299,14 +301,14 @@ class _Light(_Values):
         return srgb_to_linear(values) if self.encoding == "srgb" else values
 
 
-def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
+def _check_field(field: Field | ndarray, height: int, width: int) -> Field:
     """Return a field's paths; one that is an array is checked, one that is computed is trusted."""
     if isinstance(field, ndarray):
         if field.dtype.kind != "f":
             raise ValueError(f"the field is {field.dtype}; float32 px is needed")
         with np.errstate(over="ignore"):
             field = field.astype(np.float32, copy=False)
-        if not _finite(field):
+        if not _check_finite(field):
             raise ValueError("the field has numbers that are not finite")
         if field.ndim == 3 and field.shape[2] == 2:
             field = paths_from_vectors(field)
@@ -318,9 +320,9 @@ def _checked_field(field: Field | ndarray, height: int, width: int) -> Field:
     return field
 
 
-def _finite(field: Float32[ndarray, "h w *rest"]) -> bool:
+def _check_finite(field: Float32[ndarray, "h w *rest"]) -> bool:
     found: list[bool] = []
-    for_bands(len(field), 64, lambda top, end: found.append(bool(np.isfinite(field[top:end]).all())))
+    run_in_bands(len(field), 64, lambda top, end: found.append(bool(np.isfinite(field[top:end]).all())))
     return all(found)
 
 

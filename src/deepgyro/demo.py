@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from .blurfield import MotionField, field_extent, motion_field
+from .blurfield import MotionField, measure_field, motion_field
 from .blurfield.picture import draw_field
 from .camera import Camera
 from .deblurring import deblur_picture
 from .frames import Photo, check_writable, make_folder, read_photo, write_photo
-from .lab.synthesis import blur_photo, hand_shake
-from .light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from .lab.synthesis import blur_photo, simulate_camera_shake
+from .light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 
 EXPOSURE = 0.05  # s
 READOUT = 0.02  # s
@@ -62,8 +62,8 @@ def demo(
     rng = np.random.default_rng(seed)
     height, width = sharp.pixels.shape[:2]
     field = _shaken(rng, height, width)
-    light = blur_photo(srgb_to_linear(to_unit(sharp.pixels)), field, rng)
-    blurred = from_unit(linear_to_srgb(light), np.dtype(np.uint8))
+    light = blur_photo(srgb_to_linear(to_unit_range(sharp.pixels)), field, rng)
+    blurred = from_unit_range(linear_to_srgb(light), np.dtype(np.uint8))
     result = deblur_picture(blurred, field, progress=progress)
     pictures = {
         "before_after.png": np.concatenate([blurred, result.image], axis=1),
@@ -75,7 +75,7 @@ def demo(
     for name, pixels in pictures.items():
         photo = Photo(np.ascontiguousarray(pixels), "PNG", out / name)
         write_photo(out / name, photo, record={"demo": name, "seed": seed}, overwrite=overwrite)
-    median, longest, _ = field_extent(field)
+    median, longest, _ = measure_field(field)
     return DemoReport(
         blur_median_px=round(median, 1),
         blur_max_px=round(longest, 1),
@@ -89,8 +89,8 @@ def _shaken(rng: np.random.Generator, height: int, width: int) -> MotionField:
     """Return the field of an exposure in a simulated hand, its median `BLUR` px."""
     K = np.array([[0.8 * width, 0, (width - 1) / 2], [0, 0.8 * width, (height - 1) / 2], [0, 0, 1]])
     camera = Camera(width, height, K, readout_time=READOUT, cam_from_imu=np.eye(3))
-    log = hand_shake(rng, duration=1.0)
-    median = field_extent(motion_field(log, camera, t=0.4, exposure=EXPOSURE))[0]
+    log = simulate_camera_shake(rng, duration=1.0)
+    median = measure_field(motion_field(log, camera, t=0.4, exposure=EXPOSURE))[0]
     stronger = type(log)(log.t, log.omega * (BLUR / median), source=log.source)
     return motion_field(stronger, camera, t=0.4, exposure=EXPOSURE, reference="picture")
 

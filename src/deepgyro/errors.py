@@ -12,11 +12,11 @@ class DeepGyroError(Exception):
     """
 
 
-class UnnamedColumns(DeepGyroError):
+class UnknownColumns(DeepGyroError):
     """A table of numbers does not say which of its columns are time and rates, or in which units."""
 
 
-class NotCovered(DeepGyroError):
+class ExposureNotCovered(DeepGyroError):
     """The gyro log does not cover an exposure."""
 
 
@@ -24,16 +24,16 @@ class ImpossibleMotion(ValueError):
     """The camera moves as no picture can show."""
 
 
-class RunsWithShutter(ImpossibleMotion):
+class MotionOutrunsShutter(ImpossibleMotion):
     """The picture moves as fast as the rolling shutter reads it."""
 
 
-class TurnsBehind(ImpossibleMotion):
+class PixelBehindCamera(ImpossibleMotion):
     """A pixel turns behind the camera."""
 
 
 @contextmanager
-def extra(name: str) -> Iterator[None]:
+def require_extra(name: str) -> Iterator[None]:
     """Say which extra to install where a package that is imported inside is not there.
 
     Raises

@@ -9,7 +9,7 @@ from numpy import ndarray
 Pixels = UInt8[ndarray, "h w c"] | UInt16[ndarray, "h w c"] | Float32[ndarray, "h w c"]
 
 
-def check_picture(image: ndarray) -> None:
+def check_pixels(image: ndarray) -> None:
     """Refuse what is no picture.
 
     Raises
@@ -26,15 +26,15 @@ def check_picture(image: ndarray) -> None:
         raise ValueError("the picture has numbers that are not finite")
 
 
-def to_unit(image: Pixels) -> Float32[ndarray, "h w c"]:
+def to_unit_range(image: Pixels) -> Float32[ndarray, "h w c"]:
     """Return the numbers of an 8- or 16-bit picture as 0 to 1; a float picture is returned as it is."""
     if image.dtype == np.float32:
         return image
     return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
-def from_unit(values: Float32[ndarray, "h w c"], dtype: np.dtype) -> ndarray:
-    """Return numbers from 0 to 1 in a picture's own type, rounded; the inverse of `to_unit`."""
+def from_unit_range(values: Float32[ndarray, "h w c"], dtype: np.dtype) -> ndarray:
+    """Return numbers from 0 to 1 in a picture's own type, rounded; the inverse of `to_unit_range`."""
     if dtype == np.float32:
         return values
     most = np.iinfo(dtype).max

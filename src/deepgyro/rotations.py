@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 
-def skew(phi: Float64[ndarray, "*batch 3"]) -> Float64[ndarray, "*batch 3 3"]:
+def skew_matrix(phi: Float64[ndarray, "*batch 3"]) -> Float64[ndarray, "*batch 3 3"]:
     """Return the matrix ``[phi]`` with ``[phi] v = phi x v``."""
     matrix = np.zeros((*phi.shape, 3))
     x, y, z = np.moveaxis(phi, -1, 0)
@@ -21,7 +21,7 @@ def skew(phi: Float64[ndarray, "*batch 3"]) -> Float64[ndarray, "*batch 3 3"]:
 def so3_exp(phi: Float64[ndarray, "*batch 3"]) -> Float64[ndarray, "*batch 3 3"]:
     """Return the rotation by the vector phi (rad): Rodrigues' formula, exact to rounding for any angle."""
     angle = np.linalg.norm(phi, axis=-1)[..., None, None]
-    matrix = skew(phi)
+    matrix = skew_matrix(phi)
     # sin(a)/a and (1 - cos(a))/a^2 = 2 (sin(a/2)/a)^2, both without cancellation; np.sinc is sin(pi x)/(pi x)
     first = np.sinc(angle / np.pi)
     second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
@@ -83,11 +83,11 @@ class Orientation:
         span = times - self.t[k]
         share = (span / (self.t[k + 1] - self.t[k]))[..., None]
         end = (1 - share) * self.omega[k] + share * self.omega[k + 1]
-        rotated: ndarray = self.world_from_body[k] @ so3_exp(_turn(self.omega[k], end, span))
+        rotated: ndarray = self.world_from_body[k] @ so3_exp(_linear_rate_rotation(self.omega[k], end, span))
         return rotated
 
 
-def integrate(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> Orientation:
+def integrate_rates(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> Orientation:
     """Integrate angular rates to orientations: eq. 1 of [1], ``dq/dt = 1/2 q * omega``, q = 1 at t[0].
 
     Between two samples the rate is linear; each step is the exponential of its Magnus series to fourth
@@ -104,7 +104,7 @@ def integrate(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> Orie
     """
     if len(t) < 2:
         raise ValueError(f"at least two gyro samples are needed to integrate, got {len(t)}")
-    steps = so3_exp(_turn(omega[:-1], omega[1:], np.diff(t)))
+    steps = so3_exp(_linear_rate_rotation(omega[:-1], omega[1:], np.diff(t)))
     world_from_body = np.concatenate([np.eye(3)[None], steps])
     stride = 1
     while stride < len(t):  # a prefix product in log2(n) vectorised passes
@@ -113,7 +113,7 @@ def integrate(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> Orie
     return Orientation(t, omega, world_from_body)
 
 
-def _turn(
+def _linear_rate_rotation(
     start: Float64[ndarray, "*batch 3"], end: Float64[ndarray, "*batch 3"], span: Float64[ndarray, "*batch"]
 ) -> Float64[ndarray, "*batch 3"]:
     """Return the rotation vector of a turn whose rate goes linearly from start to end in `span` seconds.

@@ -15,7 +15,7 @@ Window = tuple[slice, slice]
 
 
 @runtime_checkable
-class Picture(Protocol):
+class PictureLike(Protocol):
     """A picture (h, w, 3) of float32, or what slices like one."""
 
     def __getitem__(self, window: Window, /) -> Float32[ndarray, "a b 3"]:
@@ -31,18 +31,18 @@ class Tile:
     """Rows and columns of the picture to work on."""
     core: Window
     """Rows and columns of the picture to keep; the cores of all tiles are the picture."""
-    inner: Window
+    core_in_window: Window
     """The core, counted from the window's own corner."""
 
 
-def tiles(height: int, width: int, *, core: int, margin: int, multiple: int = 1) -> Iterator[Tile]:
+def split_into_tiles(height: int, width: int, *, core: int, margin: int, multiple: int = 1) -> Iterator[Tile]:
     """Cut a picture into cores of about `core` px a side, each in a window `margin` px wider on every side.
 
     The cores are as equal as they can be, and start at multiples of `multiple` px (windows too, if the margin
     is one); windows end at the picture's border.
     """
-    for rows in _parts(height, core, multiple):
-        for columns in _parts(width, core, multiple):
+    for rows in _split_side(height, core, multiple):
+        for columns in _split_side(width, core, multiple):
             window = tuple(
                 slice(max(part.start - margin, 0), min(part.stop + margin, size))
                 for part, size in ((rows, height), (columns, width))
@@ -54,7 +54,7 @@ def tiles(height: int, width: int, *, core: int, margin: int, multiple: int = 1)
             yield Tile((window[0], window[1]), (rows, columns), (inner[0], inner[1]))
 
 
-def _parts(size: int, core: int, multiple: int) -> list[slice]:
+def _split_side(size: int, core: int, multiple: int) -> list[slice]:
     count = -(-size // core)
     edges = [size * k // count // multiple * multiple for k in range(count)]
     return [slice(a, b) for a, b in pairwise(sorted({*edges, size}))]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from deepgyro.blur import Blur
-from deepgyro.blur.differences import LANES, PathDifferences
+from deepgyro.blur import BlurOperator
+from deepgyro.blur.differences import SIMD_LANES, PathDifferences
 from deepgyro.blurfield import paths_from_vectors
 
 FRACTIONS = (-1.5, -0.5, 0.5, 1.5)
@@ -57,7 +57,7 @@ def test_along_a_straight_path_they_hold_shifted_copies_of_the_sharp_picture():
     sharp = (0.5 + 0.3 * np.sin(x / 9 + y / 13) + 0.1 * np.cos(y / 7))[None].repeat(3, 0).astype(np.float32)
     vectors = np.broadcast_to(np.float32([12.0, -5.0])[:, None, None], (2, 64, 96)).copy()
     field = paths_from_vectors(vectors.transpose(1, 2, 0))
-    blurred = Blur(field)(sharp.transpose(1, 2, 0)).transpose(2, 0, 1).copy()
+    blurred = BlurOperator(field)(sharp.transpose(1, 2, 0)).transpose(2, 0, 1).copy()
 
     (found,) = PathDifferences(straight(vectors), (0.0,), (0.1,))(blurred)
 
@@ -96,9 +96,9 @@ def test_a_part_sees_what_surrounds_it():
 
     for top, bottom, left, right in ((0, 20, 0, 30), (17, 43, 22, 75), (40, 60, 50, 90)):
         D = PathDifferences(np.ascontiguousarray(ends[:, top:bottom, left:right]), FRACTIONS, (0.1,))
-        columns = -(-(right - left) // LANES) * LANES
+        columns = -(-(right - left) // SIMD_LANES) * SIMD_LANES
         out = np.empty((4, 3, bottom - top + 5, columns), np.float32)
-        D.of_part(picture, out, top=top, left=left)
+        D.difference_part(picture, out, top=top, left=left)
         np.testing.assert_array_equal(
             out[:, :, : bottom - top, : right - left], whole[:, :, top:bottom, left:right]
         )

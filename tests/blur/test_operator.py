@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 from scipy.signal import convolve2d
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 
 
 def random_field(rng, height, width, n, reach):
@@ -22,7 +22,7 @@ def random_field(rng, height, width, n, reach):
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_the_adjoint_passes_the_dot_product_test(n, channels):
     rng = np.random.default_rng(n)
-    A = Blur(random_field(rng, 61, 47, n, 12))
+    A = BlurOperator(random_field(rng, 61, 47, n, 12))
     x, y = rng.standard_normal((2, 61, 47, channels)).astype(np.float32)
 
     left, right = np.vdot(A(x).astype(float), y), np.vdot(x.astype(float), A.adjoint(y))
@@ -45,7 +45,7 @@ def test_a_constant_field_equals_convolution_with_a_finely_sampled_segment(vecto
         a, b = px - i, py - j
         kernel[j : j + 2, i : i + 2] += np.outer([1 - b, b], [1 - a, a]) / 40000
 
-    blurred = Blur(field)(x)
+    blurred = BlurOperator(field)(x)
 
     padded = np.pad(x.astype(float), ((15, 15), (15, 15), (0, 0)), mode="edge")
     expected = np.stack([convolve2d(padded[..., c], kernel, mode="valid") for c in range(3)], axis=-1)
@@ -67,7 +67,7 @@ def test_a_curved_varying_path_equals_the_mean_of_many_warped_pictures():
                 total[..., c] += map_coordinates(x[..., c].astype(float), where, order=1, mode="nearest")
             count += 1
 
-    np.testing.assert_allclose(Blur(field)(x), total / count, atol=2e-5)
+    np.testing.assert_allclose(BlurOperator(field)(x), total / count, atol=2e-5)
 
 
 def test_neighbours_may_move_as_they_like():
@@ -87,7 +87,7 @@ def test_neighbours_may_move_as_they_like():
             for c in range(3):
                 total[..., c] += map_coordinates(x[..., c].astype(float), where, order=1, mode="nearest")
 
-    A = Blur(field)
+    A = BlurOperator(field)
     y = rng.standard_normal(x.shape).astype(np.float32)
 
     np.testing.assert_allclose(A(x), total / (len(samples) * (n - 1)), atol=2e-4)
@@ -101,7 +101,9 @@ def test_a_part_of_a_larger_picture_sees_its_surroundings():
     part = np.ascontiguousarray(field[30:50, 40:75])
 
     np.testing.assert_allclose(
-        Blur(part).of_part(picture, top=30, left=40), Blur(field)(picture)[30:50, 40:75], atol=1e-6
+        BlurOperator(part).of_part(picture, top=30, left=40),
+        BlurOperator(field)(picture)[30:50, 40:75],
+        atol=1e-6,
     )
 
 
@@ -109,13 +111,13 @@ def test_a_zero_path_returns_the_picture_bit_for_bit():
     x = np.random.default_rng(0).random((33, 21, 3)).astype(np.float32)
 
     for n in (2, 7, 10):
-        np.testing.assert_array_equal(Blur(np.zeros((33, 21, n, 2), np.float32))(x), x)
+        np.testing.assert_array_equal(BlurOperator(np.zeros((33, 21, n, 2), np.float32))(x), x)
 
 
 def test_a_flat_picture_stays_flat_and_its_border_too():
     field = random_field(np.random.default_rng(5), 30, 40, 9, 40)
 
-    np.testing.assert_allclose(Blur(field)(np.full((30, 40, 3), 0.7, np.float32)), 0.7, atol=1e-5)
+    np.testing.assert_allclose(BlurOperator(field)(np.full((30, 40, 3), 0.7, np.float32)), 0.7, atol=1e-5)
 
 
 def test_reversing_the_path_is_the_same_blur():
@@ -123,12 +125,12 @@ def test_reversing_the_path_is_the_same_blur():
     field = random_field(rng, 30, 40, 9, 15)
     x = rng.random((30, 40, 3)).astype(np.float32)
 
-    np.testing.assert_allclose(Blur(field[:, :, ::-1])(x), Blur(field)(x), atol=1e-6)
+    np.testing.assert_allclose(BlurOperator(field[:, :, ::-1])(x), BlurOperator(field)(x), atol=1e-6)
 
 
 def test_the_result_does_not_depend_on_the_number_of_cores(monkeypatch):
     rng = np.random.default_rng(7)
-    A = Blur(random_field(rng, 130, 40, 5, 15))
+    A = BlurOperator(random_field(rng, 130, 40, 5, 15))
     x = rng.random((130, 40, 3)).astype(np.float32)
     blurred, spread = A(x), A.adjoint(x)
 
@@ -142,7 +144,7 @@ def test_the_adjoint_of_long_paths_is_the_same_on_one_core_and_on_several(monkey
     rng = np.random.default_rng(9)
     field = 4 * random_field(rng, 400, 48, 3, 60)
     field[..., 1] *= 2  # far beyond a band of rows
-    A = Blur(field)
+    A = BlurOperator(field)
     y = rng.random((400, 48, 3)).astype(np.float32)
     several = [A.adjoint(y) for _ in range(5)]
 
@@ -158,7 +160,7 @@ def test_weights_add_up_to_one_however_short_the_paths(size):
     field = np.random.default_rng(0).normal(0, size, (20, 40, 3, 2)).astype(np.float32)
     field[::2, :, 1] = field[::2, :, 0]  # pauses
 
-    np.testing.assert_allclose(Blur(field)(np.ones((20, 40, 3), np.float32)), 1, atol=1e-5)
+    np.testing.assert_allclose(BlurOperator(field)(np.ones((20, 40, 3), np.float32)), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -166,13 +168,13 @@ def test_weights_add_up_to_one_however_short_the_paths(size):
 )
 def test_a_part_of_a_picture_of_another_kind_is_refused(picture):
     with pytest.raises((ValueError, TypeError)):
-        Blur(np.zeros((8, 9, 2, 2), np.float32)).of_part(picture, top=2, left=3)
+        BlurOperator(np.zeros((8, 9, 2, 2), np.float32)).of_part(picture, top=2, left=3)
 
 
 @pytest.mark.parametrize(("top", "left"), [(-1, 0), (0, -1), (23, 0), (0, 32)])
 def test_a_part_that_reaches_outside_is_refused(top, left):
     with pytest.raises(ValueError, match="not within"):
-        Blur(np.zeros((8, 9, 2, 2), np.float32)).of_part(
+        BlurOperator(np.zeros((8, 9, 2, 2), np.float32)).of_part(
             np.zeros((30, 40, 3), np.float32), top=top, left=left
         )
 
@@ -184,11 +186,11 @@ def test_a_part_that_reaches_outside_is_refused(top, left):
 )
 def test_a_field_that_the_compiled_loop_would_misread_is_refused(field):
     with pytest.raises((ValueError, TypeError)):
-        Blur(field)
+        BlurOperator(field)
 
 
 def test_a_picture_that_the_compiled_loop_would_misread_is_refused():
-    A = Blur(np.zeros((8, 9, 2, 2), np.float32))
+    A = BlurOperator(np.zeros((8, 9, 2, 2), np.float32))
 
     for picture in (np.zeros((8, 9, 4)), np.zeros((9, 8, 3), np.float32), np.zeros((8, 9, 5), np.float32)):
         with pytest.raises((ValueError, TypeError)):
@@ -196,7 +198,7 @@ def test_a_picture_that_the_compiled_loop_would_misread_is_refused():
 
 
 def test_a_forked_process_blurs_too():
-    A = Blur(np.zeros((100, 20, 2, 2), np.float32))
+    A = BlurOperator(np.zeros((100, 20, 2, 2), np.float32))
     x = np.ones((100, 20, 3), np.float32)
     A(x)
 
@@ -215,4 +217,4 @@ def test_an_absurd_field_is_refused(bad):
     field[3, 3, 0, 0] = bad
 
     with pytest.raises(ValueError, match="reaches"):
-        Blur(field)(np.zeros((8, 8, 3), np.float32))
+        BlurOperator(field)(np.zeros((8, 8, 3), np.float32))

@@ -5,14 +5,14 @@ import pytest
 
 from deepgyro.blurfield import (
     blur_field,
-    field_extent,
+    measure_field,
     motion_field,
-    path_length,
+    path_lengths,
+    reduce_instants,
     straight_vectors,
-    with_fewest_instants,
 )
 from deepgyro.camera import Camera, Distortion
-from deepgyro.errors import NotCovered
+from deepgyro.errors import ExposureNotCovered
 from deepgyro.telemetry import GyroLog
 
 F, CX, CY = 500.0, 159.5, 119.5  # px
@@ -239,9 +239,9 @@ def test_a_straight_steady_path_needs_two_instants_and_a_shaken_one_more():
     shake = GyroLog(t, np.stack([2 * np.sin(250 * t), 2 * np.cos(250 * t), 0 * t], -1))
     shaken = motion_field(shake, camera(), t=0.5, exposure=EXPOSURE, n=33, reference="picture")
 
-    fewer = with_fewest_instants(shaken)
+    fewer = reduce_instants(shaken)
 
-    assert with_fewest_instants(pan).shape[2] == 2
+    assert reduce_instants(pan).shape[2] == 2
     step = 32 // (fewer.shape[2] - 1)
     assert 2 < fewer.shape[2] < 33
     np.testing.assert_array_equal(fewer[:, :], shaken[:, :][:, :, ::step])
@@ -253,7 +253,7 @@ def test_the_extent_of_an_array_misses_no_pixel():
     field = np.zeros((600, 1000, 2, 2), np.float32)
     field[301:308, 503:516, 1, 0] = 40
 
-    median, longest, reach = field_extent(field)
+    median, longest, reach = measure_field(field)
 
     assert (median, longest, reach) == (0.0, 40.0, 40)
 
@@ -264,12 +264,12 @@ def test_folding_keeps_u_from_being_negative_and_lengths():
     vectors = straight_vectors(field)
 
     assert (vectors[..., 0] >= 0).all()
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), path_length(field), atol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), path_lengths(field), atol=1e-9)
 
 
 @pytest.mark.parametrize(("t", "what"), [(-0.001, "-0.001"), (0.985, "1.005")])
 def test_an_exposure_outside_the_log_is_refused(t, what):
-    with pytest.raises(NotCovered, match=what):
+    with pytest.raises(ExposureNotCovered, match=what):
         blur_field(steady(0, 1, 0), camera(), t=t, exposure=EXPOSURE)
 
 

@@ -34,7 +34,7 @@ def test_a_field_comes_back_as_it_was_written(tmp_path):
 
 
 def test_a_large_field_stays_on_disk_and_reads_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("deepgyro.blurfield.files.LARGE", 0)
+    monkeypatch.setattr("deepgyro.blurfield.files.MAX_IN_MEMORY_BYTES", 0)
     field = np.random.default_rng(0).normal(0, 9, (130, 40, 5, 2)).astype(np.float32)
     (tmp_path / "f.npz").write_bytes(written(field, t=12.5, exposure=0.02))
 

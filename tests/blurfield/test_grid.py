@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
-from deepgyro.blurfield import GridField, field_extent
+from deepgyro.blurfield import GridField, measure_field
 from deepgyro.blurfield.grid import node_positions
 
 
@@ -42,8 +42,8 @@ def test_extent_of_a_grid_is_that_of_its_pixels():
     nodes = np.random.default_rng(2).normal(0, 5, (4, 5, 3, 2)).astype(np.float32)  # px
     grid = GridField(nodes, 40, 60, 16)
 
-    _, longest, reach = field_extent(grid)
+    _, longest, reach = measure_field(grid)
 
-    pixels = field_extent(grid[:, :])
+    pixels = measure_field(grid[:, :])
     assert longest == pytest.approx(pixels[1], rel=1e-5)  # px: the longest path is at a node
     assert reach == pixels[2]

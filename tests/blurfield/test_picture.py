@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepgyro.blurfield import paths_from_vectors
-from deepgyro.blurfield.picture import LONG_SIDE, direction_colour, draw_field
+from deepgyro.blurfield.picture import MAX_DRAWING_SIDE_PX, direction_colour, draw_field
 
 RED = direction_colour(np.array([1.0, 0.0]))
 
@@ -40,7 +40,7 @@ def test_a_large_photo_is_drawn_smaller(height, width):
 
     drawing = draw_field(straight(9, 0, height, width), photo)
 
-    assert max(drawing.shape) == LONG_SIDE
+    assert max(drawing.shape) == MAX_DRAWING_SIDE_PX
     assert drawing.shape[:2] == (height // 2, width // 2)
 
 

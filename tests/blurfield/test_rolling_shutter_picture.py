@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import blur_field, motion_field
 from deepgyro.camera import Camera
 from deepgyro.rotations import so3_exp
@@ -45,7 +45,7 @@ def test_blurring_the_sharp_rolling_shutter_picture_along_it_is_what_the_camera_
 
     def error(reference):
         field = blur_field(log, camera(direction), t=0.4, exposure=EXPOSURE, n=9, reference=reference)
-        difference = Blur(field)(sharp) - recorded
+        difference = BlurOperator(field)(sharp) - recorded
         return np.abs(difference[20:-20, 20:-20]).max()
 
     assert error("picture") < 0.01  # of a scene from 0.1 to 0.9: what bilinear look-up leaves
@@ -86,4 +86,4 @@ def test_a_tabulated_field_is_the_same(reference):
     field = motion_field(log, camera(), t=0.4, exposure=EXPOSURE, n=5, reference=reference)
     window = slice(7, 99), slice(31, 160)
 
-    np.testing.assert_array_equal(field.tabulated()[window], field[window])
+    np.testing.assert_array_equal(field.tabulate()[window], field[window])

@@ -36,7 +36,7 @@ def test_a_ray_behind_the_camera_is_refused(z):
 
 @pytest.mark.parametrize(("height", "width"), [(240, 320), (960, 1280), (60, 80)])
 def test_scaling_moves_points_as_pixel_areas_move(height, width):
-    scaled = CAMERA.scaled(height=height, width=width)
+    scaled = CAMERA.scale_to(height=height, width=width)
 
     expected = (CAMERA.project(POINTS) + 0.5) * width / 640 - 0.5
     np.testing.assert_allclose(scaled.project(POINTS), expected, atol=1e-10)  # px
@@ -47,7 +47,7 @@ def test_scaling_moves_points_as_pixel_areas_move(height, width):
 def test_scaling_to_a_rounded_size_follows_each_side():
     camera = Camera(width=1920, height=1080, K=np.diag([1000.0, 1000.0, 1.0]))
 
-    scaled = camera.scaled(height=480, width=854)
+    scaled = camera.scale_to(height=480, width=854)
 
     np.testing.assert_allclose(np.diag(scaled.K), [1000 * 854 / 1920, 1000 * 480 / 1080, 1])
 
@@ -55,11 +55,11 @@ def test_scaling_to_a_rounded_size_follows_each_side():
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (640, 480), (0, 640)])
 def test_a_picture_of_another_shape_is_no_resized_one(height, width):
     with pytest.raises(ValueError, match=r"crop of it or turned|at least 1 px"):
-        CAMERA.scaled(height=height, width=width)
+        CAMERA.scale_to(height=height, width=width)
 
 
 def test_a_crop_moves_points_by_its_corner():
-    crop = CAMERA.cropped(top=100, left=50, height=200, width=300)
+    crop = CAMERA.crop(top=100, left=50, height=200, width=300)
 
     np.testing.assert_allclose(crop.project(POINTS), CAMERA.project(POINTS) - [50, 100], atol=1e-10)  # px
     assert (crop.height, crop.width) == (200, 300)
@@ -77,25 +77,23 @@ def test_a_crop_moves_points_by_its_corner():
 def test_a_crop_keeps_the_time_at_which_each_line_is_read(direction, share, delay):
     camera = replace(CAMERA, readout_direction=direction)
 
-    crop = camera.cropped(top=100, left=50, height=200, width=300)
+    crop = camera.crop(top=100, left=50, height=200, width=300)
 
     assert crop.readout_time == pytest.approx(0.02 * share, abs=1e-15)  # s
     assert crop.time_offset == pytest.approx(0.5 + 0.02 * delay, abs=1e-15)  # s
 
 
 def test_two_crops_in_a_row_are_one_crop():
-    twice = CAMERA.cropped(top=100, left=50, height=300, width=400).cropped(
-        top=20, left=30, height=100, width=100
-    )
+    twice = CAMERA.crop(top=100, left=50, height=300, width=400).crop(top=20, left=30, height=100, width=100)
 
-    once = CAMERA.cropped(top=120, left=80, height=100, width=100)
+    once = CAMERA.crop(top=120, left=80, height=100, width=100)
     np.testing.assert_allclose(twice.K, once.K, atol=1e-12)
     assert twice.readout_time == pytest.approx(once.readout_time, abs=1e-15)
     assert twice.time_offset == pytest.approx(once.time_offset, abs=1e-15)
 
 
 def test_an_unknown_readout_time_stays_unknown_in_a_crop():
-    crop = replace(CAMERA, readout_time=None).cropped(top=10, left=0, height=10, width=10)
+    crop = replace(CAMERA, readout_time=None).crop(top=10, left=0, height=10, width=10)
 
     assert crop.readout_time is None
 
@@ -106,7 +104,7 @@ def test_an_unknown_readout_time_stays_unknown_in_a_crop():
 )
 def test_a_crop_must_lie_in_the_picture(top, left, height, width):
     with pytest.raises(ValueError, match="does not lie in"):
-        CAMERA.cropped(top=top, left=left, height=height, width=width)
+        CAMERA.crop(top=top, left=left, height=height, width=width)
 
 
 def test_a_camera_cannot_be_changed():

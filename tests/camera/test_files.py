@@ -343,7 +343,7 @@ def test_a_gyroflow_project_is_its_lens_profile_and_its_shutter(tmp_path):
 
 
 def test_a_real_gyroflow_project_is_read(shared):
-    camera = read_camera(shared / "gyro/gopro/GX016015.MP4.gyroflow.gz").scaled(height=2028, width=2704)
+    camera = read_camera(shared / "gyro/gopro/GX016015.MP4.gyroflow.gz").scale_to(height=2028, width=2704)
 
     inside = np.array([[0.0, 1014.0], [2500.0, 1800.0]])  # px
     np.testing.assert_allclose(camera.project(camera.rays(inside)), inside, atol=1e-8)

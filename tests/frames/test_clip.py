@@ -104,7 +104,7 @@ def test_a_frame_changed_by_nothing_is_bit_for_bit_what_it_was(tmp_path, write_c
 
     with ClipReader(clip) as reader:
         rgb = reader.first.rgb()
-        made = reader.first.changed(rgb, rgb)
+        made = reader.first.with_difference(rgb, rgb)
 
         before, after = (frame.picture.to_ndarray() for frame in (reader.first, made))
 
@@ -118,7 +118,7 @@ def test_a_change_of_brightness_goes_through_the_frames_own_format(tmp_path, wri
     with ClipReader(clip) as reader:
         before = reader.first.rgb()
         after = before + np.uint8(40)
-        found = reader.first.changed(before, after).rgb().astype(int)
+        found = reader.first.with_difference(before, after).rgb().astype(int)
 
     np.testing.assert_allclose(found, after, atol=2)  # of 255
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepgyro.frames import HLG, PQ, as_srgb, with_changes
+from deepgyro.frames import HLG_TRANSFER, PQ_TRANSFER, apply_srgb_changes, hdr_to_srgb
 
 
 def pixel(share):
@@ -12,26 +12,32 @@ def pixel(share):
 
 @pytest.mark.parametrize(
     ("transfer", "code", "light"),
-    [(PQ, 0.508078, 0.1), (PQ, 0.751827, 1.0), (PQ, 0.9, 1.0), (HLG, 0.5, 1 / 12), (HLG, 1.0, 1.0)],
+    [
+        (PQ_TRANSFER, 0.508078, 0.1),
+        (PQ_TRANSFER, 0.751827, 1.0),
+        (PQ_TRANSFER, 0.9, 1.0),
+        (HLG_TRANSFER, 0.5, 1 / 12),
+        (HLG_TRANSFER, 1.0, 1.0),
+    ],
 )
 def test_codes_stand_for_the_light_of_the_standard(transfer, code, light):
     srgb = 1.055 * light ** (1 / 2.4) - 0.055
 
-    assert as_srgb(pixel(code), transfer)[0, 0, 0] / 65535 == pytest.approx(srgb, abs=1e-4)
+    assert hdr_to_srgb(pixel(code), transfer)[0, 0, 0] / 65535 == pytest.approx(srgb, abs=1e-4)
 
 
-@pytest.mark.parametrize("transfer", [PQ, HLG])
+@pytest.mark.parametrize("transfer", [PQ_TRANSFER, HLG_TRANSFER])
 def test_only_what_was_changed_gets_another_code(transfer):
     codes = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), np.uint16)
-    before = as_srgb(codes, transfer)
+    before = hdr_to_srgb(codes, transfer)
     after = before.copy()
     after[5] = before[5] // 2 + 9000
 
-    changed = with_changes(codes, before, after, transfer)
+    changed = apply_srgb_changes(codes, before, after, transfer)
 
     kept = np.arange(20) != 5
     np.testing.assert_array_equal(changed[kept], codes[kept])
     moved = before[5] < 65535
     np.testing.assert_allclose(
-        as_srgb(changed, transfer)[5][moved].astype(int), after[5][moved], atol=40
+        hdr_to_srgb(changed, transfer)[5][moved].astype(int), after[5][moved], atol=40
     )  # of 65535

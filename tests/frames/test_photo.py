@@ -12,9 +12,9 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import MAX_PIXELS, Photo, content_hash, read_photo, read_record, write_photo
-from deepgyro.frames.encoding import eight_bits
-from deepgyro.frames.exif import as_stored, orientation_of, upright
+from deepgyro.frames import MAX_PIXELS, Photo, file_sha256, read_photo, read_record, write_photo
+from deepgyro.frames.encoding import to_eight_bits
+from deepgyro.frames.exif import read_orientation, rotate_to_stored, rotate_upright
 
 HEIC = Path(__file__).parents[1] / "data" / "tiny.heic"
 RECORD = {"version": "0.1.0", "note": 'a <b> & "c" ü', "input_sha256": "00ff", "blur_px": 12.5}
@@ -146,9 +146,9 @@ def test_pixels_and_orientation_stay_as_stored(tmp_path, orientation, suffix, dt
     write_photo(out, photo_of(pixels, exif=exif_block(orientation)), record={})
 
     back = read_photo(out)
-    assert orientation_of(back.exif) == orientation
+    assert read_orientation(back.exif) == orientation
     assert back.pixels.shape == pixels.shape
-    np.testing.assert_allclose(eight_bits(back.pixels).astype(int), eight_bits(pixels), atol=8)
+    np.testing.assert_allclose(to_eight_bits(back.pixels).astype(int), to_eight_bits(pixels), atol=8)
 
 
 def test_a_turned_palette_tiff_is_read_as_stored(tmp_path):
@@ -161,16 +161,16 @@ def test_a_turned_palette_tiff_is_read_as_stored(tmp_path):
     photo = read_photo(path)
 
     np.testing.assert_array_equal(photo.pixels, noise(np.uint8, 256, 3)[indices])
-    assert orientation_of(photo.exif) == 6
+    assert read_orientation(photo.exif) == 6
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_storing_undoes_the_turn_of_a_viewer(orientation):
     pixels = np.arange(6).reshape(2, 3)
 
-    turned = upright(pixels, orientation)
+    turned = rotate_upright(pixels, orientation)
 
-    np.testing.assert_array_equal(as_stored(turned, orientation), pixels)
+    np.testing.assert_array_equal(rotate_to_stored(turned, orientation), pixels)
 
 
 @pytest.mark.parametrize("boxes", range(8))
@@ -237,7 +237,7 @@ def test_exif_after_the_pixels_of_a_sixteen_bit_png_is_found(tmp_path):
 
     photo = read_photo(path)
 
-    assert orientation_of(photo.exif) == 8
+    assert read_orientation(photo.exif) == 8
 
 
 def test_transparency_without_alpha_channel_becomes_alpha(tmp_path):
@@ -263,7 +263,7 @@ def test_webp_keeps_alpha_and_jpeg_says_that_it_does_not(tmp_path, caplog):
 def test_sixteen_bits_are_rounded_to_eight():
     values = np.arange(65536, dtype=np.uint16)
 
-    rounded = eight_bits(values)
+    rounded = to_eight_bits(values)
 
     np.testing.assert_array_equal(rounded, np.round(values / 257))
 
@@ -356,7 +356,7 @@ def test_the_second_picture_of_a_phones_jpeg_is_passed_over(tmp_path, caplog):
 
     assert photo.format == "JPEG"
     assert photo.pixels.shape == (48, 80, 3)
-    assert orientation_of(photo.exif) == 6
+    assert read_orientation(photo.exif) == 6
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
@@ -603,9 +603,9 @@ def test_alpha_of_another_depth_is_the_callers_mistake():
 def test_the_content_hash_is_the_sha256_of_the_file(tmp_path):
     path = _file("in.txt", b"abc")(tmp_path)
 
-    assert content_hash(path).startswith("ba7816bf8f01cfea")
+    assert file_sha256(path).startswith("ba7816bf8f01cfea")
     with pytest.raises(DeepGyroError, match="cannot be read"):
-        content_hash(tmp_path / "other.txt")
+        file_sha256(tmp_path / "other.txt")
 
 
 def test_real_photos_are_read_quietly(shared, caplog):

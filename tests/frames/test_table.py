@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import Frame, match_frames, read_frames
+from deepgyro.frames import FrameExposure, match_frames, read_frames
 
 
 def table(folder: Path, text: str, *photos: str, name: str = "frames.csv") -> Path:
@@ -20,8 +20,8 @@ def test_bare_t_and_exposure_are_seconds(tmp_path):
     frames = read_frames(path)
 
     assert frames == [
-        Frame(tmp_path / "a.jpg", 12.5, 0.02, "start"),
-        Frame(tmp_path / "sub/b.jpg", 13.0, 0.01, "start"),
+        FrameExposure(tmp_path / "a.jpg", 12.5, 0.02, "start"),
+        FrameExposure(tmp_path / "sub/b.jpg", 13.0, 0.01, "start"),
     ]
 
 
@@ -42,7 +42,7 @@ def test_a_unit_in_the_header_is_followed(tmp_path, header, row, at):
 
     (frame,) = read_frames(path)
 
-    assert frame == Frame(tmp_path / "a.jpg", 1.5, 0.02, at)
+    assert frame == FrameExposure(tmp_path / "a.jpg", 1.5, 0.02, at)
 
 
 def test_a_table_without_files_is_for_the_photos_in_natural_order(tmp_path):
@@ -64,8 +64,8 @@ def test_the_original_programs_list_is_in_nanoseconds(tmp_path):
     frames = read_frames(path, [Path("2.jpg"), Path("1.jpg")])
 
     assert frames == [
-        Frame(Path("1.jpg"), 767.700989, 0.02, "start"),
-        Frame(Path("2.jpg"), 767.734321, 0.01, "start"),
+        FrameExposure(Path("1.jpg"), 767.700989, 0.02, "start"),
+        FrameExposure(Path("2.jpg"), 767.734321, 0.01, "start"),
     ]
 
 
@@ -127,10 +127,10 @@ def test_more_photos_than_rows_are_refused_with_both_counts(tmp_path):
 
 def test_a_photo_is_matched_by_its_path_else_by_a_name_that_is_the_only_one(tmp_path):
     frames = [
-        Frame(tmp_path / "left/1.jpg", 1.0, 0.01),
-        Frame(tmp_path / "right/1.jpg", 2.0, 0.01),
-        Frame(tmp_path / "left/2.jpg", 3.0, 0.01),
-        Frame(tmp_path / "left/3.jpg", 4.0, 0.01),
+        FrameExposure(tmp_path / "left/1.jpg", 1.0, 0.01),
+        FrameExposure(tmp_path / "right/1.jpg", 2.0, 0.01),
+        FrameExposure(tmp_path / "left/2.jpg", 3.0, 0.01),
+        FrameExposure(tmp_path / "left/3.jpg", 4.0, 0.01),
     ]
     by_path, by_name = tmp_path / "left" / ".." / "right/1.jpg", tmp_path / "copies/2.jpg"
     two_frames, lacking = tmp_path / "copies/1.jpg", tmp_path / "4.jpg"

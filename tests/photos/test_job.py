@@ -10,9 +10,9 @@ from PIL import Image, ImageCms
 
 from deepgyro.blurfield import write_field
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import content_hash, read_photo, read_record
+from deepgyro.frames import file_sha256, read_photo, read_record
 from deepgyro.photos import Failure, PhotoReport, deblur_photos, find_photos, output_paths
-from deepgyro.recording import Source
+from deepgyro.recording import FieldSource
 from deepgyro.refine.corrector import WEIGHTS
 from deepgyro.restore import weights_path
 
@@ -46,11 +46,11 @@ def source(tmp_path):
     """Return a log from 10.00 to 10.49 s, its camera, and one exposure that it covers."""
     (tmp_path / "camera.yaml").write_text(CAMERA)
     log = write_log(tmp_path / "imu.csv")
-    return Source(gyro=log, camera=tmp_path / "camera.yaml", time=10.1, exposure=0.04)
+    return FieldSource(gyro=log, camera=tmp_path / "camera.yaml", time=10.1, exposure=0.04)
 
 
 def with_table(source, table):
-    return Source(gyro=source.gyro, camera=source.camera, frames=table)
+    return FieldSource(gyro=source.gyro, camera=source.camera, frames=table)
 
 
 def together(photos, source):
@@ -60,7 +60,7 @@ def together(photos, source):
     table = photos[0].parent.parent / f"{photos[0].parent.name}.csv"
     rows = "".join(f"{photo},{source.time},{source.exposure}\n" for photo in photos)
     table.write_text("file,t,exposure\n" + rows)
-    return Source(gyro=source.gyro, camera=source.camera, frames=table, gyro_columns=source.gyro_columns)
+    return FieldSource(gyro=source.gyro, camera=source.camera, frames=table, gyro_columns=source.gyro_columns)
 
 
 def run(photos, out, source, **options):
@@ -69,7 +69,7 @@ def run(photos, out, source, **options):
 
 def stamp(path):
     status = path.stat()
-    return status.st_mtime_ns, status.st_ino, content_hash(path)
+    return status.st_mtime_ns, status.st_ino, file_sha256(path)
 
 
 def test_a_photo_is_deblurred_and_the_file_says_how(tmp_path, source):
@@ -85,7 +85,7 @@ def test_a_photo_is_deblurred_and_the_file_says_how(tmp_path, source):
     assert 0 < report.blur_median_px <= report.blur_max_px
     assert report.blur_median_px == pytest.approx(60 * 2 * 0.04, rel=0.1)  # f omega exposure, px
     assert (read_photo(out).pixels != read_photo(photo).pixels).any()
-    assert record["photo"] == content_hash(photo)
+    assert record["photo"] == file_sha256(photo)
     assert record["settings"]["method"] == "deepgyro"
     assert record["settings"]["t"] == 10.1
     assert record["report"]["blur_median_px"] == report.blur_median_px
@@ -161,7 +161,7 @@ def test_a_result_of_other_settings_is_a_failure_and_is_left_alone(tmp_path, sou
     if change == "method":
         options["method"] = "fastgyro"
     elif change == "time":
-        source = Source(gyro=source.gyro, camera=source.camera, time=10.2, exposure=0.04)
+        source = FieldSource(gyro=source.gyro, camera=source.camera, time=10.2, exposure=0.04)
     elif change == "log":
         write_log(source.gyro, rate=1.0)
     elif change == "camera":
@@ -170,7 +170,7 @@ def test_a_result_of_other_settings_is_a_failure_and_is_left_alone(tmp_path, sou
         write_picture(photo, seed=1)
     else:
         columns = "t[s],wy[rad/s],wx[rad/s],wz[rad/s]"
-        source = Source(
+        source = FieldSource(
             gyro=source.gyro, camera=source.camera, time=10.1, exposure=0.04, gyro_columns=columns
         )
 
@@ -267,7 +267,7 @@ def test_a_picture_that_runs_with_the_shutter_is_written_as_it_came(tmp_path, so
     (report,) = run([photo], tmp_path / "out", source)
 
     assert "as fast as the shutter" in report.note
-    assert content_hash(tmp_path / "out" / "a.png") == content_hash(photo)
+    assert file_sha256(tmp_path / "out" / "a.png") == file_sha256(photo)
 
 
 def test_a_bad_photo_is_listed_and_the_others_are_made(tmp_path, source):
@@ -313,7 +313,7 @@ def test_a_failure_of_the_field_names_the_photo(tmp_path, source):
 def test_a_photo_without_gyro_is_copied_byte_for_byte(tmp_path, suffix):
     photo = write_picture(tmp_path / f"a{suffix}")
 
-    (report,) = run([photo], tmp_path / "out", Source())
+    (report,) = run([photo], tmp_path / "out", FieldSource())
 
     assert report.method == "none"
     assert "no gyro" in report.note
@@ -323,10 +323,10 @@ def test_a_photo_without_gyro_is_copied_byte_for_byte(tmp_path, suffix):
 
 def test_a_photo_that_was_copied_is_left_alone_by_a_second_run(tmp_path):
     photo = write_picture(tmp_path / "a.png")
-    run([photo], tmp_path / "out", Source())
+    run([photo], tmp_path / "out", FieldSource())
     before = stamp(tmp_path / "out" / "a.png")
 
-    (report,) = run([photo], tmp_path / "out", Source())
+    (report,) = run([photo], tmp_path / "out", FieldSource())
 
     assert isinstance(report, PhotoReport)
     assert stamp(tmp_path / "out" / "a.png") == before
@@ -335,7 +335,7 @@ def test_a_photo_that_was_copied_is_left_alone_by_a_second_run(tmp_path):
 def test_a_photo_without_gyro_gets_the_format_that_is_asked_for(tmp_path):
     photo = write_picture(tmp_path / "a.png")
 
-    (report,) = run([photo], tmp_path / "a.tif", Source())
+    (report,) = run([photo], tmp_path / "a.tif", FieldSource())
 
     assert report.method == "none"
     np.testing.assert_array_equal(read_photo(tmp_path / "a.tif").pixels, read_photo(photo).pixels)
@@ -406,7 +406,7 @@ def test_a_single_photo_that_the_log_does_not_cover_is_taken_for_one_without_gyr
 
 @pytest.mark.parametrize("estimate", [None, "exposure", "offset"])
 def test_a_photo_of_another_shape_is_one_failure(tmp_path, source, estimate, monkeypatch):
-    likeliest = "deepgyro.recording.estimation._most_likely"  # these pictures say nothing
+    likeliest = "deepgyro.recording.estimation._most_likely_value"  # these pictures say nothing
     monkeypatch.setattr(likeliest, lambda costs, values, near: (values[len(values) // 2], 1.0))
     photos = [write_picture(tmp_path / f"{name}.png") for name in "abc"]
     Image.open(photos[1]).transpose(Image.Transpose.ROTATE_90).save(photos[1])
@@ -452,7 +452,7 @@ def test_a_heic_photo_becomes_a_jpeg_and_is_not_made_twice(tmp_path):
     field[:, :, 1, 0] = min(5, 0.4 * height)
     with open(tmp_path / "field.npz", "wb") as file:
         write_field(file, field, t=0.0, exposure=0.01)
-    source = Source(field=(tmp_path / "field.npz",))
+    source = FieldSource(field=(tmp_path / "field.npz",))
 
     (first,) = run([HEIC], tmp_path / "out", source)
     (second,) = run([HEIC], tmp_path / "out", source)
@@ -465,8 +465,8 @@ def test_a_heic_photo_becomes_a_jpeg_and_is_not_made_twice(tmp_path):
 
 
 def test_a_heic_photo_without_gyro_becomes_a_jpeg_too(tmp_path):
-    (first,) = run([HEIC], tmp_path / "out", Source())
-    (second,) = run([HEIC], tmp_path / "out", Source())
+    (first,) = run([HEIC], tmp_path / "out", FieldSource())
+    (second,) = run([HEIC], tmp_path / "out", FieldSource())
 
     assert first.method == second.method == "none"
     assert "as it came" in first.note
@@ -484,7 +484,7 @@ def field_file(path, shift, height=HEIGHT, width=WIDTH):
 
 def test_a_field_file_deblurs_a_photo_of_its_size(tmp_path):
     photo = write_picture(tmp_path / "a.png")
-    source = Source(field=(field_file(tmp_path / "f.npz", 6.0),))
+    source = FieldSource(field=(field_file(tmp_path / "f.npz", 6.0),))
 
     (report,) = run([photo], tmp_path / "out", source)
 
@@ -494,7 +494,7 @@ def test_a_field_file_deblurs_a_photo_of_its_size(tmp_path):
 
 def test_a_field_of_another_size_is_a_failure_that_names_both(tmp_path):
     photo = write_picture(tmp_path / "a.png")
-    source = Source(field=(field_file(tmp_path / "f.npz", 6.0, height=50),))
+    source = FieldSource(field=(field_file(tmp_path / "f.npz", 6.0, height=50),))
 
     (failure,) = run([photo], tmp_path / "out", source)
 
@@ -513,7 +513,7 @@ def gray_pair(tmp_path, x):
 def test_the_original_programs_pair_deblurs_a_photo(tmp_path):
     photo = write_picture(tmp_path / "a.png")
 
-    (report,) = run([photo], tmp_path / "out", Source(field=gray_pair(tmp_path, 7)))
+    (report,) = run([photo], tmp_path / "out", FieldSource(field=gray_pair(tmp_path, 7)))
 
     assert report.method == "deepgyro"
     assert report.blur_median_px == pytest.approx(np.hypot(7, 2), abs=0.01)
@@ -521,9 +521,9 @@ def test_the_original_programs_pair_deblurs_a_photo(tmp_path):
 
 def test_a_changed_picture_of_a_pair_is_noticed_though_both_have_one_name(tmp_path):
     photo = write_picture(tmp_path / "a.png")
-    run([photo], tmp_path / "out", Source(field=gray_pair(tmp_path, 7)))
+    run([photo], tmp_path / "out", FieldSource(field=gray_pair(tmp_path, 7)))
 
-    (failure,) = run([photo], tmp_path / "out", Source(field=gray_pair(tmp_path, 4)))
+    (failure,) = run([photo], tmp_path / "out", FieldSource(field=gray_pair(tmp_path, 4)))
 
     assert isinstance(failure, Failure)
     assert "exists" in failure.error
@@ -652,7 +652,7 @@ LOG, CAM, TABLE = Path("imu.csv"), Path("camera.yaml"), Path("frames.csv")
     ],
 )
 def test_a_source_that_says_enough_is_taken(options):
-    assert Source(**options).gyro == options.get("gyro")
+    assert FieldSource(**options).gyro == options.get("gyro")
 
 
 @pytest.mark.parametrize(
@@ -677,4 +677,4 @@ def test_a_source_that_says_enough_is_taken(options):
 )
 def test_a_source_that_does_not_fit_together_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        Source(**options)
+        FieldSource(**options)

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import blur_field, read_field_pair
 from deepgyro.camera import read_camera
 from deepgyro.light import srgb_to_linear
 from deepgyro.photos import PhotoReport, deblur_photos, find_photos
-from deepgyro.recording import Source
+from deepgyro.recording import FieldSource
 from deepgyro.telemetry import read_gyro
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -50,7 +50,7 @@ def assert_sharper(photos, out, reports):
 def test_the_shield_burst(shared, tmp_path):
     folder = shared / "real/shield_burst"
     photos = shrunk(folder / "images", tmp_path / "in", 480)
-    source = Source(
+    source = FieldSource(
         gyro=folder / "imu/imu.txt", camera=EXAMPLES / "shield.yaml", frames=folder / "images/images.txt"
     )
 
@@ -67,7 +67,7 @@ def test_the_shield_burst(shared, tmp_path):
 def test_the_mars_frames(shared, tmp_path):
     folder = shared / "real/mars"
     photos = shrunk(folder / "video_frames", tmp_path / "in", 270)
-    source = Source(
+    source = FieldSource(
         gyro=folder / "gyro_accel.csv", camera=EXAMPLES / "mars.yaml", frames=folder / "movie_metadata.csv"
     )
 
@@ -82,7 +82,9 @@ def test_the_mars_frames(shared, tmp_path):
 def test_the_iphone_frames_whose_table_has_mid_exposure_times(shared, tmp_path, name):
     folder = shared / "real" / name
     photos = shrunk(folder / "rgb", tmp_path / "in", 480, most=12)
-    source = Source(gyro=folder / "imu.csv", camera=EXAMPLES / f"{name}.yaml", frames=folder / "frames.csv")
+    source = FieldSource(
+        gyro=folder / "imu.csv", camera=EXAMPLES / f"{name}.yaml", frames=folder / "frames.csv"
+    )
 
     reports = deblurred(photos, tmp_path / "out", source)
 
@@ -97,7 +99,7 @@ def test_the_iphone_frames_whose_table_has_mid_exposure_times(shared, tmp_path, 
 def test_the_crops_of_figure_8_with_the_authors_fields(shared, tmp_path, name):
     folder = shared / "real/shield_crops"
     photo = folder / "blurred" / f"{name}.png"
-    source = Source(field=(folder / "blurx" / f"{name}.png", folder / "blury" / f"{name}.png"))
+    source = FieldSource(field=(folder / "blurx" / f"{name}.png", folder / "blury" / f"{name}.png"))
 
     reports = deblurred([photo], tmp_path / "out", source)
 
@@ -110,13 +112,13 @@ def test_the_deblurred_crop_blurred_again_is_the_photo(shared, tmp_path):
     files = (folder / "blurx/tower.png", folder / "blury/tower.png")
     photo = folder / "blurred/tower.png"
 
-    deblurred([photo], tmp_path / "out", Source(field=files))
+    deblurred([photo], tmp_path / "out", FieldSource(field=files))
 
     before, after = (
         srgb_to_linear(cv2.imread(str(path)).astype(np.float32) / 255)
         for path in (photo, tmp_path / "out/tower.png")
     )
-    A = Blur(read_field_pair(*files))
+    A = BlurOperator(read_field_pair(*files))
     inside = (slice(60, -60), slice(60, -60))
     error, nothing_done = (np.abs(A(picture) - before)[inside].mean() for picture in (after, before))
     assert error < 0.015  # of white

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepgyro.blurfield import motion_field, sparse_paths
+from deepgyro.blurfield import motion_field, sample_paths
 from deepgyro.camera import Camera
-from deepgyro.lab.synthesis import hand_shake
+from deepgyro.lab.synthesis import simulate_camera_shake
 from deepgyro.recording import SPREAD, Witness, fit_shared
 from deepgyro.telemetry import GyroLog
 
 HEIGHT, WIDTH = 270, 480  # px
 K = np.array([[400.0, 0, 239.5], [0, 400, 134.5], [0, 0, 1]])
 CAMERA = Camera(WIDTH, HEIGHT, K, readout_time=0.02, cam_from_imu=np.eye(3))
-LOG = hand_shake(np.random.default_rng(4), duration=3.0, strength=1.5)
+LOG = simulate_camera_shake(np.random.default_rng(4), duration=3.0, strength=1.5)
 TIMES = 0.3 + 0.18 * np.arange(12)  # s
 EXPOSURE = 0.03  # s
 
@@ -23,7 +23,7 @@ def vectors(t, *, scale=1.0, offset=0.0, bias=0.0, readout_time=0.02):
     camera = replace(CAMERA, time_offset=offset, readout_time=readout_time)
     log = GyroLog(LOG.t, scale * (LOG.omega + bias))
     field = motion_field(log, camera, t=t, exposure=EXPOSURE, n=2, reference="picture")
-    paths = sparse_paths(field, 5, 8).astype(float)
+    paths = sample_paths(field, 5, 8).astype(float)
     return paths[:, :, 1] - paths[:, :, 0]
 
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import motion_field
 from deepgyro.camera import Camera
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import Frame, read_photo
-from deepgyro.lab.synthesis import hand_shake
-from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.frames import FrameExposure, read_photo
+from deepgyro.lab.synthesis import simulate_camera_shake
+from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from deepgyro.recording import estimation
-from deepgyro.recording.estimation import with_exposure, with_offset, with_shared
-from deepgyro.recording.photos import Recording
+from deepgyro.recording.estimation import calibrate_from_photos, estimate_exposure, estimate_time_offset
+from deepgyro.recording.photos import PhotoRecording
 
 EXPOSURE = 0.03
 TIMES = (0.8, 1.5, 2.3, 2.9, 3.6)
@@ -32,26 +32,28 @@ def recording():
     """A camera in a hand, 4.5 s."""
     K = np.array([[420.0, 0, 239.5], [0, 420.0, 134.5], [0, 0, 1]])
     camera = Camera(480, 270, K, readout_time=0.02, cam_from_imu=np.eye(3), time_offset=0.0)
-    log = hand_shake(np.random.default_rng(4), duration=4.5)
+    log = simulate_camera_shake(np.random.default_rng(4), duration=4.5)
     log = replace(log, omega=6 * log.omega)
-    return Recording(
-        log, camera, {Path(f"{k}.png"): Frame(Path(f"{k}.png"), t, EXPOSURE) for k, t in enumerate(TIMES)}
+    return PhotoRecording(
+        log,
+        camera,
+        {Path(f"{k}.png"): FrameExposure(Path(f"{k}.png"), t, EXPOSURE) for k, t in enumerate(TIMES)},
     )
 
 
 def taken(scene, recording, t):
     """Return what the camera saw."""
     field = motion_field(recording.log, recording.camera, t=t, exposure=EXPOSURE, n=17, reference="picture")
-    light = Blur(field[:, :])(srgb_to_linear(to_unit(scene)))
+    light = BlurOperator(field[:, :])(srgb_to_linear(to_unit_range(scene)))
     noisy = linear_to_srgb(light) + np.random.default_rng(0).normal(0, 0.005, scene.shape)
-    return from_unit(noisy.astype(np.float32), np.dtype(np.uint8))
+    return from_unit_range(noisy.astype(np.float32), np.dtype(np.uint8))
 
 
 def test_the_picture_says_how_long_it_was_exposed(scene, recording):
     photo = Path("1.png")
     unknown = {photo: replace(recording.times[photo], exposure=1 / 4000)}
 
-    found, exposure = with_exposure(
+    found, exposure = estimate_exposure(
         replace(recording, times=unknown), photo, taken(scene, recording, TIMES[1])
     )
 
@@ -61,14 +63,14 @@ def test_the_picture_says_how_long_it_was_exposed(scene, recording):
 
 
 def test_a_sharp_picture_does_not_say_how_long_it_was_exposed(scene, recording):
-    unchanged, exposure = with_exposure(recording, Path("1.png"), scene)
+    unchanged, exposure = estimate_exposure(recording, Path("1.png"), scene)
 
     assert (unchanged, exposure) == (recording, None)
 
 
 @pytest.fixture
 def few_offsets(monkeypatch):
-    monkeypatch.setattr(estimation, "OFFSETS", np.arange(-0.3, 0.3005, 0.004))
+    monkeypatch.setattr(estimation, "CANDIDATE_OFFSETS_S", np.arange(-0.3, 0.3005, 0.004))
 
 
 @pytest.mark.usefixtures("few_offsets")
@@ -77,9 +79,9 @@ def test_several_pictures_say_by_how_much_the_clock_is_off(scene, recording, tmp
     for k, t in enumerate(TIMES):
         photo = tmp_path / f"{k}.png"
         Image.fromarray(taken(scene, recording, t)).save(photo)
-        times[photo] = Frame(photo, t + 0.25, EXPOSURE)  # the camera's clock is ahead
+        times[photo] = FrameExposure(photo, t + 0.25, EXPOSURE)  # the camera's clock is ahead
 
-    found = with_offset(replace(recording, times=times), list(times))
+    found = estimate_time_offset(replace(recording, times=times), list(times))
 
     assert found.camera.time_offset == pytest.approx(-0.25, abs=0.004)  # s
 
@@ -89,14 +91,14 @@ def test_pictures_correct_scale_and_clock_together(scene, recording, tmp_path):
     for k, t in enumerate(TIMES):
         photo = tmp_path / f"{k}.png"
         Image.fromarray(taken(scene, recording, t)).save(photo)
-        times[photo] = Frame(photo, t, EXPOSURE)
+        times[photo] = FrameExposure(photo, t, EXPOSURE)
     wrong = replace(recording.camera, time_offset=0.003)
     slow = replace(recording.log, omega=recording.log.omega / 1.15)
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(b"")
-    times[damaged] = Frame(damaged, 1.2, EXPOSURE)
+    times[damaged] = FrameExposure(damaged, 1.2, EXPOSURE)
 
-    found, said = with_shared(Recording(slow, wrong, times), list(times))
+    found, said = calibrate_from_photos(PhotoRecording(slow, wrong, times), list(times))
 
     assert found.camera.time_offset == pytest.approx(0, abs=0.0015)  # s
     np.testing.assert_allclose(
@@ -110,10 +112,10 @@ def test_pictures_without_blur_correct_nothing_together(scene, recording, tmp_pa
     for k, t in enumerate(TIMES):
         photo = tmp_path / f"{k}.png"
         Image.fromarray(scene).save(photo)
-        times[photo] = Frame(photo, t, EXPOSURE)
+        times[photo] = FrameExposure(photo, t, EXPOSURE)
     still = replace(recording, times=times)
 
-    assert with_shared(still, list(times)) == (still, "")
+    assert calibrate_from_photos(still, list(times)) == (still, "")
 
 
 @pytest.mark.usefixtures("few_offsets")
@@ -122,7 +124,7 @@ def test_pictures_without_blur_do_not_say_by_how_much_the_clock_is_off(scene, re
     for k, t in enumerate(TIMES):
         photo = tmp_path / f"{k}.png"
         Image.fromarray(scene).save(photo)
-        times[photo] = Frame(photo, t, EXPOSURE)
+        times[photo] = FrameExposure(photo, t, EXPOSURE)
 
     with pytest.raises(DeepGyroError, match=r"photos do not say it .*more photos with more blur"):
-        with_offset(replace(recording, times=times), list(times))
+        estimate_time_offset(replace(recording, times=times), list(times))

@@ -10,11 +10,11 @@ import pytest
 from deepgyro.camera import Camera
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis import hand_shake
-from deepgyro.lab.synthesis.panorama import turning_clip
+from deepgyro.lab.synthesis import simulate_camera_shake
+from deepgyro.lab.synthesis.panorama import render_turning_clip
 from deepgyro.recording import ClipSource
 from deepgyro.recording.clips import ClipRecording
-from deepgyro.recording.refining import refined
+from deepgyro.recording.refining import calibrate_clip
 from deepgyro.telemetry import GyroLog
 from deepgyro.video import deblur_video
 
@@ -38,12 +38,14 @@ def shaken(tmp_path_factory, write_clip):
     """A clip of a camera that shakes, all of its frames blurred."""
     folder = tmp_path_factory.mktemp("refining")
     rng = np.random.default_rng(6)
-    hand = hand_shake(rng, duration=3.0, strength=1.5)
+    hand = simulate_camera_shake(rng, duration=3.0, strength=1.5)
     log = GyroLog(hand.t - 0.5, hand.omega)
     photo = pictured(rng)
     times = [k / 25 for k in range(16)]
     frames = list(
-        turning_clip(photo, log, CAMERA, times=times, exposure=EXPOSURE, rng=rng, noise=0.004, samples=41)
+        render_turning_clip(
+            photo, log, CAMERA, times=times, exposure=EXPOSURE, rng=rng, noise=0.004, samples=41
+        )
     )
     write_clip(folder / "in.mp4", pictures=frames, frames=16, width=WIDTH, height=HEIGHT, times=times)
     rows = "".join(
@@ -67,7 +69,7 @@ def test_a_gyro_that_says_too_little_and_a_clock_that_is_off_are_corrected(shake
         camera=replace(right.camera, time_offset=OFFSET + 0.005),
     )
 
-    found, said = refined(shaken.clip, wrong)
+    found, said = calibrate_clip(shaken.clip, wrong)
 
     scale = np.linalg.norm(found.log.omega) / np.linalg.norm(wrong.log.omega)
     assert scale == pytest.approx(1.15, abs=0.05)
@@ -91,18 +93,20 @@ def test_an_exposure_that_nobody_says_is_found(shaken, tmp_path, capsys):
 @pytest.mark.parametrize("middle", [False, True])
 def test_exposures_that_change_are_found(tmp_path, write_clip, middle):
     rng = np.random.default_rng(8)
-    hand = hand_shake(rng, duration=3.0, strength=2.0)
+    hand = simulate_camera_shake(rng, duration=3.0, strength=2.0)
     log = GyroLog(hand.t - 0.5, hand.omega)
     photo, times = pictured(rng), [k / 25 for k in range(24)]
     exposures = np.geomspace(0.012, 0.036, 24)  # s
     frames = []
     for t, exposure in zip(times, exposures, strict=True):
         begun = [t - exposure / 2 if middle else t]
-        frames += turning_clip(photo, log, CAMERA, times=begun, exposure=exposure, rng=rng, noise=0.004)
+        frames += render_turning_clip(
+            photo, log, CAMERA, times=begun, exposure=exposure, rng=rng, noise=0.004
+        )
     clip = tmp_path / "in.mp4"
     write_clip(clip, pictures=frames, frames=24, width=WIDTH, height=HEIGHT, times=times)
 
-    found, said = refined(clip, ClipRecording(log, CAMERA, np.zeros(1), middle), exposed=False)
+    found, said = calibrate_clip(clip, ClipRecording(log, CAMERA, np.zeros(1), middle), exposure_known=False)
 
     told = np.array([found.exposure(k) for k in range(24)])
     assert np.median(np.abs(np.log(told / exposures))) < 0.1

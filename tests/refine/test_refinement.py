@@ -4,7 +4,7 @@ import pytest
 from deepgyro import refine_field
 from deepgyro.blurfield import motion_field, paths_from_vectors
 from deepgyro.camera import Camera
-from deepgyro.lab.synthesis import hand_shake
+from deepgyro.lab.synthesis import simulate_camera_shake
 from deepgyro.refine import CorrectedField
 
 from .test_statistic import blurred, everywhere, photo  # noqa: F401
@@ -68,7 +68,7 @@ def test_the_corrections_are_made_where_they_are_asked_for():
     camera = Camera(96, 64, np.array([[80.0, 0, 47.5], [0, 80.0, 31.5], [0, 0, 1]]), readout_time=0.02,
                     cam_from_imu=np.eye(3))  # fmt: skip
     told = motion_field(
-        hand_shake(np.random.default_rng(1), duration=1.0),
+        simulate_camera_shake(np.random.default_rng(1), duration=1.0),
         camera,
         t=0.4,
         exposure=0.05,

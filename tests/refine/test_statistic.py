@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import deepgyro.blur.kernels
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors
-from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from deepgyro.refine import kernels
 from deepgyro.refine.kernels import depth
 from deepgyro.refine.model import TERMS, Model
@@ -26,9 +26,9 @@ def photo():
 
 
 def blurred(photo, vectors, noise=0.01):
-    light = Blur(paths_from_vectors(vectors))(srgb_to_linear(to_unit(photo)))
+    light = BlurOperator(paths_from_vectors(vectors))(srgb_to_linear(to_unit_range(photo)))
     noisy = linear_to_srgb(light) + np.random.default_rng(0).normal(0, noise, photo.shape)
-    return from_unit(noisy.astype(np.float32), np.dtype(np.uint8))
+    return from_unit_range(noisy.astype(np.float32), np.dtype(np.uint8))
 
 
 def everywhere(u, v, height=270, width=480):

@@ -8,14 +8,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.cli import main
 from deepgyro.cli.app import BaselineMethod, MethodName
-from deepgyro.deblurring import METHODS, deblur, deblur_picture, opened
+from deepgyro.deblurring import METHODS, deblur, deblur_picture, load_network
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
-from deepgyro.light import from_unit, to_unit
+from deepgyro.light import from_unit_range, to_unit_range
 from deepgyro.restore import BASELINES, BASELINES_FOLDER
 
 HEIGHT, WIDTH = 90, 120
@@ -30,20 +30,22 @@ def vectors():
 def blurred(vectors):
     with files("deepgyro.data").joinpath("coffee.jpg").open("rb") as file:
         sharp = read_photo(file.name).pixels[100 : 100 + HEIGHT, 150 : 150 + WIDTH]
-    return from_unit(Blur(paths_from_vectors(vectors))(to_unit(np.ascontiguousarray(sharp))), sharp.dtype)
+    return from_unit_range(
+        BlurOperator(paths_from_vectors(vectors))(to_unit_range(np.ascontiguousarray(sharp))), sharp.dtype
+    )
 
 
 @pytest.mark.parametrize("method", BASELINES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_baseline_makes_a_picture_of_the_same_kind(blurred, vectors, method, dtype):
-    image = from_unit(to_unit(blurred), np.dtype(dtype))
+    image = from_unit_range(to_unit_range(blurred), np.dtype(dtype))
 
     result = deblur_picture(image, vectors, method=method, refine=False)
 
     assert result.image.flags.c_contiguous
     assert (result.image.shape, result.image.dtype, result.method) == (image.shape, dtype, method)
     assert result.blur_median_px == pytest.approx(np.hypot(9, 5), abs=0.01)
-    change = np.abs(to_unit(result.image) - to_unit(image))
+    change = np.abs(to_unit_range(result.image) - to_unit_range(image))
     assert 0.001 < change.mean() < 0.1
 
 
@@ -86,10 +88,10 @@ def test_a_picture_too_large_for_one_piece_is_refused(blurred, monkeypatch):
 
 def test_weights_and_sessions_of_other_networks_are_refused(blurred, vectors):
     with pytest.raises(DeepGyroError, match="no network for deblurgan"):
-        opened("deblurgan", BASELINES_FOLDER / "deepgyro-paper.onnx")
+        load_network("deblurgan", BASELINES_FOLDER / "deepgyro-paper.onnx")
     with pytest.raises(DeepGyroError, match="no such file"):
-        opened("deblurgan", BASELINES_FOLDER / "nothing.onnx")
-    session = opened("deepblind-paper", BASELINES_FOLDER / "deepblind-paper.onnx")
+        load_network("deblurgan", BASELINES_FOLDER / "nothing.onnx")
+    session = load_network("deepblind-paper", BASELINES_FOLDER / "deepblind-paper.onnx")
     with pytest.raises(ValueError, match="the session is no network for deepgyro"):
         deblur_picture(blurred, vectors, method="deepgyro", session=session)
 

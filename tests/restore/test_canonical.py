@@ -4,13 +4,19 @@ from itertools import product
 import numpy as np
 import pytest
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import blur_field, motion_field, paths_from_vectors
 from deepgyro.camera import Camera
-from deepgyro.lab.synthesis import hand_shake
-from deepgyro.restore import Turn, TurnedField, TurnedPicture, canonical_turn, upside_down
+from deepgyro.lab.synthesis import simulate_camera_shake
+from deepgyro.restore import (
+    OrientedField,
+    OrientedPicture,
+    PictureOrientation,
+    add_half_turn,
+    canonical_orientation,
+)
 
-TURNS = [Turn(*ways) for ways in product([False, True], repeat=4)]
+TURNS = [PictureOrientation(*ways) for ways in product([False, True], repeat=4)]
 
 
 def uniform(u, v, height=8, width=12):
@@ -25,9 +31,9 @@ def test_a_turned_picture_is_blurred_along_turned_paths(turn):
     velocity = np.stack([5 + 0.1 * rows, 3 - 0.05 * columns], -1)
     tau = np.linspace(-0.5, 0.5, 5, dtype=np.float32)
     field = velocity[:, :, None] * tau[:, None] + np.stack([tau**2, -2 * tau**2], -1)  # curved
-    blurred = Blur(field)(sharp)
+    blurred = BlurOperator(field)(sharp)
 
-    found = Blur(np.ascontiguousarray(turn.field(field)))(np.ascontiguousarray(turn.picture(sharp)))
+    found = BlurOperator(np.ascontiguousarray(turn.field(field)))(np.ascontiguousarray(turn.picture(sharp)))
 
     np.testing.assert_allclose(found, turn.picture(blurred), atol=1e-5)  # of 1
 
@@ -38,11 +44,11 @@ def test_a_turn_can_be_undone_and_seen_through_windows(turn):
     whole = turn.picture(pixels)
     part = slice(2, 7), slice(1, 6)
 
-    seen = TurnedPicture(pixels, turn, 9, 14)[part]
+    seen = OrientedPicture(pixels, turn, 9, 14)[part]
 
-    np.testing.assert_array_equal(turn.undone(whole), pixels)
+    np.testing.assert_array_equal(turn.inverse(whole), pixels)
     np.testing.assert_array_equal(seen, whole[part])
-    np.testing.assert_array_equal(turn.undone(seen), pixels[turn.window(part, 9, 14)])
+    np.testing.assert_array_equal(turn.inverse(seen), pixels[turn.window(part, 9, 14)])
 
 
 @pytest.mark.parametrize("degrees", range(-175, 181, 15))
@@ -50,9 +56,9 @@ def test_paths_run_right_and_down_by_at_most_45_degrees(degrees):
     u, v = 20 * math.cos(math.radians(degrees)), 20 * math.sin(math.radians(degrees))
     field = uniform(u, v)
 
-    turn = canonical_turn(field)
-    for each in (turn, upside_down(turn)):
-        turned = TurnedField(field, each)
+    turn = canonical_orientation(field)
+    for each in (turn, add_half_turn(turn)):
+        turned = OrientedField(field, each)
         path = turned[:, :]
 
         assert path.shape == tuple(turned.shape)
@@ -71,7 +77,7 @@ def test_a_field_and_its_reverse_are_told_alike(degrees):
     field = np.broadcast_to(np.float32(straight + bend), (8, 12, 4, 2))
     back = field[:, :, ::-1]
 
-    forth, again = (canonical_turn(each).field(each) for each in (field, back))
+    forth, again = (canonical_orientation(each).field(each) for each in (field, back))
 
     np.testing.assert_array_equal(forth, again)
     assert (forth[:, :, -1, 0] > forth[:, :, 0, 0]).all()  # to the right
@@ -80,17 +86,18 @@ def test_a_field_and_its_reverse_are_told_alike(degrees):
 def test_a_field_that_is_computed_turns_as_its_array_does():
     camera = Camera(96, 64, np.array([[80.0, 0, 47.5], [0, 80.0, 31.5], [0, 0, 1]]), readout_time=0.02,
                     cam_from_imu=np.eye(3))  # fmt: skip
-    log = hand_shake(np.random.default_rng(1), duration=1.0)
+    log = simulate_camera_shake(np.random.default_rng(1), duration=1.0)
     asked = {"t": 0.4, "exposure": 0.05, "n": 5, "reference": "picture"}
 
     lazy = motion_field(log, camera, **asked)
     array = blur_field(log, camera, **asked, height=64, width=96)
 
-    assert canonical_turn(lazy) == canonical_turn(array)
+    assert canonical_orientation(lazy) == canonical_orientation(array)
     np.testing.assert_array_equal(
-        TurnedField(lazy, Turn(swap=True))[3:9, 4:7], TurnedField(array, Turn(swap=True))[3:9, 4:7]
+        OrientedField(lazy, PictureOrientation(swap=True))[3:9, 4:7],
+        OrientedField(array, PictureOrientation(swap=True))[3:9, 4:7],
     )
 
 
 def test_no_blur_is_not_turned():
-    assert canonical_turn(uniform(0, 0)) == Turn()
+    assert canonical_orientation(uniform(0, 0)) == PictureOrientation()

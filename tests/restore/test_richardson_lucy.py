@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.restore import LEAST_CORE, core_size, richardson_lucy
 from deepgyro.restore.richardson_lucy import WINDOW_BYTES, _deconvolve
 
@@ -24,11 +24,11 @@ def whole(parts, shape):
 def test_the_result_explains_the_picture_better_with_every_iteration():
     x = np.kron(np.random.default_rng(0).random((10, 12, 3)), np.ones((8, 8, 1))).astype(np.float32)
     field = horizontal(11, 80, 96)
-    y = Blur(field)(x)
+    y = BlurOperator(field)(x)
 
     errors = [
         np.abs(
-            Blur(field)(whole(richardson_lucy(y, field, iterations=k, smoothness=0.0), y.shape)) - y
+            BlurOperator(field)(whole(richardson_lucy(y, field, iterations=k, smoothness=0.0), y.shape)) - y
         ).mean()
         for k in (1, 4, 16)
     ]
@@ -40,7 +40,7 @@ def test_a_clipped_highlight_neither_rings_nor_darkens_its_surroundings():
     x = np.full((60, 120, 3), 0.2, np.float32)
     x[25:35, 55:65] = 20.0  # a lamp
     field = horizontal(15, 60, 120)
-    y = Blur(field)(x).clip(0, 1)
+    y = BlurOperator(field)(x).clip(0, 1)
 
     sharp = whole(richardson_lucy(y, field), y.shape)
 
@@ -51,7 +51,7 @@ def test_a_clipped_highlight_neither_rings_nor_darkens_its_surroundings():
 
 def test_the_unknown_world_beyond_the_border_does_not_ring():
     x = np.tile(np.linspace(0.1, 0.9, 120, dtype=np.float32)[:, None], (60, 1, 3))
-    inner = np.ascontiguousarray(Blur(horizontal(15, 60, 120))(x)[:, 20:-20])
+    inner = np.ascontiguousarray(BlurOperator(horizontal(15, 60, 120))(x)[:, 20:-20])
 
     sharp = whole(richardson_lucy(inner, horizontal(15, 60, 80)), inner.shape)
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.restore import fastgyro
 from deepgyro.restore.wiener import MOST_KERNELS, _distinct
 
@@ -23,10 +23,10 @@ def test_frequencies_that_the_blur_left_come_back_with_their_wiener_gain():
     field = np.zeros((200, 220, 2, 2), np.float32)
     field[..., 0, :], field[..., 1, :] = (-5, -2), (5, 2)
 
-    sharp = whole(fastgyro(Blur(field)(x), field), x.shape)
+    sharp = whole(fastgyro(BlurOperator(field)(x), field), x.shape)
 
     inside = (slice(40, -40), slice(40, -40))
-    assert np.abs(sharp - x)[inside].mean() < 0.25 * np.abs(Blur(field)(x) - x)[inside].mean()
+    assert np.abs(sharp - x)[inside].mean() < 0.25 * np.abs(BlurOperator(field)(x) - x)[inside].mean()
 
 
 def test_the_number_of_filters_a_tile_is_bounded_however_many_vectors_it_has():

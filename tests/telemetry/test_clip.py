@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepgyro.telemetry.clip import exposures_of
+from deepgyro.telemetry.clip import read_exposures
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ from deepgyro.telemetry.clip import exposures_of
     ],
 )
 def test_each_frame_keeps_its_own_exposure(values, before, expected):
-    assert exposures_of({"Unit": "s", "Data": values}, before=before) == expected
+    assert read_exposures({"Unit": "s", "Data": values}, default=before) == expected
 
 
 def test_exposures_of_an_unknown_unit_are_none():
-    assert exposures_of({"Unit": "deg", "Data": [1.0]}) == []
+    assert read_exposures({"Unit": "deg", "Data": [1.0]}) == []

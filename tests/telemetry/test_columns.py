@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deepgyro.telemetry.columns import Columns, ColumnsError, parse_columns, parse_option
+from deepgyro.telemetry.columns import Columns, ColumnsError, parse_columns, parse_columns_option
 
 DEGREE = np.pi / 180
 
@@ -48,7 +48,7 @@ def test_a_header_that_leaves_a_question_is_refused(header, words):
 
 
 def test_the_option_skips_columns():
-    columns = parse_option("-, t[ms], _, wx[deg/s], wy[deg/s], wz[deg/s]")
+    columns = parse_columns_option("-, t[ms], _, wx[deg/s], wy[deg/s], wz[deg/s]")
 
     assert columns == Columns(6, 1, (3, 4, 5), t_unit=1e-3, omega_unit=DEGREE)
 
@@ -58,4 +58,4 @@ def test_the_option_skips_columns():
 )
 def test_an_option_that_says_too_little_raises_with_an_example(option):
     with pytest.raises(ValueError, match=r"write for instance columns="):
-        parse_option(option)
+        parse_columns_option(option)

@@ -17,7 +17,7 @@ import deepgyro
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.telemetry import fetching
-from deepgyro.telemetry.fetching import TUM_VI, PublicLog, fetch_tum_vi
+from deepgyro.telemetry.fetching import TUM_VI_LOGS, PublicLog, fetch_tum_vi
 
 LOG = (
     "#timestamp [ns],w_RS_S_x [rad s^-1],w_RS_S_y [rad s^-1],w_RS_S_z [rad s^-1],a_RS_S_x [m s^-2]\n"
@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     """A mirror with ``room.tar``, in which a large file follows the log; the table has its two logs."""
-    monkeypatch.setattr(fetching, "TUM_VI", (ROOM, HALL))
+    monkeypatch.setattr(fetching, "TUM_VI_LOGS", (ROOM, HALL))
     monkeypatch.setenv("no_proxy", "*")
     server = Server()
     server.files["/mirror/room.tar"] = tar_of(
@@ -147,7 +147,7 @@ def test_the_same_log_gives_the_same_file(fetch):
 
 def test_the_tables_address_is_used_without_a_mirror(server, fetch, monkeypatch):
     official = replace(ROOM, address=f"{server.address}/mirror/room.tar")
-    monkeypatch.setattr(fetching, "TUM_VI", (official,))
+    monkeypatch.setattr(fetching, "TUM_VI_LOGS", (official,))
 
     assert fetch(mirror=None).sha256 == SUM
 
@@ -226,7 +226,7 @@ UNUSABLE = {
 def test_what_cannot_be_fetched_ends_in_one_line_and_leaves_nothing(
     server, tmp_path, monkeypatch, capsys, spoil, fragment
 ):
-    monkeypatch.setattr(fetching, "TIMEOUT", 0.2)
+    monkeypatch.setattr(fetching, "DOWNLOAD_TIMEOUT_S", 0.2)
     spoil(server)
     mirror = f"{server.address}/mirror"
 
@@ -349,13 +349,13 @@ def test_help_names_every_option_and_log(capsys):
 
 
 def test_the_table_names_each_log_once_over_https():
-    assert [log.name for log in TUM_VI] == ["room1", "room2", "room3", "room4", "room5"]
-    assert len({(log.address, log.member, log.sha256) for log in TUM_VI}) == 5
-    assert all(log.address.startswith("https://") for log in TUM_VI)
-    assert all(log.name in log.address and log.name in log.member for log in TUM_VI)
+    assert [log.name for log in TUM_VI_LOGS] == ["room1", "room2", "room3", "room4", "room5"]
+    assert len({(log.address, log.member, log.sha256) for log in TUM_VI_LOGS}) == 5
+    assert all(log.address.startswith("https://") for log in TUM_VI_LOGS)
+    assert all(log.name in log.address and log.name in log.member for log in TUM_VI_LOGS)
 
 
-@pytest.mark.parametrize("log", TUM_VI, ids=lambda log: log.name)
+@pytest.mark.parametrize("log", TUM_VI_LOGS, ids=lambda log: log.name)
 def test_the_tables_sums_are_those_of_the_logs(shared, log):
     with gzip.open(shared / f"gyro/tum_vi/{log.name}.csv.gz") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == log.sha256

@@ -67,7 +67,7 @@ def test_three_samples_at_the_end_of_the_range_are_saturated():
     omega[11, 1] = 8.72664
     omega[13:18, 1] = -8.7269
 
-    saturated = GyroLog(np.arange(20) * 0.01, omega).saturated
+    saturated = GyroLog(np.arange(20) * 0.01, omega).saturation_mask
 
     assert not saturated[:, [0, 2]].any()
     np.testing.assert_array_equal(np.flatnonzero(saturated[:, 1]), [5, 6, 7, 13, 14, 15, 16, 17])
@@ -76,7 +76,7 @@ def test_three_samples_at_the_end_of_the_range_are_saturated():
 def test_a_gyro_that_lies_still_is_not_saturated():
     log = GyroLog(np.arange(20) * 0.01, np.full((20, 3), 0.25))
 
-    assert not log.saturated.any()
+    assert not log.saturation_mask.any()
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from deepgyro.telemetry.columns import parse_option
-from deepgyro.telemetry.tables import read_table, seconds, split_table
+from deepgyro.telemetry.columns import parse_columns_option
+from deepgyro.telemetry.tables import read_table, split_table, ticks_to_seconds
 
-OPTION = parse_option("t[ns],wx[rad/s],wy[rad/s],wz[rad/s]")
+OPTION = parse_columns_option("t[ns],wx[rad/s],wy[rad/s],wz[rad/s]")
 
 
 def test_nanoseconds_since_1970_are_rounded_once_to_the_nearest_float():
     ticks = np.array([1520530308181901469, 1520530308186917469])
 
-    t = seconds(ticks, 1e-9)
+    t = ticks_to_seconds(ticks, 1e-9)
 
     np.testing.assert_array_equal(t, [1520530308.181901469, 1520530308.186917469])
     assert np.diff(t)[0] == pytest.approx(0.005016, abs=3e-7)  # s
@@ -20,7 +20,9 @@ def test_nanoseconds_since_1970_are_rounded_once_to_the_nearest_float():
 def test_whole_and_broken_ticks_agree(unit):
     ticks = np.array([0, 1, 48001, 10**9 + 1])
 
-    np.testing.assert_allclose(seconds(ticks, unit), seconds(ticks.astype(np.float64), unit), rtol=1e-15)
+    np.testing.assert_allclose(
+        ticks_to_seconds(ticks, unit), ticks_to_seconds(ticks.astype(np.float64), unit), rtol=1e-15
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_the_delimiter_is_found(text):
 
 
 def test_columns_that_are_not_used_may_hold_words():
-    option = parse_option("-,t[s],wx[rad/s],wy[rad/s],wz[rad/s]")
+    option = parse_columns_option("-,t[s],wx[rad/s],wy[rad/s],wz[rad/s]")
 
     log = read_table(split_table("gyro 0 1 2 3\ngyro 1 4 5 6\n", "log"), option)
 

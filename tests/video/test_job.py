@@ -14,7 +14,7 @@ from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import ClipReader, read_clip
 from deepgyro.recording import ClipSource, syncing
-from deepgyro.telemetry import ClipFacts
+from deepgyro.telemetry import ClipMetadata
 from deepgyro.video import deblur_video
 from deepgyro.video import job as job_module
 
@@ -58,7 +58,7 @@ def test_the_change_fades_in_with_the_blur(panned, source):
 
 
 def test_a_clip_that_was_stabilised_in_the_camera_is_copied(panned, monkeypatch):
-    monkeypatch.setattr(job_module, "read_clip_facts", lambda _: ClipFacts(stabilised="HS EIS"))
+    monkeypatch.setattr(job_module, "read_clip_metadata", lambda _: ClipMetadata(stabilisation="HS EIS"))
 
     report = deblur_video(ClipSource(panned.clip), panned.out, report=panned.folder / "rows.csv")
 
@@ -70,7 +70,7 @@ def test_a_clip_that_was_stabilised_in_the_camera_is_copied(panned, monkeypatch)
 
 
 def test_a_stabilised_clip_for_another_format_is_written_as_it_is(panned, monkeypatch):
-    monkeypatch.setattr(job_module, "read_clip_facts", lambda _: ClipFacts(stabilised="HS EIS"))
+    monkeypatch.setattr(job_module, "read_clip_metadata", lambda _: ClipMetadata(stabilisation="HS EIS"))
 
     report = deblur_video(ClipSource(panned.clip), panned.folder / "out.mkv", quality=1)
 
@@ -229,20 +229,20 @@ def test_real_clips_keep_frames_times_and_sound(shared, tmp_path, clip_facts):
 def shaken(tmp_path_factory, write_clip):
     """A clip of a shaking camera, 0.3 s behind its gyro; the camera file knows neither that nor the axes."""
     from deepgyro.camera import Camera
-    from deepgyro.lab.synthesis import hand_shake
-    from deepgyro.lab.synthesis.panorama import turning_clip
+    from deepgyro.lab.synthesis import simulate_camera_shake
+    from deepgyro.lab.synthesis.panorama import render_turning_clip
     from deepgyro.telemetry import GyroLog
 
     folder = tmp_path_factory.mktemp("shaken")
     rng = np.random.default_rng(3)
-    hand = hand_shake(rng, duration=4.0, strength=0.5)
+    hand = simulate_camera_shake(rng, duration=4.0, strength=0.5)
     log = GyroLog(hand.t - 0.7, hand.omega)
     K = np.array([[150.0, 0, 79.5], [0, 150, 59.5], [0, 0, 1]])
     axes = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])
     camera = Camera(160, 120, K, readout_time=0.0, cam_from_imu=axes, time_offset=0.3)
     photo = np.kron(rng.integers(0, 256, (60, 90, 3), np.uint8), np.ones((5, 5, 1), np.uint8))
     times = [k / 30 for k in range(45)]
-    frames = list(turning_clip(photo, log, camera, times=times, exposure=0.01, rng=rng, samples=3))
+    frames = list(render_turning_clip(photo, log, camera, times=times, exposure=0.01, rng=rng, samples=3))
     write_clip(folder / "in.mp4", pictures=frames, frames=45, width=160, height=120)
     rows = "".join(
         f"{t:.6f},{x:.7f},{y:.7f},{z:.7f}\n" for t, (x, y, z) in zip(log.t, log.omega, strict=True)
@@ -266,9 +266,9 @@ def test_an_unknown_offset_is_found_in_the_clip(shaken, tmp_path):
 
 
 def test_the_gyro_of_another_clip_is_not_used(shaken, tmp_path):
-    from deepgyro.lab.synthesis import hand_shake
+    from deepgyro.lab.synthesis import simulate_camera_shake
 
-    other = hand_shake(np.random.default_rng(8), duration=4.0, strength=0.5)
+    other = simulate_camera_shake(np.random.default_rng(8), duration=4.0, strength=0.5)
     rows = "".join(f"{t:.6f},{x},{y},{z}\n" for t, (x, y, z) in zip(other.t - 0.7, other.omega, strict=True))
     (tmp_path / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")
     source = replace(shaken.source, gyro=tmp_path / "imu.csv")
@@ -325,9 +325,9 @@ def test_a_picture_that_contradicts_a_given_offset_is_said_and_passed_through(sh
 
 
 def test_of_a_long_clip_stretches_are_followed(shaken, monkeypatch):
-    monkeypatch.setattr(syncing, "STRETCHES", 3)
+    monkeypatch.setattr(syncing, "TRACKED_SEGMENTS", 3)
 
-    tracks = syncing.tracked(shaken.source.clip, most=0.6)
+    tracks = syncing.track_clip(shaken.source.clip, max_seconds=0.6)
 
     np.testing.assert_allclose(tracks.start, tracks.index / 30, atol=1e-4)  # s
     stretches = [(0.0, 0.2), (0.65, 0.85), (1.3, 1.5)]  # s

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from deepgyro.video.pipeline import behind, prefetched
+from deepgyro.video.pipeline import prefetch, run_in_background
 
 
 def threads():
@@ -23,7 +23,7 @@ def test_things_arrive_in_their_order_and_at_most_so_many_ahead():
             taken.append(k)
             yield k
 
-    line = prefetched(things(), room=2)
+    line = prefetch(things(), max_ahead=2)
     first = next(line)
     time.sleep(0.2)  # s
 
@@ -37,7 +37,7 @@ def test_an_error_ahead_arrives_after_what_came_before_it():
         yield 1
         raise OSError("gone")
 
-    line = prefetched(things(), room=2)
+    line = prefetch(things(), max_ahead=2)
 
     assert next(line) == 1
     with pytest.raises(OSError, match="gone"):
@@ -45,7 +45,7 @@ def test_an_error_ahead_arrives_after_what_came_before_it():
 
 
 def test_a_line_that_is_left_ends_its_thread():
-    with closing(prefetched(iter(range(10**9)), room=2)) as line:
+    with closing(prefetch(iter(range(10**9)), max_ahead=2)) as line:
         next(line)
 
     assert "deepgyro-ahead" not in threads()
@@ -58,7 +58,7 @@ def test_work_behind_is_all_done_when_the_block_ends():
         time.sleep(0.01)  # s
         done.append(k)
 
-    with behind(work, room=2) as hand_over:
+    with run_in_background(work, max_pending=2) as hand_over:
         for k in range(10):
             hand_over(k)
 
@@ -67,7 +67,7 @@ def test_work_behind_is_all_done_when_the_block_ends():
 
 
 def handed_over(work, things, error=None):
-    with behind(work, room=2) as hand_over:
+    with run_in_background(work, max_pending=2) as hand_over:
         for thing in things:
             hand_over(thing)
         if error:

@@ -44,9 +44,9 @@ def test_frames_come_back_in_their_order_and_those_without_blur_untouched():
 
 
 def test_a_stream_gives_what_the_picture_alone_gives():
-    from deepgyro.blurfield import motion_field, with_fewest_instants
+    from deepgyro.blurfield import motion_field, reduce_instants
     from deepgyro.deblurring import deblur_picture
-    from deepgyro.video import THRESHOLD
+    from deepgyro.video import SKIP_BELOW_PX
 
     stream, image = deepgyro.Deblurrer(CAMERA), picture()
     list(stream.add_gyro(T, OMEGA))
@@ -56,7 +56,7 @@ def test_a_stream_gives_what_the_picture_alone_gives():
 
     (frame,) = stream.add_frame(image, t=0.6, exposure=0.02)
 
-    alone = deblur_picture(image, with_fewest_instants(field), refine=False, shortest=THRESHOLD)
+    alone = deblur_picture(image, reduce_instants(field), refine=False, fade_start=SKIP_BELOW_PX)
     assert np.abs(frame.image.astype(int) - alone.image).max() <= 1
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.frames import read_photo
-from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from deepgyro.refine.statistic import Pyramid
 
 ANGLE = np.deg2rad(25)  # of the path, down from the right
@@ -29,9 +29,9 @@ def blurred_photo(length: float) -> np.ndarray:
     chord = length * np.array([np.cos(ANGLE), np.sin(ANGLE)])
     field = np.empty((*photo.shape[:2], 2, 2), np.float32)
     field[:] = np.stack([-chord / 2, chord / 2])
-    light = Blur(field)(srgb_to_linear(to_unit(photo)))
+    light = BlurOperator(field)(srgb_to_linear(to_unit_range(photo)))
     light = light + np.random.default_rng(0).normal(0, NOISE, light.shape).astype(np.float32)
-    return from_unit(linear_to_srgb(np.clip(light, 0, 1)), np.dtype(np.uint8))
+    return from_unit_range(linear_to_srgb(np.clip(light, 0, 1)), np.dtype(np.uint8))
 
 
 def autocorrelation(image: np.ndarray, shifts: np.ndarray) -> np.ndarray:

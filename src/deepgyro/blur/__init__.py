@@ -1,5 +1,5 @@
 """The blur operator A and its exact adjoint."""
 
-from .operator import Blur
+from .operator import BlurOperator
 
-__all__ = ["Blur"]
+__all__ = ["BlurOperator"]

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..threads import for_bands
+from ..threads import run_in_bands
 
 
-def continue_planes(
+def crop_replicated(
     planes: Sequence[ndarray] | ndarray, top: int, left: int, height: int, width: int
 ) -> Float32[ndarray, "m h w"]:
     """Return the part from (left, top) on of planes that their border pixels continue."""
@@ -23,5 +23,5 @@ def continue_planes(
         for plane, whole in zip(planes, out, strict=True):
             continued(plane, top, left, first, last, whole)
 
-    for_bands(height, 64, band)
+    run_in_bands(height, 64, band)
     return out

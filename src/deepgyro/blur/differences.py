@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..threads import for_bands
-from .border import continue_planes
+from ..threads import run_in_bands
+from .border import crop_replicated
 
-LANES = 16
-BORDER = 2
+SIMD_LANES = 16
+BORDER_PX = 2
 """Pixels that continue the picture on every side, px; positions are clamped to them."""
 
 
@@ -49,10 +49,10 @@ class PathDifferences:
         """
         height, width = self._check(picture, 3)
         out = np.empty((len(self._taps), 3, height, self._paths.shape[2]), np.float32)
-        self.of_part(picture, out, top=0, left=0)
+        self.difference_part(picture, out, top=0, left=0)
         return out[..., :width]
 
-    def of_part(
+    def difference_part(
         self,
         picture: Float32[ndarray, "3 a b"],
         out: Float32[ndarray, "m 3 rows columns"],
@@ -62,25 +62,26 @@ class PathDifferences:
     ) -> None:
         """Write the differences of the part at (left, top) of a larger picture into the first rows of `out`.
 
-        Its rows are contiguous, at least as long as the part's, rounded up to `LANES`; what is beyond the
+        Its rows are contiguous, at least as long as the part's, rounded up to `SIMD_LANES`; what is beyond
+        the
         part is filled with anything.
         """
         height, width = self.ends.shape[1:]
         columns = self._paths.shape[2]
         after = picture.shape[2] - left - width
-        padded = picture.shape[2] + 2 * BORDER + max(columns - width - after, 0) + LANES
-        image = continue_planes(picture, -BORDER, -BORDER, picture.shape[1] + 2 * BORDER, padded)
+        padded = picture.shape[2] + 2 * BORDER_PX + max(columns - width - after, 0) + SIMD_LANES
+        image = crop_replicated(picture, -BORDER_PX, -BORDER_PX, picture.shape[1] + 2 * BORDER_PX, padded)
         place = (top, left, picture.shape[1] - top - height, width - 1 + after)
         from .kernels import differences
 
         def band(first: int, last: int) -> None:
-            differences(image, self._paths, self._taps, BORDER, *place, first, last, out)
+            differences(image, self._paths, self._taps, BORDER_PX, *place, first, last, out)
 
-        for_bands(height, 16, band)
+        run_in_bands(height, 16, band)
 
     @cached_property
     def _paths(self) -> ndarray:
-        beyond = -self.ends.shape[2] % LANES
+        beyond = -self.ends.shape[2] % SIMD_LANES
         return (
             np.pad(self.ends, ((0, 0), (0, 0), (0, beyond)), mode="edge")
             if beyond

@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..threads import for_bands
-from .border import continue_planes
+from ..threads import run_in_bands
+from .border import crop_replicated
 
-MAX_REACH = 4096
+MAX_REACH_PX = 4096
 """Longest reach of a path from its pixel, px; beyond that the field is taken for a mistake."""
 
 
 @dataclass(frozen=True, eq=False)
-class Blur:
+class BlurOperator:
     """The linear operator ``A(S)(x) = mean over the exposure of S(x - path(x, tau))``.
 
     The path is straight and its speed constant between two instants; S is interpolated bilinearly, and
@@ -35,8 +35,8 @@ class Blur:
     def reach(self) -> int:
         """How far a path leads away from its pixel at the most, px."""
         reach = float(max(self.field.max(initial=0), -self.field.min(initial=0)))
-        if not reach <= MAX_REACH:
-            raise ValueError(f"the field reaches {reach} px from a pixel; {MAX_REACH} px is the most")
+        if not reach <= MAX_REACH_PX:
+            raise ValueError(f"the field reaches {reach} px from a pixel; {MAX_REACH_PX} px is the most")
         return int(np.ceil(reach)) + 2
 
     def __call__(self, x: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
@@ -65,11 +65,14 @@ class Blur:
             raise ValueError(
                 f"the part at ({left}, {top}), {width} x {height}, is not within {picture.shape}"
             )
-        rows, columns = self._seen(top, picture.shape[0], height), self._seen(left, picture.shape[1], width)
+        rows, columns = (
+            self._source_range(top, picture.shape[0], height),
+            self._source_range(left, picture.shape[1], width),
+        )
         window = picture[rows, columns]
         planes = [*cv2.split(window)]
         planes += planes[:1] * (3 - len(planes))  # the loop takes three
-        out = self._walked(planes, top=top - rows.start, left=left - columns.start)
+        out = self._blur_window(planes, top=top - rows.start, left=left - columns.start)
         merged: ndarray = cv2.merge(list(out[: picture.shape[2]]))
         return merged.reshape(height, width, picture.shape[2])
 
@@ -78,15 +81,18 @@ class Blur:
     ) -> Float32[ndarray, "3 h w"]:
         """As `of_part`, of a picture of three channels that is kept in planes."""
         height, width = self.field.shape[:2]
-        rows, columns = self._seen(top, picture.shape[1], height), self._seen(left, picture.shape[2], width)
-        return self._walked(picture[:, rows, columns], top=top - rows.start, left=left - columns.start)
+        rows, columns = (
+            self._source_range(top, picture.shape[1], height),
+            self._source_range(left, picture.shape[2], width),
+        )
+        return self._blur_window(picture[:, rows, columns], top=top - rows.start, left=left - columns.start)
 
-    def _seen(self, start: int, size: int, length: int) -> slice:
+    def _source_range(self, start: int, size: int, length: int) -> slice:
         from .lanes import LANES
 
         return slice(max(start - self.reach, 0), min(start + length + self.reach + LANES, size))
 
-    def _walked(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
+    def _blur_window(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
         """Blur the part at (left, top) of the planes of a window."""
         from .kernels import walk
         from .lanes import LANES
@@ -94,7 +100,7 @@ class Blur:
         height, width = self.field.shape[:2]
         m = self.reach
         size = height + 2 * m, width + 2 * m + LANES
-        planes = continue_planes(window, top - m, left - m, *size)
+        planes = crop_replicated(window, top - m, left - m, *size)
         out = np.empty((3, height, -(-width // LANES) * LANES), np.float32)
         row = size[1]
 
@@ -103,7 +109,7 @@ class Blur:
             pixels = out[:, start:end]
             walk(self.field[start:end], planes.reshape(-1), size[0] * row, row, first, pixels, False)
 
-        for_bands(height, 16, band)
+        run_in_bands(height, 16, band)
         return out[:, :, :width]
 
     def adjoint(self, y: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
@@ -129,8 +135,8 @@ class Blur:
 
         # Neighbouring bands reach into each other, every other one doesn't: the even ones first, then the
         # odd. So no two threads write to one place, and the order of additions is always the same.
-        for_bands(height, rows, band, first=0, step=2)
-        for_bands(height, rows, band, first=1, step=2)
+        run_in_bands(height, rows, band, first=0, step=2)
+        run_in_bands(height, rows, band, first=1, step=2)
         # The border pixels gave the margin its values: they take back what it collected.
         total = total[:channels, :, : width + 2 * m]
         total[:, m] += total[:, :m].sum(1)

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 
-from ..errors import NotCovered, RunsWithShutter, TurnsBehind
-from ..rotations import integrate
-from ..threads import for_bands
-from .grid import GridField, between, cells, node_positions
+from ..errors import ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera
+from ..rotations import integrate_rates
+from ..threads import run_in_bands
+from .grid import GridField, interpolate_nodes, locate_cells, node_positions
 from .trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from ..telemetry import GyroLog
 
 
-Reference = Literal["row", "picture", "start"]
+PathReference = Literal["row", "picture", "start"]
 
-GRID = 4
+EXACT_GRID_STEP_PX = 4
 """Distance of the rows and columns that are computed one by one where a pixel is dear, px."""
 
 
@@ -58,7 +58,7 @@ class MotionField:
     """Start of the exposure of the line that is read first, on the frames' clock, s."""
     exposure: float
     """How long one line collects light, s."""
-    reference: Reference
+    reference: PathReference
     instants: Float64[ndarray, " n"]
     """Instants of a path, from the start of its line's exposure on, s."""
     trajectory: Trajectory
@@ -71,63 +71,64 @@ class MotionField:
     def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "h w n 2"]:
         """Return the part of the field in a window of rows and columns, px.
 
-        What needs iterations (a lens, ``reference="picture"``) is computed on every `GRID`-th row and column
+        What needs iterations (a lens, ``reference="picture"``) is computed on every `EXACT_GRID_STEP_PX`-th
+        row and column
         and interpolated: within 0.02 px in a strong shake (100 rad/s^2), 0.1 px in a violent one (400).
         """
         rows, columns = (
             np.arange(*part.indices(size)) for part, size in zip(window, self.shape[:2], strict=True)
         )
-        if self._direct:
+        if self._is_closed_form:
             return self.at(rows, columns, np.float32)
         if not (rows.size and columns.size):
             return np.empty((len(rows), len(columns), *self.shape[2:]), np.float32)
-        y, _, row, row_share = cells(rows, self.shape[0], GRID)
-        x, _, column, column_share = cells(columns, self.shape[1], GRID)
-        return between(self.at(y, x, np.float32), row, row_share, column, column_share)
+        y, _, row, row_share = locate_cells(rows, self.shape[0], EXACT_GRID_STEP_PX)
+        x, _, column, column_share = locate_cells(columns, self.shape[1], EXACT_GRID_STEP_PX)
+        return interpolate_nodes(self.at(y, x, np.float32), row, row_share, column, column_share)
 
     @property
-    def _direct(self) -> bool:
+    def _is_closed_form(self) -> bool:
         """Whether no path needs iterations."""
         return self.reference != "picture" and self.camera.distortion.model == "none"
 
-    def tabulated(self) -> Field:
+    def tabulate(self) -> Field:
         """Return the same numbers, iterated for once: for windows that overlap or are asked for again."""
-        return self if self._direct else self.on_grid(GRID)
+        return self if self._is_closed_form else self.sample_on_grid(EXACT_GRID_STEP_PX)
 
-    def on_grid(self, step: int) -> GridField:
+    def sample_on_grid(self, step: int) -> GridField:
         """Return the field computed at every `step`-th row and column only, px."""
         height, width = self.shape[:2]
         nodes = self.at(node_positions(height, step), node_positions(width, step), np.float32)
         return GridField(nodes, height, width, step)
 
-    def _seen(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, "k m 4 3"]:
+    def _rays_to_world(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, "k m 4 3"]:
         """Return what takes a ray of a line to a world vector, at each instant or at the one that counts."""
         instants = {
             "row": self.instants[[0, -1]].mean(keepdims=True),
             "picture": self.instants,
             "start": self.instants[:1],
         }
-        lift = self.trajectory.lift(self._begin(lines)[:, None] + instants[self.reference])
+        lift = self.trajectory.ray_to_world(self._exposure_starts(lines)[:, None] + instants[self.reference])
         # Without a lens K and its inverse are in the matrices already.
         if self.camera.distortion.model == "none":
             lift = lift @ np.linalg.inv(self.camera.K)
         return lift
 
-    def _shown(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, "k m 3 4"]:
+    def _world_to_lines(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, "k m 3 4"]:
         """Return where a line shows a world vector, at each instant or at the one that counts."""
         instants = self.instants
         if self.reference == "picture":
             instants = instants[[0, -1]].mean(keepdims=True)
-        look = self.trajectory.look(self._begin(lines)[:, None] + instants)
+        look = self.trajectory.world_to_ray(self._exposure_starts(lines)[:, None] + instants)
         return np.asarray(self.camera.K @ look if self.camera.distortion.model == "none" else look)
 
     @cached_property
-    def _shown_by_all(self) -> Float64[ndarray, "lines 3 4"]:
-        return np.ascontiguousarray(self._shown(np.arange(line_count(self.camera)))[:, 0])
+    def _world_to_all_lines(self) -> Float64[ndarray, "lines 3 4"]:
+        return np.ascontiguousarray(self._world_to_lines(np.arange(readout_line_count(self.camera)))[:, 0])
 
-    def _begin(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, " k"]:
+    def _exposure_starts(self, lines: Int64[ndarray, " k"]) -> Float64[ndarray, " k"]:
         """Return when the exposure of lines begins, s on the gyro's clock."""
-        return np.asarray(line_starts(self.camera, self.t)[lines])
+        return np.asarray(line_exposure_starts(self.camera, self.t)[lines])
 
     def at(
         self, rows: Int64[ndarray, " h"], columns: Int64[ndarray, " w"], dtype: type = np.float64
@@ -142,36 +143,36 @@ class MotionField:
         from . import kernels
 
         camera = self.camera
-        lens = kernels.LENSES[camera.distortion.model]
+        lens = kernels.LENS_CODES[camera.distortion.model]
         coefficients = np.zeros(5)
         coefficients[: len(camera.distortion.coefficients)] = camera.distortion.coefficients
         K = camera.K[0, 0], camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]
         by_row = camera.readout_direction in ("down", "up")
-        paths = kernels.picture_paths if self.reference == "picture" else kernels.row_paths
+        paths = kernels.compute_picture_paths if self.reference == "picture" else kernels.compute_row_paths
         lines = rows if by_row else columns
         if self.reference == "picture":
-            matrices = [np.ascontiguousarray(self._seen(lines)), self._shown_by_all]
+            matrices = [np.ascontiguousarray(self._rays_to_world(lines)), self._world_to_all_lines]
         else:
-            matrices = [np.ascontiguousarray(self._shown(lines) @ self._seen(lines))]
+            matrices = [np.ascontiguousarray(self._world_to_lines(lines) @ self._rays_to_world(lines))]
         out: ndarray = np.empty((len(rows), len(columns), *self.shape[2:]), dtype)
         status = []
 
         def band(top: int, bottom: int) -> None:
             ys = rows[top:bottom]
             rays = np.zeros((1, 1, 2))
-            if lens != kernels.LENSES["none"]:
+            if lens != kernels.LENS_CODES["none"]:
                 rays = camera.rays(np.stack(np.meshgrid(columns, ys), axis=-1).astype(float))[..., :2]
             part = out[top:bottom]
             own = (matrices[0][top:bottom] if by_row else matrices[0], *matrices[1:])
             status.append(paths(*own, by_row, ys, columns, rays, lens, coefficients, *K, part))
 
-        for_bands(len(rows), 32, band)
-        if any(s & kernels.BEHIND for s in status):
-            raise TurnsBehind(
+        run_in_bands(len(rows), 32, band)
+        if any(s & kernels.STATUS_BEHIND_CAMERA for s in status):
+            raise PixelBehindCamera(
                 "a pixel turns behind the camera during the exposure (most often omega in deg/s)"
             )
         if any(status):
-            raise RunsWithShutter(
+            raise MotionOutrunsShutter(
                 "the picture moves as fast as the rolling shutter reads it: no sharp rolling-shutter picture "
                 'exists to refer to; use reference="row", or check readout_time and the units of omega'
             )
@@ -187,33 +188,33 @@ def motion_field(
     height: int | None = None,
     width: int | None = None,
     n: int = 9,
-    reference: Reference = "row",
+    reference: PathReference = "row",
     velocity: Float64[ndarray, " 3"] | None = None,
     plane: Float64[ndarray, " 3"] | None = None,
 ) -> MotionField:
     """Return the blur field of one exposure, to be sliced: see `blur_field` for the parameters."""
     _check_exposure(t, exposure, n)
-    if reference not in get_args(Reference):
-        raise ValueError(f"reference is {reference!r}; one of {', '.join(get_args(Reference))} is needed")
+    if reference not in get_args(PathReference):
+        raise ValueError(f"reference is {reference!r}; one of {', '.join(get_args(PathReference))} is needed")
     if (velocity is None) != (plane is None):
         raise ValueError("velocity and plane belong together: far away, translation moves nothing")
     height = camera.height if height is None else height
     width = camera.width if width is None else width
-    camera = camera.scaled(height=height, width=width)
+    camera = camera.scale_to(height=height, width=width)
     if camera.readout_time is None or camera.cam_from_imu is None:
         missing = "readout_time" if camera.readout_time is None else "cam_from_imu"
         raise ValueError(f"the camera ({camera.source}) has no {missing}: add it to the camera file")
-    start = line_starts(camera, t)
+    start = line_exposure_starts(camera, t)
     first, last = float(start.min()), float(start.max()) + exposure
     if not log.covers(first, last):
-        raise NotCovered(
+        raise ExposureNotCovered(
             f"{log.source}: the exposure from {first:.6f} to {last:.6f} s on the gyro's clock is not covered "
             f"by the log, {log.t[0]:.6f} to {log.t[-1]:.6f} s (or in a gap): check t, exposure, time_offset"
         )
     low = max(np.searchsorted(log.t, first, side="right") - 1, 0)
     high = np.searchsorted(log.t, last, side="left") + 1
     # The body is the camera: its rates are the gyro's, in the camera's axes.
-    turning = integrate(log.t[low:high], log.omega[low:high] @ camera.cam_from_imu.T)
+    turning = integrate_rates(log.t[low:high], log.omega[low:high] @ camera.cam_from_imu.T)
     trajectory = Trajectory(
         turning,
         first,
@@ -223,21 +224,21 @@ def motion_field(
     return MotionField(camera, t, exposure, reference, np.linspace(0.0, exposure, n), trajectory)
 
 
-def line_starts(camera: Camera, t: float) -> Float64[ndarray, " lines"]:
+def line_exposure_starts(camera: Camera, t: float) -> Float64[ndarray, " lines"]:
     """Return when the exposure of each line begins, s on the gyro's clock."""
-    lines = line_count(camera)
+    lines = readout_line_count(camera)
     order = np.arange(lines) if camera.readout_direction in ("down", "right") else np.arange(lines)[::-1]
     return t + camera.time_offset + order * ((camera.readout_time or 0.0) / lines)
 
 
-def line_count(camera: Camera) -> int:
+def readout_line_count(camera: Camera) -> int:
     """Return how many lines the shutter reads one after the other: rows, or columns."""
     return camera.height if camera.readout_direction in ("down", "up") else camera.width
 
 
-def exposed(camera: Camera, t: float, exposure: float) -> tuple[float, float]:
+def exposure_interval(camera: Camera, t: float, exposure: float) -> tuple[float, float]:
     """Return when the first line begins and the last line ends to be exposed, s on the gyro's clock."""
-    lines = line_count(camera)
+    lines = readout_line_count(camera)
     start = t + camera.time_offset
     return start, start + (camera.readout_time or 0.0) * ((lines - 1) / lines) + exposure
 
@@ -251,7 +252,7 @@ def blur_field(
     height: int | None = None,
     width: int | None = None,
     n: int = 9,
-    reference: Reference = "row",
+    reference: PathReference = "row",
     velocity: Float64[ndarray, " 3"] | None = None,
     plane: Float64[ndarray, " 3"] | None = None,
 ) -> Float32[ndarray, "h w n 2"]:
@@ -314,7 +315,7 @@ def blur_field(
     )[:, :]
 
 
-def with_fewest_instants(field: MotionField, tolerance: float = 0.25) -> MotionField:
+def reduce_instants(field: MotionField, tolerance: float = 0.25) -> MotionField:
     """Return the field at every k-th of its 2^m + 1 instants, as few as its paths need.
 
     Straight pieces between the instants that stay leave the other instants at most `tolerance` px away, on
@@ -353,36 +354,36 @@ def straight_vectors(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w 2"
     return np.where((u < 0) | ((u == 0) & (v < 0)), -vectors, vectors)
 
 
-def path_length(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w"]:
+def path_lengths(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w"]:
     """Return the length of every pixel's path, px."""
-    return _measured(field)[0]
+    return _measure_paths(field)[0]
 
 
-def field_extent(field: Field) -> tuple[float, float, int]:
+def measure_field(field: Field) -> tuple[float, float, int]:
     """Return median and largest path length (px) and the largest |x| or |y| of a path (px, rounded up).
 
     Of an array every pixel is looked at (the median is that of every eighth row and column); of a
     `MotionField`, which is smooth, 65 rows and columns from border to border; of a `GridField` its nodes.
     """
     if isinstance(field, GridField):
-        length, reach = _measured(field.nodes)
+        length, reach = _measure_paths(field.nodes)
         return float(np.median(length)), float(length.max()), int(np.ceil(reach))
     if isinstance(field, MotionField):
         rows, columns = (
             np.unique(np.linspace(0, size - 1, 65).round().astype(np.int64)) for size in field.shape[:2]
         )
-        length, reach = _measured(field.at(rows, columns))
+        length, reach = _measure_paths(field.at(rows, columns))
         return float(np.median(length)), float(length.max()), int(np.ceil(reach))
     longest, most = 0.0, 0.0
     lengths: list[ndarray] = []
     for top in range(0, field.shape[0], 256):
-        length, reach = _measured(field[top : top + 256, :])
+        length, reach = _measure_paths(field[top : top + 256, :])
         longest, most = max(longest, float(length.max())), max(most, reach)
         lengths.append(length[::8, ::8])
     return float(np.median(np.concatenate(lengths))), longest, int(np.ceil(most))
 
 
-def sparse_paths(field: Field, rows: int, columns: int) -> Float32[ndarray, "a b n 2"]:
+def sample_paths(field: Field, rows: int, columns: int) -> Float32[ndarray, "a b n 2"]:
     """Return the paths at about so many rows and columns that share the picture evenly, px."""
     if isinstance(field, MotionField):
         y, x = (
@@ -398,13 +399,15 @@ def sparse_paths(field: Field, rows: int, columns: int) -> Float32[ndarray, "a b
     return field[down, across]
 
 
-def _measured(field: Float[ndarray, "h w n 2"]) -> tuple[Float[ndarray, "h w"], float]:
+def _measure_paths(field: Float[ndarray, "h w n 2"]) -> tuple[Float[ndarray, "h w"], float]:
     """Return every path's length, and the largest |x| or |y| of them all, px."""
-    from .kernels import lengths
+    from .kernels import measure_lengths
 
     out = np.empty(field.shape[:2], field.dtype)
     found: list[float] = []
-    for_bands(field.shape[0], 16, lambda top, bottom: found.append(lengths(field, top, bottom, out)))
+    run_in_bands(
+        field.shape[0], 16, lambda top, bottom: found.append(measure_lengths(field, top, bottom, out))
+    )
     return out, float(max(found, default=0.0))
 
 

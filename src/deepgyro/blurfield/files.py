@@ -19,9 +19,9 @@ from numpy.lib.npyio import NpzFile
 from ..errors import DeepGyroError
 from .field import Field, paths_from_vectors
 
-LARGE = 256 * 2**20
+MAX_IN_MEMORY_BYTES = 256 * 2**20
 """A field of more bytes is not held in memory."""
-PAIR_ZERO = 128
+PAIR_ZERO_GRAY = 128
 """The grey value that stands for 0 px in the original program's pictures."""
 
 
@@ -55,7 +55,7 @@ def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 names = list(archive.files)
-                field = _stored(archive) if "field" in names else None
+                field = _load_or_map_field(archive) if "field" in names else None
     except OSError as error:
         raise DeepGyroError(f"{path}: cannot be read ({error.strerror or error}); check the name") from None
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -73,10 +73,10 @@ def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
     return field.astype(np.float32, copy=False)
 
 
-def _stored(archive: NpzFile) -> ndarray:
+def _load_or_map_field(archive: NpzFile) -> ndarray:
     """Return the field of an archive; a large one stays on disk, in a nameless temporary file."""
     entry = archive.zip.getinfo("field.npy") if archive.zip else None
-    if entry is None or archive.zip is None or entry.file_size < LARGE:
+    if entry is None or archive.zip is None or entry.file_size < MAX_IN_MEMORY_BYTES:
         return np.asarray(archive["field"])
     file = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the array
     with archive.zip.open(entry) as packed:
@@ -99,10 +99,10 @@ def read_field_pair(
     DeepGyroError
         If a picture is missing, not one channel of 8 bits, or the two differ in size.
     """
-    x, y = (_read_gray(Path(path)) for path in (x_path, y_path))
+    x, y = (_read_gray_picture(Path(path)) for path in (x_path, y_path))
     if x.shape != y.shape:
         raise DeepGyroError(f"{x_path} is {x.shape[1]} x {x.shape[0]}, {y_path} {y.shape[1]} x {y.shape[0]}")
-    return paths_from_vectors(np.stack([x, y], axis=-1).astype(np.float32) - PAIR_ZERO)
+    return paths_from_vectors(np.stack([x, y], axis=-1).astype(np.float32) - PAIR_ZERO_GRAY)
 
 
 def write_field_pair(x_file: BinaryIO, y_file: BinaryIO, field: Field) -> None:
@@ -124,17 +124,17 @@ def write_field_pair(x_file: BinaryIO, y_file: BinaryIO, field: Field) -> None:
         paths = field[top : top + 256, :]
         vectors = paths[..., -1, :] - paths[..., 0, :]
         rounded = np.rint(np.where(vectors[..., 1:] > 0, -vectors, vectors))
-        if not (rounded.min() >= -PAIR_ZERO and rounded.max() <= 127):
+        if not (rounded.min() >= -PAIR_ZERO_GRAY and rounded.max() <= 127):
             raise ValueError(
                 f"blur from {rounded.min():g} to {rounded.max():g} px does not fit into 8 bits (-128 to 127 "
                 "px): write an .npz field instead"
             )
-        values[:, top : top + 256] = np.moveaxis(rounded, -1, 0) + PAIR_ZERO
+        values[:, top : top + 256] = np.moveaxis(rounded, -1, 0) + PAIR_ZERO_GRAY
     for file, channel in zip((x_file, y_file), values, strict=True):
         Image.fromarray(channel).save(file, format="PNG")
 
 
-def _read_gray(path: Path) -> ndarray:
+def _read_gray_picture(path: Path) -> ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:

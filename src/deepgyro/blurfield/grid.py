@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from numpy import ndarray
 
-from ..threads import for_bands
+from ..threads import run_in_bands
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,9 @@ class GridField:
         rows, columns = (
             np.arange(*part.indices(size)) for part, size in zip(window, self.shape[:2], strict=True)
         )
-        _, y, row, row_share = cells(rows, self.height, self.step)
-        _, x, column, column_share = cells(columns, self.width, self.step)
-        return between(self.nodes[y, x], row, row_share, column, column_share)
+        _, y, row, row_share = locate_cells(rows, self.height, self.step)
+        _, x, column, column_share = locate_cells(columns, self.width, self.step)
+        return interpolate_nodes(self.nodes[y, x], row, row_share, column, column_share)
 
 
 def node_positions(size: int, step: int) -> Int64[ndarray, " nodes"]:
@@ -51,7 +51,7 @@ def node_positions(size: int, step: int) -> Int64[ndarray, " nodes"]:
     return nodes if len(nodes) > 1 else np.repeat(nodes, 2)
 
 
-def cells(
+def locate_cells(
     positions: Int64[ndarray, " k"], size: int, step: int
 ) -> tuple[Int64[ndarray, " m"], slice, Int64[ndarray, " k"], Float32[ndarray, " k"]]:
     """Return the nodes around some rows or columns, which of all nodes they are, and each position's cell.
@@ -70,7 +70,7 @@ def cells(
     return nodes, part, before, ((positions - nodes[before]) / span).astype(np.float32)
 
 
-def between(
+def interpolate_nodes(
     nodes: Float32[ndarray, "rows columns n 2"],
     row: Int64[ndarray, " h"],
     row_share: Float32[ndarray, " h"],
@@ -78,7 +78,7 @@ def between(
     column_share: Float32[ndarray, " w"],
 ) -> Float32[ndarray, "h w n 2"]:
     """Return the bilinear values of nodes at (row + row_share, column + column_share)."""
-    from .kernels import interpolate
+    from .kernels import interpolate_bilinear
 
     out = np.empty((len(row), len(column), *nodes.shape[2:]), np.float32)
     size = nodes.shape[2] * 2
@@ -87,7 +87,7 @@ def between(
 
     def band(top: int, bottom: int) -> None:
         part = slice(top, bottom)
-        interpolate(numbers, row[part], row_share[part], column, column_share, lines[part])
+        interpolate_bilinear(numbers, row[part], row_share[part], column, column_share, lines[part])
 
-    for_bands(len(row), 64, band)
+    run_in_bands(len(row), 64, band)
     return out

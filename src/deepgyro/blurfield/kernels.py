@@ -4,22 +4,22 @@ import numpy as np
 from numba import njit
 
 # Lens models as the loops know them.
-NONE, RADTAN, EQUIDISTANT = 0, 1, 2
-LENSES = {"none": NONE, "radtan": RADTAN, "equidistant": EQUIDISTANT}
+LENS_NONE, LENS_RADTAN, LENS_EQUIDISTANT = 0, 1, 2
+LENS_CODES = {"none": LENS_NONE, "radtan": LENS_RADTAN, "equidistant": LENS_EQUIDISTANT}
 # What they return: bits.
-BEHIND = 1
-RUNS_WITH_SHUTTER = 2
+STATUS_BEHIND_CAMERA = 1
+STATUS_OUTRUNS_SHUTTER = 2
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
+def _project_pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
     """Project homogeneous coordinates to a pixel; without a lens model the matrices hold K already."""
     x = X / Z
     y = Y / Z
-    if lens == NONE:
+    if lens == LENS_NONE:
         return x, y
     r2 = x * x + y * y
-    if lens == RADTAN:
+    if lens == LENS_RADTAN:
         radial = 1.0 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))
         xd = x * radial + 2.0 * k[2] * x * y + k[3] * (r2 + 2.0 * x * x)
         yd = y * radial + k[2] * (r2 + 2.0 * y * y) + 2.0 * k[3] * x * y
@@ -34,7 +34,7 @@ def _pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
+def compute_row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     """Fill ``out[y, x, i] = pixel(maps[p, i] @ (ray, 1)) - (x, y)``, p-th line; return 0 or BEHIND."""
     status = 0
     lines, others = (ys, xs) if by_row else (xs, ys)
@@ -51,23 +51,23 @@ def row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
                 py = float(ys[r])
                 rx = px
                 ry = py
-                if lens != NONE:
+                if lens != LENS_NONE:
                     rx = rays[r, s, 0]
                     ry = rays[r, s, 1]
                 Z = g * rx + h * ry + j
                 least = min(least, Z)
-                u, v = _pixel(a * rx + b * ry + c, d * rx + e * ry + f, Z, lens, k, fx, fy, cx, cy)
+                u, v = _project_pixel(a * rx + b * ry + c, d * rx + e * ry + f, Z, lens, k, fx, fy, cx, cy)
                 out[r, s, i, 0] = u - px
                 out[r, s, i, 1] = v - py
             if not least > 1e-6:
-                status = BEHIND
+                status = STATUS_BEHIND_CAMERA
     return status
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _look(look, line, V, lens, k, fx, fy, cx, cy):
+def _project_at_line(world_to_ray, line, V, lens, k, fx, fy, cx, cy):
     """Return where the world vector V is in the picture's line `line` (fractional), and its depth."""
-    last = len(look) - 1
+    last = len(world_to_ray) - 1
     line = min(max(line, 0.0), float(last))
     low = min(int(line), max(last - 1, 0))
     high = min(low + 1, last)
@@ -76,15 +76,15 @@ def _look(look, line, V, lens, k, fx, fy, cx, cy):
     Y = 0.0
     Z = 0.0
     for q in range(4):
-        X += ((1.0 - t) * look[low, 0, q] + t * look[high, 0, q]) * V[q]
-        Y += ((1.0 - t) * look[low, 1, q] + t * look[high, 1, q]) * V[q]
-        Z += ((1.0 - t) * look[low, 2, q] + t * look[high, 2, q]) * V[q]
-    u, v = _pixel(X, Y, Z, lens, k, fx, fy, cx, cy)
+        X += ((1.0 - t) * world_to_ray[low, 0, q] + t * world_to_ray[high, 0, q]) * V[q]
+        Y += ((1.0 - t) * world_to_ray[low, 1, q] + t * world_to_ray[high, 1, q]) * V[q]
+        Z += ((1.0 - t) * world_to_ray[low, 2, q] + t * world_to_ray[high, 2, q]) * V[q]
+    u, v = _project_pixel(X, Y, Z, lens, k, fx, fy, cx, cy)
     return u, v, Z
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
+def compute_picture_paths(ray_to_world, world_to_ray, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     """Fill ``out[y, x, i] = (x, y) - z`` with z where the sharp rolling-shutter picture shows the point.
 
     The point is ``V = lift[p, i] @ (ray, 1)`` in the world, for the p-th of the lines that are computed.
@@ -99,40 +99,44 @@ def picture_paths(lift, look, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out
             py = float(ys[r])
             rx = px
             ry = py
-            if lens != NONE:
+            if lens != LENS_NONE:
                 rx = rays[r, s, 0]
                 ry = rays[r, s, 1]
             own = ys[r] if by_row else xs[s]
             p = r if by_row else s
-            for i in range(lift.shape[1]):
+            for i in range(ray_to_world.shape[1]):
                 for q in range(4):
-                    V[q] = lift[p, i, q, 0] * rx + lift[p, i, q, 1] * ry + lift[p, i, q, 2]
+                    V[q] = (
+                        ray_to_world[p, i, q, 0] * rx
+                        + ray_to_world[p, i, q, 1] * ry
+                        + ray_to_world[p, i, q, 2]
+                    )
                 old = float(own)
-                u, v, Z = _look(look, old, V, lens, k, fx, fy, cx, cy)
+                u, v, Z = _project_at_line(world_to_ray, old, V, lens, k, fx, fy, cx, cy)
                 seen = v if by_row else u
                 guess = seen
                 old_seen = seen
                 for _ in range(12):
-                    u, v, Z = _look(look, guess, V, lens, k, fx, fy, cx, cy)
+                    u, v, Z = _project_at_line(world_to_ray, guess, V, lens, k, fx, fy, cx, cy)
                     seen = v if by_row else u
                     if Z <= 1e-6 or abs(seen - guess) < 1e-8:
                         break
                     slope = (seen - old_seen) / (guess - old)
                     if slope > 0.9:
-                        status |= RUNS_WITH_SHUTTER
+                        status |= STATUS_OUTRUNS_SHUTTER
                         break
                     old = guess
                     old_seen = seen
                     guess = guess + (seen - guess) / (1.0 - slope)
                 if not Z > 1e-6:
-                    status |= BEHIND
+                    status |= STATUS_BEHIND_CAMERA
                 out[r, s, i, 0] = px - u
                 out[r, s, i, 1] = py - v
     return status
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def interpolate(nodes, row, row_share, column, column_share, out):
+def interpolate_bilinear(nodes, row, row_share, column, column_share, out):
     """Fill out with bilinear values of nodes at (row + row_share, column + column_share).
 
     nodes: (rows, columns, m) float32. out: (h, w, m).
@@ -152,7 +156,7 @@ def interpolate(nodes, row, row_share, column, column_share, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def turned(field, x_sign, y_sign, swap, top, bottom, out):
+def orient_paths(field, x_sign, y_sign, swap, top, bottom, out):
     """Fill out (h, w, n, 2) with the paths of a field, their signs changed, then x and y if they swap."""
     x = 1 if swap else 0
     for r in range(top, bottom):
@@ -163,7 +167,7 @@ def turned(field, x_sign, y_sign, swap, top, bottom, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
-def lengths(field, top, bottom, out):
+def measure_lengths(field, top, bottom, out):
     """Fill out (h, w) with the length of each path of a field (h, w, n, 2); return the largest |x| or |y|."""
     reach = field.dtype.type(0)
     for r in range(top, bottom):

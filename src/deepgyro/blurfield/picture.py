@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from .field import Field, field_extent
+from .field import Field, measure_field
 
-LONG_SIDE = 1600
+MAX_DRAWING_SIDE_PX = 1600
 """Larger photos are drawn at this size, px."""
 
 
@@ -16,7 +16,7 @@ def draw_field(
     field: Field,
     photo: UInt8[ndarray, "h w 3"] | None = None,
     *,
-    told: Field | None = None,
+    prior: Field | None = None,
     spacing: float | None = None,
 ) -> UInt8[ndarray, "a b 3"]:
     """Draw the paths of a field at their true length, coloured by direction.
@@ -30,7 +30,7 @@ def draw_field(
         Paths, px.
     photo
         The photo that lies under them, encoded; a white page if there is none.
-    told
+    prior
         Another field, of thin black paths over the first: what the gyro told, where the picture corrects it.
     spacing
         Distance between two paths in the drawing, px; by default so that they don't touch.
@@ -38,20 +38,20 @@ def draw_field(
     import cv2
 
     height, width = field.shape[:2]
-    scale = min(1.0, LONG_SIDE / max(height, width))
+    scale = min(1.0, MAX_DRAWING_SIDE_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if photo is None:
         page = np.full((size[1], size[0], 3), 255, np.uint8)
     else:
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
         page = (110 + small * np.float32(0.57)).astype(np.uint8)
-    longest = field_extent(field)[1]
+    longest = measure_field(field)[1]
     if spacing is None:
         spacing = max(40.0, 1.2 * longest * scale)
     draw_paths(page, field, scale=scale, spacing=spacing)
-    if told is not None:
-        draw_paths(page, told, scale=scale, spacing=spacing, colour=(0, 0, 0))
-    _draw_wheel(page, longest)
+    if prior is not None:
+        draw_paths(page, prior, scale=scale, spacing=spacing, colour=(0, 0, 0))
+    _draw_colour_wheel(page, longest)
     return page
 
 
@@ -106,7 +106,7 @@ def direction_colour(vector: ndarray) -> tuple[int, int, int]:
     return r, g, b
 
 
-def _draw_wheel(page: UInt8[ndarray, "a b 3"], longest: float) -> None:
+def _draw_colour_wheel(page: UInt8[ndarray, "a b 3"], max_length: float) -> None:
     import cv2
 
     radius = min(50, page.shape[0] // 6, page.shape[1] // 6)
@@ -121,7 +121,7 @@ def _draw_wheel(page: UInt8[ndarray, "a b 3"], longest: float) -> None:
         colour = direction_colour(np.array([np.cos(a), np.sin(a)]))
         cv2.ellipse(page, (x, y), (radius, radius), 0, angle, angle + 4, colour, -1, cv2.LINE_AA)
     cv2.circle(page, (x, y), radius // 3, (255, 255, 255), -1, cv2.LINE_AA)
-    text = f"{longest:.1f} px"
+    text = f"{max_length:.1f} px"
     (length, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
     cv2.putText(
         page,

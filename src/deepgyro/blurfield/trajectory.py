@@ -29,7 +29,7 @@ from ..rotations import Orientation
 class Trajectory:
     """The camera's poses over time, in a world that is its own frame at `first`, before a plane."""
 
-    turning: Orientation
+    orientation: Orientation
     first: float
     """s on the gyro's clock."""
     velocity: Float64[ndarray, " 3"]
@@ -38,22 +38,24 @@ class Trajectory:
     """Normal over distance, 1/m; zero: infinitely far."""
 
     @cached_property
-    def _world(self) -> Float64[ndarray, "3 3"]:
-        return np.asarray(self.turning.at(np.array([self.first]))[0])
+    def _position_integral(self) -> Float64[ndarray, "3 3"]:
+        return np.asarray(self.orientation.at(np.array([self.first]))[0])
 
     def at(
         self, times: Float64[ndarray, "*batch"]
     ) -> tuple[Float64[ndarray, "*batch 3 3"], Float64[ndarray, "*batch 3"]]:
         """Return orientation and position (m) at times on the gyro's clock (s)."""
-        return self._world.T @ self.turning.at(times), (times - self.first)[..., None] * self.velocity
+        return self._position_integral.T @ self.orientation.at(times), (times - self.first)[
+            ..., None
+        ] * self.velocity
 
-    def lift(self, times: Float64[ndarray, "*batch"]) -> Float64[ndarray, "*batch 4 3"]:
+    def ray_to_world(self, times: Float64[ndarray, "*batch"]) -> Float64[ndarray, "*batch 4 3"]:
         """Return what takes a ray that is seen at a time to the plane's point, as a world vector."""
         R, c = self.at(times)
         s = (self.plane @ R) / (1 - c @ self.plane)[..., None]
         return np.concatenate([R + c[..., :, None] * s[..., None, :], s[..., None, :]], axis=-2)
 
-    def look(self, times: Float64[ndarray, "*batch"]) -> Float64[ndarray, "*batch 3 4"]:
+    def world_to_ray(self, times: Float64[ndarray, "*batch"]) -> Float64[ndarray, "*batch 3 4"]:
         """Return what takes a world vector to the ray along which it is seen at a time."""
         R, c = self.at(times)
         from_world = np.concatenate([np.broadcast_to(np.eye(3), R.shape), -c[..., None]], axis=-1)

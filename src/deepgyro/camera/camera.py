@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from .lens import Distortion
-from .mounting import proper_rotation
+from .mounting import nearest_rotation
 
 Direction = Literal["down", "up", "right", "left"]
 
@@ -64,22 +64,22 @@ class Camera:
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
             raise ValueError(f"width x height is {self.width} x {self.height}; both must be at least 1 px")
-        object.__setattr__(self, "K", _read_only(_checked_intrinsics(self.K)))
+        object.__setattr__(self, "K", _as_read_only(_check_intrinsics(self.K)))
         if self.cam_from_imu is not None:
-            object.__setattr__(self, "cam_from_imu", _read_only(proper_rotation(self.cam_from_imu)))
+            object.__setattr__(self, "cam_from_imu", _as_read_only(nearest_rotation(self.cam_from_imu)))
         if self.readout_time is not None and not 0 <= self.readout_time <= 1:
             raise ValueError(
                 f"readout_time is {self.readout_time:g}; needed are seconds, from 0 (global shutter) to 1; "
                 "if the number is in ms, divide it by 1000"
             )
-        checked_direction(self.readout_direction)
+        parse_direction(self.readout_direction)
         if not math.isfinite(self.time_offset):
             raise ValueError(
                 f"time_offset is {self.time_offset}; needed is a finite number of seconds, the gyro's clock "
                 "minus the frame's"
             )
 
-    def scaled(self, *, height: int, width: int) -> "Camera":
+    def scale_to(self, *, height: int, width: int) -> "Camera":
         """Return the camera of the same picture at another size.
 
         Pixel (0, 0) is a centre, so ``cx' = (cx + 0.5) * s - 0.5``. The readout time stays.
@@ -121,7 +121,7 @@ class Camera:
         )
         return replace(self, width=width, height=height, K=K)
 
-    def cropped(self, *, top: int, left: int, height: int, width: int) -> "Camera":
+    def crop(self, *, top: int, left: int, height: int, width: int) -> "Camera":
         """Return the camera of a part of the picture.
 
         Frame times stay those of the whole frame: `time_offset` grows by the delay from the whole frame's
@@ -191,7 +191,7 @@ class Camera:
         xy = self.distortion.undistort((uv - centre) / focal)
         return np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
 
-    def delay(self, uv: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid"]:
+    def line_delay(self, uv: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid"]:
         """Return how much later than the first-read line each pixel's line begins to collect light, s.
 
         Between two lines it grows evenly. An unknown readout time counts as 0.
@@ -227,7 +227,7 @@ class Camera:
         return np.asarray(self.distortion.distort(rays[..., :2] / z) * focal + centre)
 
 
-def checked_direction(value: object) -> Direction:
+def parse_direction(value: object) -> Direction:
     """Return a value that must be a readout direction."""
     for direction in get_args(Direction):
         if value == direction:
@@ -238,12 +238,12 @@ def checked_direction(value: object) -> Direction:
     )
 
 
-def _read_only(array: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
+def _as_read_only(array: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
     array.flags.writeable = False
     return array
 
 
-def _checked_intrinsics(K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
+def _check_intrinsics(K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
     """Return a copy of K after checking that it is finite, without skew and with positive focal lengths."""
     if not np.isfinite(K).all():
         raise ValueError("K has a number that is not finite; needed are fx, fy, cx, cy in px")

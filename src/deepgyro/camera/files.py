@@ -12,9 +12,16 @@ from ..errors import DeepGyroError
 from .camera import Camera
 from .gyroflow import is_gyroflow, settings_from_gyroflow
 from .kalibr import is_kalibr, settings_from_kalibr
-from .settings import KEYS, Settings, camera_from_settings, check_keys, show, whole
+from .settings import (
+    CAMERA_KEYS,
+    Settings,
+    camera_from_settings,
+    check_keys,
+    format_value,
+    require_pixel_count,
+)
 
-_EXPECTED = "a camera file (YAML), a Kalibr camera chain or a Gyroflow lens profile"
+_ACCEPTED_FORMATS = "a camera file (YAML), a Kalibr camera chain or a Gyroflow lens profile"
 
 
 def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
@@ -43,8 +50,8 @@ def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
     """
     path = Path(path)
     try:
-        document = _parsed(_text(path), path)
-        return camera_from_settings(_settings(document, path, cam), str(path))
+        document = _parse_mapping(_read_text(path), path)
+        return camera_from_settings(_detect_settings(document, path, cam), str(path))
     except ValueError as error:
         raise DeepGyroError(f"{path}: {error}") from error
 
@@ -83,17 +90,18 @@ def write_camera(path: str | PathLike[str], camera: Camera) -> None:
     )
 
 
-def _settings(document: Mapping[Any, Any], path: Path, cam: str | None) -> Settings:
+def _detect_settings(document: Mapping[Any, Any], path: Path, cam: str | None) -> Settings:
     if is_kalibr(document):
         return settings_from_kalibr(document, cam)
     if cam is not None:
         raise ValueError(
-            f"cam is {show(cam)}, but only a Kalibr camera chain has cameras to choose from; leave it out"
+            f"cam is {format_value(cam)}, but only a Kalibr camera chain has cameras to choose from; "
+            "leave it out"
         )
     if is_gyroflow(document):
         return settings_from_gyroflow(document)
-    check_keys(document, (*KEYS, "lens", "cam"))
-    own = {key: document[key] for key in KEYS if key in document}
+    check_keys(document, (*CAMERA_KEYS, "lens", "cam"))
+    own = {key: document[key] for key in CAMERA_KEYS if key in document}
     for key, value in own.items():
         if value is None and key not in ("readout_time", "cam_from_imu"):
             raise ValueError(f"{key} has no value; give one or leave the key out")
@@ -101,57 +109,58 @@ def _settings(document: Mapping[Any, Any], path: Path, cam: str | None) -> Setti
         if "cam" in document:
             raise ValueError("cam is given without lens; cam picks a camera of the Kalibr file named by lens")
         return own
-    return _with_lens(own, document["lens"], document.get("cam"), path)
+    return _merge_lens_file(own, document["lens"], document.get("cam"), path)
 
 
-def _with_lens(own: Settings, name: object, cam: str | None, path: Path) -> Settings:
+def _merge_lens_file(settings: Settings, name: object, cam: str | None, path: Path) -> Settings:
     """Return the settings of the file named by `lens`, overridden by the camera file's own."""
     if not isinstance(name, str):
-        raise ValueError(f"lens is {show(name)}; needed is the name of a Kalibr or Gyroflow file")
+        raise ValueError(f"lens is {format_value(name)}; needed is the name of a Kalibr or Gyroflow file")
     lens_path = path.parent / name
     try:
-        document = _parsed(_text(lens_path), lens_path)
+        document = _parse_mapping(_read_text(lens_path), lens_path)
         if not (is_kalibr(document) or is_gyroflow(document)):
             raise ValueError("needed is a Kalibr camera chain or a Gyroflow lens profile")
-        lens = _settings(document, lens_path, cam)
+        lens = _detect_settings(document, lens_path, cam)
     except ValueError as error:
         raise ValueError(f"lens {name}: {error}") from error
     for key in ("width", "height"):
-        if key in own and "K" not in own and whole(own[key], key) != lens[key]:
+        if key in settings and "K" not in settings and require_pixel_count(settings[key], key) != lens[key]:
             raise ValueError(
-                f"{key} is {show(own[key])}, but the K of lens {name} is for {lens['width']:g} x "
+                f"{key} is {format_value(settings[key])}, but the K of lens {name} is for "
+                f"{lens['width']:g} x "
                 f"{lens['height']:g} px; leave {key} out (pictures of another size are allowed for) or give K"
                 " as well"
             )
-    return lens | own
+    return lens | settings
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """Return a file's text, unpacked if it is gzipped."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
             packed = head.startswith(b"\x1f\x8b")
             if b"\0" in head and not packed:  # a video, most likely: do not read all of it
-                raise ValueError(f"this is no text file; needed is {_EXPECTED}")
+                raise ValueError(f"this is no text file; needed is {_ACCEPTED_FORMATS}")
             data = head + file.read()
         return (gzip.decompress(data) if packed else data).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"this is no text file in UTF-8; needed is {_EXPECTED}") from None
+        raise ValueError(f"this is no text file in UTF-8; needed is {_ACCEPTED_FORMATS}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise ValueError("this gzip file is damaged; copy it again") from None
     except OSError as error:
         raise ValueError(
-            f"cannot be read ({error.strerror}); needed is {_EXPECTED}: check the path"
+            f"cannot be read ({error.strerror}); needed is {_ACCEPTED_FORMATS}: check the path"
         ) from error
 
 
-def _parsed(text: str, path: Path) -> Mapping[Any, Any]:
+def _parse_mapping(text: str, path: Path) -> Mapping[Any, Any]:
     """Return the mapping that a YAML or JSON text holds."""
     import yaml
 
     if not text.strip():
-        raise ValueError(f"the file is empty; needed is {_EXPECTED}")
+        raise ValueError(f"the file is empty; needed is {_ACCEPTED_FORMATS}")
     try:
         if text.lstrip().startswith("{") and path.suffix not in (".yaml", ".yml"):
             document = json.loads(text)
@@ -165,5 +174,7 @@ def _parsed(text: str, path: Path) -> Mapping[Any, Any]:
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
         raise ValueError(f"{where} is no YAML: {problem}; mend it") from error
     if not isinstance(document, Mapping):
-        raise ValueError(f"the file holds {show(document)}; needed are keys and values: {_EXPECTED}")
+        raise ValueError(
+            f"the file holds {format_value(document)}; needed are keys and values: {_ACCEPTED_FORMATS}"
+        )
     return document

@@ -3,10 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .settings import Settings, mapping, number, numbers, show, whole
+from .settings import (
+    Settings,
+    format_value,
+    require_mapping,
+    require_number,
+    require_numbers,
+    require_pixel_count,
+)
 
-_DIRECTIONS = {"TopToBottom": "down", "BottomToTop": "up", "LeftToRight": "right", "RightToLeft": "left"}
-_MODELS = {None: "equidistant", "opencv_fisheye": "equidistant", "opencv_standard": "radtan"}
+_READOUT_DIRECTIONS = {
+    "TopToBottom": "down",
+    "BottomToTop": "up",
+    "LeftToRight": "right",
+    "RightToLeft": "left",
+}
+_LENS_MODELS = {None: "equidistant", "opencv_fisheye": "equidistant", "opencv_standard": "radtan"}
 
 
 def is_gyroflow(document: Mapping[Any, Any]) -> bool:
@@ -43,58 +55,62 @@ def settings_from_gyroflow(document: Mapping[Any, Any]) -> Settings:
         raise ValueError(
             "this Gyroflow project has no lens profile (calibration_data); choose one in Gyroflow"
         )
-    profile = mapping(document["calibration_data"], "calibration_data") if project else document
+    profile = require_mapping(document["calibration_data"], "calibration_data") if project else document
     _refuse_unsupported(profile)
-    size = _needed(profile, "calib_dimension")
-    lens = _needed(profile, "fisheye_params")
-    matrix = numbers(lens.get("camera_matrix"), "fisheye_params.camera_matrix", (3, 3))
+    size = _require_key(profile, "calib_dimension")
+    lens = _require_key(profile, "fisheye_params")
+    matrix = require_numbers(lens.get("camera_matrix"), "fisheye_params.camera_matrix", (3, 3))
     settings: Settings = {
-        "width": whole(size.get("w"), "calib_dimension.w"),
-        "height": whole(size.get("h"), "calib_dimension.h"),
+        "width": require_pixel_count(size.get("w"), "calib_dimension.w"),
+        "height": require_pixel_count(size.get("h"), "calib_dimension.h"),
         "K": matrix.tolist(),
-        "distortion": _distortion(profile, lens),
+        "distortion": _read_distortion(profile, lens),
     }
     shutter = profile
     if project and profile.get("frame_readout_time") is None:
-        used = mapping(document.get("stabilization") or {}, "stabilization")
+        used = require_mapping(document.get("stabilization") or {}, "stabilization")
         if used.get("frame_readout_time"):  # a project's 0 only says that nobody filled it in
             shutter = used
-    return settings | _shutter(shutter)
+    return settings | _read_shutter(shutter)
 
 
-def _needed(profile: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _require_key(profile: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if key not in profile:
         raise ValueError(f"{key} is missing; needed is a lens profile as Gyroflow writes it")
-    return mapping(profile[key], key)
+    return require_mapping(profile[key], key)
 
 
 def _refuse_unsupported(profile: Mapping[str, Any]) -> None:
     """Raise a ValueError for a profile whose camera matrix and coefficients are not the whole story."""
     model = profile.get("distortion_model")
-    if not isinstance(model, str | None) or model not in _MODELS:
+    if not isinstance(model, str | None) or model not in _LENS_MODELS:
         raise ValueError(
-            f"distortion_model is {show(model)}; supported are opencv_fisheye and "
+            f"distortion_model is {format_value(model)}; supported are opencv_fisheye and "
             "opencv_standard: calibrate the lens with one of them"
         )
     if profile.get("digital_lens"):
         raise ValueError(
-            f"digital_lens is {show(profile['digital_lens'])}; pictures stretched in the camera are not "
+            f"digital_lens is {format_value(profile['digital_lens'])}; pictures stretched in the camera "
+            "are not "
             "supported: record without it (GoPro: Linear or Wide)"
         )
     for key in ("input_horizontal_stretch", "input_vertical_stretch", "crop"):
         if profile.get(key) not in (None, 0, 1):
             raise ValueError(
-                f"{key} is {show(profile[key])}; only 1 is supported: make a profile of the picture as "
+                f"{key} is {format_value(profile[key])}; only 1 is supported: make a profile of the "
+                "picture as "
                 "it is stored"
             )
 
 
-def _distortion(profile: Mapping[str, Any], lens: Mapping[str, Any]) -> Settings:
-    model = _MODELS[profile.get("distortion_model")]
+def _read_distortion(profile: Mapping[str, Any], lens: Mapping[str, Any]) -> Settings:
+    model = _LENS_MODELS[profile.get("distortion_model")]
     listed = lens.get("distortion_coeffs")
     if not isinstance(listed, list):
-        raise ValueError(f"fisheye_params.distortion_coeffs is {show(listed)}; needed is a list of numbers")
-    values = numbers(listed, "fisheye_params.distortion_coeffs", (len(listed),)).tolist()
+        raise ValueError(
+            f"fisheye_params.distortion_coeffs is {format_value(listed)}; needed is a list of numbers"
+        )
+    values = require_numbers(listed, "fisheye_params.distortion_coeffs", (len(listed),)).tolist()
     if model == "radtan":
         if any(values[5:]):
             raise ValueError(
@@ -105,17 +121,18 @@ def _distortion(profile: Mapping[str, Any], lens: Mapping[str, Any]) -> Settings
     return {"model": model, "coefficients": values}
 
 
-def _shutter(block: Mapping[str, Any]) -> Settings:
+def _read_shutter(block: Mapping[str, Any]) -> Settings:
     settings: Settings = {}
     named = block.get("frame_readout_direction")
     if named is not None:
-        if not isinstance(named, str) or named not in _DIRECTIONS:
+        if not isinstance(named, str) or named not in _READOUT_DIRECTIONS:
             raise ValueError(
-                f"frame_readout_direction is {show(named)}; needed is one of {', '.join(_DIRECTIONS)}"
+                f"frame_readout_direction is {format_value(named)}; needed is one of "
+                f"{', '.join(_READOUT_DIRECTIONS)}"
             )
-        settings["readout_direction"] = _DIRECTIONS[named]
+        settings["readout_direction"] = _READOUT_DIRECTIONS[named]
     if block.get("frame_readout_time") is not None:
-        ms = number(block["frame_readout_time"], "frame_readout_time", "ms")
+        ms = require_number(block["frame_readout_time"], "frame_readout_time", "ms")
         settings["readout_time"] = abs(ms) / 1000
         if ms < 0:
             settings.setdefault("readout_direction", "up")

@@ -4,12 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .settings import Settings, mapping, number, numbers, show, whole
+from .settings import (
+    Settings,
+    format_value,
+    require_mapping,
+    require_number,
+    require_numbers,
+    require_pixel_count,
+)
 
 
 def is_kalibr(document: Mapping[Any, Any]) -> bool:
     """Tell whether a YAML document is a Kalibr camera chain."""
-    return bool(_cams(document))
+    return bool(_list_cameras(document))
 
 
 def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settings:
@@ -38,7 +45,7 @@ def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settin
     ValueError
         If the choice is open, a key is missing or a model is not supported.
     """
-    cams = _cams(document)
+    cams = _list_cameras(document)
     if cam is None and len(cams) > 1:
         raise ValueError(
             f"there are {len(cams)} cameras ({', '.join(cams)}); say which: read_camera(..., "
@@ -46,36 +53,41 @@ def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settin
         )
     name = cams[0] if cam is None else cam
     if name not in cams:
-        raise ValueError(f"there is no camera {show(name)}; there are {', '.join(cams)}")
-    entry = mapping(document[name], name)
+        raise ValueError(f"there is no camera {format_value(name)}; there are {', '.join(cams)}")
+    entry = require_mapping(document[name], name)
     for key in ("camera_model", "intrinsics", "distortion_model", "distortion_coeffs", "resolution"):
         if key not in entry:
             raise ValueError(f"{name}.{key} is missing; needed is a camera chain as Kalibr writes it")
     if entry["camera_model"] != "pinhole":
         raise ValueError(
-            f"{name}.camera_model is {show(entry['camera_model'])}; only pinhole is supported: calibrate "
+            f"{name}.camera_model is {format_value(entry['camera_model'])}; only pinhole is supported: "
+            "calibrate "
             "with pinhole-equi (wide lenses) or pinhole-radtan"
         )
-    return _translated(entry, name)
+    return _translate_camera(entry, name)
 
 
-def _translated(entry: Mapping[str, Any], name: str) -> Settings:
-    width, height = numbers(entry["resolution"], f"{name}.resolution", (2,)).tolist()
+def _translate_camera(entry: Mapping[str, Any], name: str) -> Settings:
+    width, height = require_numbers(entry["resolution"], f"{name}.resolution", (2,)).tolist()
     settings: Settings = {
         "width": width,
         "height": height,
-        "K": numbers(entry["intrinsics"], f"{name}.intrinsics", (4,)).tolist(),
+        "K": require_numbers(entry["intrinsics"], f"{name}.intrinsics", (4,)).tolist(),
         "distortion": {"model": entry["distortion_model"], "coefficients": entry["distortion_coeffs"] or []},
     }
     if "T_cam_imu" in entry:
-        settings["cam_from_imu"] = numbers(entry["T_cam_imu"], f"{name}.T_cam_imu", (4, 4))[:3, :3].tolist()
+        settings["cam_from_imu"] = require_numbers(entry["T_cam_imu"], f"{name}.T_cam_imu", (4, 4))[
+            :3, :3
+        ].tolist()
     if "timeshift_cam_imu" in entry:
-        settings["time_offset"] = number(entry["timeshift_cam_imu"], f"{name}.timeshift_cam_imu", "seconds")
+        settings["time_offset"] = require_number(
+            entry["timeshift_cam_imu"], f"{name}.timeshift_cam_imu", "seconds"
+        )
     if "line_delay" in entry:
-        line_delay = number(entry["line_delay"], f"{name}.line_delay", "seconds")
-        settings["readout_time"] = line_delay * whole(height, f"{name}.resolution")
+        line_delay = require_number(entry["line_delay"], f"{name}.line_delay", "seconds")
+        settings["readout_time"] = line_delay * require_pixel_count(height, f"{name}.resolution")
     return settings
 
 
-def _cams(document: Mapping[Any, Any]) -> list[str]:
+def _list_cameras(document: Mapping[Any, Any]) -> list[str]:
     return [key for key in document if isinstance(key, str) and re.fullmatch(r"cam\d+", key)]

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-Model = Literal["none", "radtan", "equidistant"]
+LensModel = Literal["none", "radtan", "equidistant"]
 
-_COUNTS: dict[str, tuple[int, ...]] = {"none": (0,), "radtan": (4, 5), "equidistant": (4,)}
-_TOLERANCE = 1e-12  # normalised units: under a hundred-millionth of a pixel
+_COEFFICIENT_COUNTS: dict[str, tuple[int, ...]] = {"none": (0,), "radtan": (4, 5), "equidistant": (4,)}
+_UNDISTORT_TOLERANCE = 1e-12  # normalised units: under a hundred-millionth of a pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +30,13 @@ class Distortion:
     .. [2] J. Kannala, S. Brandt, "A generic camera model ...", PAMI 28(8), 2006; OpenCV, `fisheye`.
     """
 
-    model: Model = "none"
+    model: LensModel = "none"
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        checked_model(self.model)
-        if len(self.coefficients) not in _COUNTS[self.model]:
-            counts = " or ".join(map(str, _COUNTS[self.model]))
+        parse_lens_model(self.model)
+        if len(self.coefficients) not in _COEFFICIENT_COUNTS[self.model]:
+            counts = " or ".join(map(str, _COEFFICIENT_COUNTS[self.model]))
             raise ValueError(
                 f"distortion has {len(self.coefficients)} coefficients; the model {self.model} needs {counts}"
             )
@@ -61,10 +61,10 @@ class Distortion:
         if self.model == "none":
             return xy
         if self.model == "radtan":
-            return _radtan(xy, self.coefficients)
+            return _distort_radtan(xy, self.coefficients)
         radius = np.hypot(xy[..., 0], xy[..., 1])
-        bent = _bend(np.arctan(radius), self.coefficients)
-        return np.asarray(xy * _ratio(bent, radius)[..., None])
+        bent = _distort_radius(np.arctan(radius), self.coefficients)
+        return np.asarray(xy * _safe_ratio(bent, radius)[..., None])
 
     def undistort(self, xy: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid 2"]:
         """Return the rays (x, y, 1) that the lens puts at the given places.
@@ -101,41 +101,43 @@ class Distortion:
         return rays
 
 
-def checked_model(value: object) -> Model:
+def parse_lens_model(value: object) -> LensModel:
     """Return a value that must be the name of a distortion model."""
-    for model in get_args(Model):
+    for model in get_args(LensModel):
         if value == model:
-            return cast(Model, model)
-    raise ValueError(f"distortion model is {value!r}; needed is one of {', '.join(get_args(Model))}")
+            return cast(LensModel, model)
+    raise ValueError(f"distortion model is {value!r}; needed is one of {', '.join(get_args(LensModel))}")
 
 
-def _ratio(a: Float64[ndarray, "*n"], b: Float64[ndarray, "*n"]) -> Float64[ndarray, "*n"]:
+def _safe_ratio(a: Float64[ndarray, "*n"], b: Float64[ndarray, "*n"]) -> Float64[ndarray, "*n"]:
     """Return a / b, and 1 where b is 0 (on the axis every lens is straight)."""
     return np.asarray(np.divide(a, b, out=np.ones_like(b), where=b > 0))
 
 
-def _bend(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
+def _distort_radius(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
     """Return ``r (1 + k1 r^2 + k2 r^4 + ...)``."""
     return np.asarray(r * np.polynomial.polynomial.polyval(r * r, [1.0, *k]))
 
 
-def _slope(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
-    """Return the derivative of `_bend` with respect to r."""
-    return np.asarray(np.polynomial.polynomial.polyval(r * r, _slope_coefficients(k)))
+def _distort_radius_derivative(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
+    """Return the derivative of `_distort_radius` with respect to r."""
+    return np.asarray(np.polynomial.polynomial.polyval(r * r, _derivative_coefficients(k)))
 
 
-def _slope_coefficients(k: tuple[float, ...]) -> list[float]:
+def _derivative_coefficients(k: tuple[float, ...]) -> list[float]:
     return [1.0, *((2 * i + 3) * value for i, value in enumerate(k))]
 
 
-def _limit(k: tuple[float, ...]) -> float:
-    """Return the radius at which `_bend` stops rising; infinite where it never does."""
-    roots = np.roots(_slope_coefficients(k)[::-1])  # in r^2
+def _largest_monotonic_radius(k: tuple[float, ...]) -> float:
+    """Return the radius at which `_distort_radius` stops rising; infinite where it never does."""
+    roots = np.roots(_derivative_coefficients(k)[::-1])  # in r^2
     real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
     return float(np.sqrt(real.min())) if real.size else float("inf")
 
 
-def _unbend(rho: Float64[ndarray, "*n"], k: tuple[float, ...], limit: float) -> Float64[ndarray, "*n"]:
+def _undistort_radius(
+    rho: Float64[ndarray, "*n"], k: tuple[float, ...], limit: float
+) -> Float64[ndarray, "*n"]:
     """Solve ``_bend(r) = rho`` for r in 0..limit: Newton's method inside a shrinking bracket.
 
     Where rho is out of reach the answer is limit.
@@ -144,14 +146,14 @@ def _unbend(rho: Float64[ndarray, "*n"], k: tuple[float, ...], limit: float) -> 
         top = limit
     else:
         top = float(rho.max(initial=1.0))
-        while _bend(np.array(top), k) < rho.max(initial=0.0):
+        while _distort_radius(np.array(top), k) < rho.max(initial=0.0):
             top *= 2
     low, high = np.zeros_like(rho), np.full_like(rho, top)
     r = np.minimum(rho, top)
     for _ in range(80):
-        error = _bend(r, k) - rho
+        error = _distort_radius(r, k) - rho
         low, high = np.where(error < 0, r, low), np.where(error > 0, r, high)
-        newton = r - error / np.maximum(_slope(r, k), 1e-9)
+        newton = r - error / np.maximum(_distort_radius_derivative(r, k), 1e-9)
         inside = (newton >= low) & (newton <= high)
         following = np.where(inside, newton, (low + high) / 2)
         done = np.abs(following - r).max(initial=0.0) <= 1e-14
@@ -165,12 +167,14 @@ def _invert_equidistant(
     xy: Float64[ndarray, "*grid 2"], k: tuple[float, ...]
 ) -> tuple[Float64[ndarray, "*grid 2"], ndarray]:
     rho = np.hypot(xy[..., 0], xy[..., 1])
-    theta = _unbend(rho, k, min(_limit(k), np.pi / 2))
-    found = (np.abs(_bend(theta, k) - rho) <= _TOLERANCE) & (theta < np.pi / 2)
-    return xy * _ratio(np.tan(theta), rho)[..., None], found
+    theta = _undistort_radius(rho, k, min(_largest_monotonic_radius(k), np.pi / 2))
+    found = (np.abs(_distort_radius(theta, k) - rho) <= _UNDISTORT_TOLERANCE) & (theta < np.pi / 2)
+    return xy * _safe_ratio(np.tan(theta), rho)[..., None], found
 
 
-def _radtan(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]) -> Float64[ndarray, "*grid 2"]:
+def _distort_radtan(
+    xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]
+) -> Float64[ndarray, "*grid 2"]:
     k1, k2, p1, p2, k3 = (*coefficients, 0.0)[:5]
     x, y = xy[..., 0], xy[..., 1]
     xx, yy, r2 = x * x, y * y, x * x + y * y
@@ -185,7 +189,7 @@ def _radtan(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]) ->
 
 
 def _radtan_jacobian(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]) -> tuple[ndarray, ...]:
-    """Return dx'/dx, dx'/dy (which is dy'/dx) and dy'/dy of `_radtan`."""
+    """Return dx'/dx, dx'/dy (which is dy'/dx) and dy'/dy of `_distort_radtan`."""
     k1, k2, p1, p2, k3 = (*coefficients, 0.0)[:5]
     x, y = xy[..., 0], xy[..., 1]
     r2 = x * x + y * y
@@ -204,23 +208,25 @@ def _invert_radtan(
     """Start from the radial part's own solution, then solve for both by Newton's method."""
     k1, k2, _, _, k3 = (*coefficients, 0.0)[:5]
     k = (k1, k2, k3)
-    limit = _limit(k)
-    reach = float(_bend(np.array(0.95 * limit), k)) if np.isfinite(limit) else limit
+    limit = _largest_monotonic_radius(k)
+    reach = float(_distort_radius(np.array(0.95 * limit), k)) if np.isfinite(limit) else limit
     rho = np.hypot(xy[..., 0], xy[..., 1])
     near = np.minimum(rho, reach)
-    rays = xy * (_ratio(near, rho) * _ratio(_unbend(near, k, limit), near))[..., None]
+    rays = xy * (_safe_ratio(near, rho) * _safe_ratio(_undistort_radius(near, k, limit), near))[..., None]
     with np.errstate(all="ignore"):  # where Newton runs away, the test at the end finds it
         for _ in range(30):
-            error = _radtan(rays, coefficients) - xy
-            if np.abs(error).max(initial=0.0) <= _TOLERANCE / 10:
+            error = _distort_radtan(rays, coefficients) - xy
+            if np.abs(error).max(initial=0.0) <= _UNDISTORT_TOLERANCE / 10:
                 break
             a, b, d = _radtan_jacobian(rays, coefficients)
             ex, ey = error[..., 0], error[..., 1]
             step = np.stack([d * ex - b * ey, a * ey - b * ex], axis=-1) / (a * d - b * b)[..., None]
             rays = rays - step
         a, b, d = _radtan_jacobian(rays, coefficients)
-        residual = np.abs(_radtan(rays, coefficients) - xy).max(axis=-1)
+        residual = np.abs(_distort_radtan(rays, coefficients) - xy).max(axis=-1)
         found = (
-            (residual <= _TOLERANCE) & (a * d - b * b > 0) & (np.hypot(rays[..., 0], rays[..., 1]) <= limit)
+            (residual <= _UNDISTORT_TOLERANCE)
+            & (a * d - b * b > 0)
+            & (np.hypot(rays[..., 0], rays[..., 1]) <= limit)
         )
     return rays, found

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from .camera import Camera, checked_direction
-from .lens import Distortion, checked_model
+from .camera import Camera, parse_direction
+from .lens import Distortion, parse_lens_model
 
 Settings = dict[str, Any]
 
-KEYS = (
+CAMERA_KEYS = (
     "width",
     "height",
     "K",
@@ -27,7 +27,7 @@ KEYS = (
     "cam_from_imu",
     "time_offset",
 )
-_NEEDED = {
+_REQUIRED_KEYS = {
     "width": "the picture's width in px that K is for",
     "height": "the picture's height in px that K is for",
     "K": "[fx, fy, cx, cy] in px",
@@ -36,80 +36,87 @@ _NEEDED = {
 
 def camera_from_settings(settings: Mapping[str, Any], source: str) -> Camera:
     """Return the camera that the settings describe, or raise a ValueError that names the setting."""
-    for key, meaning in _NEEDED.items():
+    for key, meaning in _REQUIRED_KEYS.items():
         if settings.get(key) is None:
             raise ValueError(f"{key} is missing; needed is {meaning}")
-    width, height = whole(settings["width"], "width"), whole(settings["height"], "height")
-    K = _intrinsics(settings["K"])
-    _check_centre(K, height=height, width=width)
+    width, height = (
+        require_pixel_count(settings["width"], "width"),
+        require_pixel_count(settings["height"], "height"),
+    )
+    K = _parse_intrinsics(settings["K"])
+    _check_principal_point(K, height=height, width=width)
     readout_time, mounting = settings.get("readout_time"), settings.get("cam_from_imu")
     return Camera(
         width=width,
         height=height,
         K=K,
-        distortion=_distortion(settings.get("distortion")),
-        readout_time=None if readout_time is None else number(readout_time, "readout_time", "seconds"),
-        readout_direction=checked_direction(settings.get("readout_direction", "down")),
-        cam_from_imu=None if mounting is None else numbers(mounting, "cam_from_imu", (3, 3)),
-        time_offset=number(settings.get("time_offset", 0.0), "time_offset", "seconds"),
+        distortion=_parse_distortion(settings.get("distortion")),
+        readout_time=None
+        if readout_time is None
+        else require_number(readout_time, "readout_time", "seconds"),
+        readout_direction=parse_direction(settings.get("readout_direction", "down")),
+        cam_from_imu=None if mounting is None else require_numbers(mounting, "cam_from_imu", (3, 3)),
+        time_offset=require_number(settings.get("time_offset", 0.0), "time_offset", "seconds"),
         time_offset_known="time_offset" in settings,
         source=source,
     )
 
 
-def check_keys(found: Mapping[Any, Any], known: tuple[str, ...], *, where: str = "") -> None:
+def check_keys(keys: Mapping[Any, Any], allowed: tuple[str, ...], *, section: str = "") -> None:
     """Raise a ValueError for a key that is not known, and name the nearest one that is."""
-    for key in found:
-        if key not in known:
-            near = get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise ValueError(f"{where}{show(key)} is not a key of a camera file; {hint}")
+    for key in keys:
+        if key not in allowed:
+            near = get_close_matches(str(key), allowed, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(allowed)}"
+            raise ValueError(f"{section}{format_value(key)} is not a key of a camera file; {hint}")
 
 
-def mapping(value: object, key: str) -> Mapping[str, Any]:
+def require_mapping(value: object, key: str) -> Mapping[str, Any]:
     """Return a value that must be a block of keys."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{key} is {show(value)}; needed is a block of keys and values")
+        raise ValueError(f"{key} is {format_value(value)}; needed is a block of keys and values")
     return value
 
 
-def number(value: object, key: str, unit: str) -> float:
+def require_number(value: object, key: str, unit: str) -> float:
     """Return a value that must be one finite number."""
     if isinstance(value, str):  # YAML 1.1 reads 2e-3, without a dot, as text
         try:
             value = float(value)
         except ValueError:
-            raise ValueError(f"{key} is {show(value)}; needed is a number alone, in {unit}") from None
+            raise ValueError(f"{key} is {format_value(value)}; needed is a number alone, in {unit}") from None
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"{key} is {show(value)}; needed is a finite number, in {unit}")
+        raise ValueError(f"{key} is {format_value(value)}; needed is a finite number, in {unit}")
     return float(value)
 
 
-def whole(value: object, key: str) -> int:
+def require_pixel_count(value: object, key: str) -> int:
     """Return a value that must be a whole number of pixels, at least 1."""
-    count = number(value, key, "px")
+    count = require_number(value, key, "px")
     if count != round(count) or count < 1:
-        raise ValueError(f"{key} is {show(value)}; needed is a whole number of px, at least 1")
+        raise ValueError(f"{key} is {format_value(value)}; needed is a whole number of px, at least 1")
     return round(count)
 
 
-def numbers(value: object, key: str, shape: tuple[int, ...]) -> Float64[ndarray, "..."]:
+def require_numbers(value: object, key: str, shape: tuple[int, ...]) -> Float64[ndarray, "..."]:
     """Return a value that must be a list, or a list of lists, of numbers of the given shape."""
-    found = _shape(value)
+    found = _nested_shape(value)
     if found != shape:
         needed = f"{shape[0]} numbers" if len(shape) == 1 else f"{shape[0]} rows of {shape[1]} numbers"
-        raise ValueError(f"{key} is {show(value)}; needed are {needed}")
+        raise ValueError(f"{key} is {format_value(value)}; needed are {needed}")
     flat = np.ravel(np.array(value, dtype=object)).tolist()
-    return np.array([number(entry, f"an entry of {key}", "plain digits") for entry in flat]).reshape(shape)
+    return np.array([require_number(entry, f"an entry of {key}", "plain digits") for entry in flat]).reshape(
+        shape
+    )
 
 
-def show(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as a person would recognise it, on one line and not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _shape(value: object) -> tuple[int, ...] | None:
+def _nested_shape(value: object) -> tuple[int, ...] | None:
     """Return the shape of a list or of a list of equally long lists; None for anything else."""
     if not isinstance(value, list | tuple):
         return None
@@ -119,16 +126,16 @@ def _shape(value: object) -> tuple[int, ...] | None:
     return (len(value), *lengths) if len(lengths) == 1 else None
 
 
-def _intrinsics(value: object) -> Float64[ndarray, "3 3"]:
-    if _shape(value) == (3, 3):
-        return numbers(value, "K", (3, 3))
-    if _shape(value) != (4,):
-        raise ValueError(f"K is {show(value)}; needed is [fx, fy, cx, cy] in px, or a 3 x 3 matrix")
-    fx, fy, cx, cy = numbers(value, "K", (4,))
+def _parse_intrinsics(value: object) -> Float64[ndarray, "3 3"]:
+    if _nested_shape(value) == (3, 3):
+        return require_numbers(value, "K", (3, 3))
+    if _nested_shape(value) != (4,):
+        raise ValueError(f"K is {format_value(value)}; needed is [fx, fy, cx, cy] in px, or a 3 x 3 matrix")
+    fx, fy, cx, cy = require_numbers(value, "K", (4,))
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
 
-def _check_centre(K: Float64[ndarray, "3 3"], *, height: int, width: int) -> None:
+def _check_principal_point(K: Float64[ndarray, "3 3"], *, height: int, width: int) -> None:
     """Refuse a principal point that lies more than one picture outside the picture."""
     cx, cy = K[0, 2], K[1, 2]
     if not (-width <= cx <= 2 * width and -height <= cy <= 2 * height):
@@ -139,16 +146,16 @@ def _check_centre(K: Float64[ndarray, "3 3"], *, height: int, width: int) -> Non
         )
 
 
-def _distortion(value: object) -> Distortion:
+def _parse_distortion(value: object) -> Distortion:
     if value is None:
         return Distortion()
-    block = mapping(value, "distortion")
-    check_keys(block, ("model", "coefficients"), where="in distortion: ")
-    model = checked_model(block.get("model"))
+    block = require_mapping(value, "distortion")
+    check_keys(block, ("model", "coefficients"), section="in distortion: ")
+    model = parse_lens_model(block.get("model"))
     listed = block.get("coefficients", [])
     if not isinstance(listed, list | tuple):
         raise ValueError(
-            f"distortion.coefficients is {show(listed)}; needed is a list such as [k1, k2, p1, p2]"
+            f"distortion.coefficients is {format_value(listed)}; needed is a list such as [k1, k2, p1, p2]"
         )
-    coefficients = numbers(listed, "distortion.coefficients", (len(listed),))
+    coefficients = require_numbers(listed, "distortion.coefficients", (len(listed),))
     return Distortion(model, tuple(coefficients.tolist()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ..errors import extra
+from ..errors import require_extra
 from .app import Baselines, Flag, MaybeWhole, Methods, Whole, app
 from .output import Bar, print_json
 
@@ -48,17 +48,17 @@ def speed(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import speed as run_speed
-    from ..lab.benchmark import speed_shown, video_speed
+    from ..lab.benchmark import bench_speed as run_speed
+    from ..lab.benchmark import bench_video_speed, speed_display_rows
 
     with Bar(1, "bench") as bar:
         if video:
-            report = video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.share)
+            report = bench_video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.share)
         else:
             report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.share)
         bar.one_done()
     _print_bench(
-        report, json, report.rows if video else speed_shown(report.rows), None if video else baselines
+        report, json, report.rows if video else speed_display_rows(report.rows), None if video else baselines
     )
     return 0
 
@@ -89,7 +89,7 @@ def training(
     json
         Print one JSON object.
     """
-    with extra("train"):
+    with require_extra("train"):
         from ..lab.learn.measure import measure
         from ..lab.learn.settings import read_config
 
@@ -122,7 +122,7 @@ def synthesis(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import synthesis as run_synthesis
+    from ..lab.benchmark import bench_synthesis as run_synthesis
 
     with Bar(1, "bench") as bar:
         report = run_synthesis(preset=preset, count=count, workers=workers, progress=bar.share)
@@ -163,8 +163,8 @@ def table1(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import BLURRED_IN, beside_paper
-    from ..lab.benchmark import table1 as run_table1
+    from ..lab.benchmark import BLURRED_IN, table1_display_rows
+    from ..lab.benchmark import bench_table1 as run_table1
 
     with Bar(1, "bench") as bar:
         report = run_table1(
@@ -177,7 +177,7 @@ def table1(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, beside_paper(report.rows, method, published=not images), baselines)
+    _print_bench(report, json, table1_display_rows(report.rows, method, published=not images), baselines)
     return 0
 
 
@@ -218,8 +218,8 @@ def errors(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import errors as run_errors
-    from ..lab.benchmark import errors_shown, with_missing
+    from ..lab.benchmark import add_missing_networks, errors_display_rows
+    from ..lab.benchmark import bench_errors as run_errors
 
     with Bar(1, "bench") as bar:
         report = run_errors(
@@ -233,7 +233,7 @@ def errors(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(errors_shown(report.rows), method), baselines)
+    _print_bench(report, json, add_missing_networks(errors_display_rows(report.rows), method), baselines)
     return 0
 
 
@@ -266,15 +266,15 @@ def sharp(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import sharp as run_sharp
-    from ..lab.benchmark import with_missing
+    from ..lab.benchmark import add_missing_networks
+    from ..lab.benchmark import bench_sharp as run_sharp
 
     with Bar(1, "bench") as bar:
         report = run_sharp(
             data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(report.rows, method), baselines)
+    _print_bench(report, json, add_missing_networks(report.rows, method), baselines)
     return 0
 
 
@@ -298,13 +298,13 @@ def bench_sync(
     json
         Print one JSON object: a row for each clip.
     """
-    from ..lab.benchmark import sync as run_sync
-    from ..lab.benchmark import sync_shown
+    from ..lab.benchmark import bench_sync as run_sync
+    from ..lab.benchmark import sync_display_rows
 
     with Bar(1, "bench") as bar:
         report = run_sync(data, count=count, seed=seed, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, sync_shown(report.rows))
+    _print_bench(report, json, sync_display_rows(report.rows))
     return 0
 
 
@@ -341,13 +341,13 @@ def refine(
     json
         Print one JSON object: a row a picture. Otherwise they are summed up.
     """
-    from ..lab.benchmark import refine as run_refine
-    from ..lab.benchmark import refine_shown
+    from ..lab.benchmark import bench_refine as run_refine
+    from ..lab.benchmark import refine_display_rows
 
     with Bar(1, "bench") as bar:
         report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, refine_shown(report.rows))
+    _print_bench(report, json, refine_display_rows(report.rows))
     return 0
 
 
@@ -375,15 +375,15 @@ def corrections(
     json
         Print one JSON object: a row a photo. Otherwise they are summed up.
     """
-    from ..lab.benchmark import corrections as run_corrections
-    from ..lab.benchmark import corrections_shown
-    from ..lab.benchmark.recordings import RECORDINGS
+    from ..lab.benchmark import bench_corrections as run_corrections
+    from ..lab.benchmark import corrections_display_rows
+    from ..lab.benchmark.recordings import RECORDING_FILES
 
     with Bar(1, "bench") as bar:
-        wanted = recording or tuple(RECORDINGS)
+        wanted = recording or tuple(RECORDING_FILES)
         report = run_corrections(data, recordings=wanted, width=width, count=count, progress=bar.share)
         bar.one_done()
-    _print_bench(report, json, corrections_shown(report.rows))
+    _print_bench(report, json, corrections_display_rows(report.rows))
     return 0
 
 
@@ -419,15 +419,15 @@ def features(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import features as run_features
-    from ..lab.benchmark import with_missing
+    from ..lab.benchmark import add_missing_networks
+    from ..lab.benchmark import bench_features as run_features
 
     with Bar(1, "bench") as bar:
         report = run_features(
             data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(report.rows, method), baselines)
+    _print_bench(report, json, add_missing_networks(report.rows, method), baselines)
     return 0
 
 
@@ -468,8 +468,8 @@ def natural(
     json
         Print one JSON object.
     """
-    from ..lab.benchmark import natural as run_natural
-    from ..lab.benchmark import with_missing
+    from ..lab.benchmark import add_missing_networks
+    from ..lab.benchmark import bench_natural as run_natural
 
     with Bar(1, "bench") as bar:
         report = run_natural(
@@ -483,7 +483,7 @@ def natural(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, with_missing(report.rows, method), baselines)
+    _print_bench(report, json, add_missing_networks(report.rows, method), baselines)
     return 0
 
 
@@ -523,10 +523,10 @@ def report(
     json
         Print one JSON object: the rows of all benches.
     """
-    from ..lab.benchmark import make_results, results_shown
+    from ..lab.benchmark import count_rows_by_bench, write_full_report
 
     with Bar(1, "report") as bar:
-        report = make_results(
+        report = write_full_report(
             data,
             page,
             markdown=markdown,
@@ -538,20 +538,20 @@ def report(
             progress=bar.share,
         )
         bar.one_done()
-    _print_bench(report, json, results_shown(report.rows), baselines)
+    _print_bench(report, json, count_rows_by_bench(report.rows), baselines)
     return 0
 
 
 def _print_bench(
     report: BenchReport, json: bool, shown: Sequence[Row] | None = None, baselines: Path | None = None
 ) -> None:
-    from ..lab.benchmark import trained
-    from ..lab.report import table
+    from ..lab.benchmark import training_durations
+    from ..lab.report import format_table
 
     if json:
         print_json(asdict(report))
     else:
-        print(table(shown or report.rows))
-        for name, budget in trained(report.rows, baselines).items():
+        print(format_table(shown or report.rows))
+        for name, budget in training_durations(report.rows, baselines).items():
             print(f"{name}: trained for {budget}")
         print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")

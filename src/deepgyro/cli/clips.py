@@ -78,11 +78,11 @@ def video(
     json
         Print one JSON object.
     """
-    from ..deblurring import opened
+    from ..deblurring import load_network
     from ..recording import ClipSource
     from ..video import deblur_video
 
-    session = opened(method, weights)
+    session = load_network(method, weights)
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with stopped_by_signal(), Bar(1, "frame") as bar:
         done = deblur_video(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..errors import extra
+from ..errors import require_extra
 from .app import Flag, app
 from .output import Bar, print_json
 
@@ -52,7 +52,7 @@ def train(
     json
         Print one JSON object.
     """
-    with extra("train"):
+    with require_extra("train"):
         from ..lab.learn.settings import read_config
         from ..lab.learn.train import train as run_training
 
@@ -114,7 +114,7 @@ def export(
     json
         Print one JSON object: the file's metadata.
     """
-    with extra("train"):
+    with require_extra("train"):
         from ..lab.learn.export import export as run_export
 
     out = out or checkpoint.with_name(f"{checkpoint.absolute().parent.name}.onnx")

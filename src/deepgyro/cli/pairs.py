@@ -81,11 +81,11 @@ def synth(
     json
         Print one JSON object.
     """
-    from ..lab.synthesis import PRESETS, make_dataset, open_pool, with_paper_share
-    from ..lab.synthesis.preview import preview_dataset, preview_files
+    from ..lab.synthesis import PRESETS, make_dataset, open_pool, with_encoded_share
+    from ..lab.synthesis.preview import preview_paths, write_dataset_preview
 
-    pictures = [str(file) for file in preview_files(preview)] if preview else []
-    draws = PRESETS[preset] if paper_share is None else with_paper_share(PRESETS[preset], paper_share)
+    pictures = [str(file) for file in preview_paths(preview)] if preview else []
+    draws = PRESETS[preset] if paper_share is None else with_encoded_share(PRESETS[preset], paper_share)
     left_out: list[str] = []
 
     def leave_out(line: str) -> None:
@@ -104,7 +104,7 @@ def synth(
             workers=workers, ray=ray, overwrite=overwrite, progress=bar.reached,
         )  # fmt: skip
     if preview:
-        preview_dataset(out, preview)
+        write_dataset_preview(out, preview)
     if json:
         print_json(asdict(report) | {"left_out": left_out, "preview": pictures})
     else:
@@ -135,10 +135,10 @@ def tum_vi(
     json
         Print one JSON object.
     """
-    from ..telemetry.fetching import TUM_VI, fetch_tum_vi
+    from ..telemetry.fetching import TUM_VI_LOGS, fetch_tum_vi
 
     done: list[FetchedLog] = []
-    with Bar(len(logs) or len(TUM_VI), "log") as bar:
+    with Bar(len(logs) or len(TUM_VI_LOGS), "log") as bar:
         for log in fetch_tum_vi(
             logs,
             out,

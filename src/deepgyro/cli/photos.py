@@ -72,10 +72,10 @@ def deblur(
         Print one JSON object.
     """
     from ..photos import Failure, deblur_photos
-    from ..recording import Source
+    from ..recording import FieldSource
 
     found = _photos(photos)
-    source = Source(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field), estimate)
+    source = FieldSource(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field), estimate)
     reports: list[PhotoReport] = []
     failures: list[Failure] = []
     with Bar(len(found), "photo") as bar:
@@ -152,9 +152,9 @@ def field(
         Print one JSON object.
     """
     from ..photos import make_field
-    from ..recording import Source
+    from ..recording import FieldSource
 
-    source = Source(gyro, camera, frames, time, exposure, gyro_columns)
+    source = FieldSource(gyro, camera, frames, time, exposure, gyro_columns)
     report = make_field(
         source,
         photo,

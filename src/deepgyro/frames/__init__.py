@@ -1,52 +1,52 @@
 """Photos and clips as they lie in their files, and the tables that say when each photo was exposed."""
 
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, need_av, read_clip
-from deepgyro.frames.clipwriting import QUALITY, ClipWriter, Effort
-from deepgyro.frames.decoding import content_hash, read_photo, read_record
+from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av, read_clip
+from deepgyro.frames.clipwriting import DEFAULT_QUALITY_CRF, ClipWriter, EncodingEffort
+from deepgyro.frames.decoding import file_sha256, read_photo, read_record
 from deepgyro.frames.encoding import (
     check_writable,
     copy_photo,
-    eight_bits,
-    format_for,
+    format_from_suffix,
     make_folder,
+    to_eight_bits,
+    write_atomically,
     write_photo,
-    write_whole,
 )
-from deepgyro.frames.hdr import HLG, PQ, as_srgb, with_changes
+from deepgyro.frames.hdr import HLG_TRANSFER, PQ_TRANSFER, apply_srgb_changes, hdr_to_srgb
 from deepgyro.frames.photo import MAX_PIXELS, Photo
 from deepgyro.frames.pixels import decode_pixels, encode_png
-from deepgyro.frames.table import LONGEST_EXPOSURE, Frame, match_frames, natural_order, read_frames
+from deepgyro.frames.table import MAX_EXPOSURE_S, FrameExposure, match_frames, natural_sort_key, read_frames
 
 __all__ = [
-    "HLG",
-    "LONGEST_EXPOSURE",
+    "DEFAULT_QUALITY_CRF",
+    "HLG_TRANSFER",
+    "MAX_EXPOSURE_S",
     "MAX_PIXELS",
-    "PQ",
-    "QUALITY",
+    "PQ_TRANSFER",
     "Clip",
     "ClipFrame",
     "ClipReader",
     "ClipWriter",
-    "Effort",
-    "Frame",
+    "EncodingEffort",
+    "FrameExposure",
     "Photo",
-    "as_srgb",
+    "apply_srgb_changes",
     "check_writable",
-    "content_hash",
     "copy_photo",
     "decode_pixels",
-    "eight_bits",
     "encode_png",
-    "format_for",
+    "file_sha256",
+    "format_from_suffix",
+    "hdr_to_srgb",
+    "import_av",
     "make_folder",
     "match_frames",
-    "natural_order",
-    "need_av",
+    "natural_sort_key",
     "read_clip",
     "read_frames",
     "read_photo",
     "read_record",
-    "with_changes",
+    "to_eight_bits",
+    "write_atomically",
     "write_photo",
-    "write_whole",
 ]

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.plane import VideoPlane
 
-Rgb = UInt8[ndarray, "h w 3"] | UInt16[ndarray, "h w 3"]
+RgbPixels = UInt8[ndarray, "h w 3"] | UInt16[ndarray, "h w 3"]
 
-_LIMITED_RANGE, _FULL_RANGE = 1, 2  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG; RGB has the full one
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
-_BT709, _BT601 = 1, 5
-_SWS = 0x4 | 0x40000 | 0x2000  # bicubic, accurate rounding, full chroma interpolation
+_AV_LIMITED_RANGE, _AV_FULL_RANGE = 1, 2  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG; RGB has the full one
+_AV_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_AV_BT709, _AV_BT601 = 1, 5
+_SWSCALE_FLAGS = 0x4 | 0x40000 | 0x2000  # bicubic, accurate rounding, full chroma interpolation
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class ClipFrame:
     """When it is shown, on the clip's clock, s."""
     picture: VideoFrame
 
-    def rgb(self) -> Rgb:
+    def rgb(self) -> RgbPixels:
         """Return its pixels as encoded RGB: 8 bits a channel, or 16 where it has more than 8."""
-        deep = _bits(self.picture) > 8
+        deep = _bit_depth(self.picture) > 8
         changed = self.picture.reformat(
             format="rgb48le" if deep else "rgb24",
-            src_colorspace=_matrix(self.picture),
-            dst_color_range=_FULL_RANGE,
-            interpolation=_SWS,
+            src_colorspace=_yuv_matrix(self.picture),
+            dst_color_range=_AV_FULL_RANGE,
+            interpolation=_SWSCALE_FLAGS,
         )
         return np.asarray(changed.to_ndarray())
 
@@ -75,16 +75,16 @@ class ClipFrame:
         changed = self.picture.reformat(width=width, height=height, format="gray", interpolation="AREA")
         return np.asarray(changed.to_ndarray())
 
-    def changed(self, before: Rgb, after: Rgb) -> ClipFrame:
+    def with_difference(self, before: RgbPixels, after: RgbPixels) -> ClipFrame:
         """Return the frame with the difference of two pictures added to it, in its own format and colours.
 
         Where they are equal it stays bit for bit as it is: RGB and back would move colours by half a step.
         """
-        own, made = self.picture, self._converted(after)
-        planes = zip(made.planes, own.planes, self._converted(before).planes, strict=True)
-        most = 2 ** _bits(own) - 1
+        own, made = self.picture, self._from_rgb(after)
+        planes = zip(made.planes, own.planes, self._from_rgb(before).planes, strict=True)
+        most = 2 ** _bit_depth(own) - 1
         for out, *others in planes:
-            new, kept, gone = (_samples(plane, most) for plane in (out, *others))
+            new, kept, gone = (_plane_rows(plane, most) for plane in (out, *others))
             used = min(new.shape[1], kept.shape[1], gone.shape[1])  # rows are padded, each in its own way
             total = new.astype(np.int32)
             total[:, :used] += kept[:, :used]
@@ -95,20 +95,20 @@ class ClipFrame:
         made.duration = own.duration
         return ClipFrame(self.index, self.t, made)
 
-    def _converted(self, rgb: Rgb) -> VideoFrame:
+    def _from_rgb(self, rgb: RgbPixels) -> VideoFrame:
         """Return RGB in the frame's own format."""
         from av import VideoFrame
 
         own = self.picture
-        full = own.color_range == _FULL_RANGE or own.format.name.startswith(("yuvj", "rgb", "bgr", "gbr"))
+        full = own.color_range == _AV_FULL_RANGE or own.format.name.startswith(("yuvj", "rgb", "bgr", "gbr"))
         whole = np.ascontiguousarray(rgb)
         made = VideoFrame.from_ndarray(whole, "rgb24" if whole.dtype == np.uint8 else "rgb48le")
         return made.reformat(
             format=own.format.name,
-            dst_colorspace=_matrix(own),
-            src_color_range=_FULL_RANGE,
-            dst_color_range=_FULL_RANGE if full else _LIMITED_RANGE,
-            interpolation=_SWS,
+            dst_colorspace=_yuv_matrix(own),
+            src_color_range=_AV_FULL_RANGE,
+            dst_color_range=_AV_FULL_RANGE if full else _AV_LIMITED_RANGE,
+            interpolation=_SWSCALE_FLAGS,
         )
 
 
@@ -130,19 +130,21 @@ class ClipReader:
         DeepGyroError
             If the extra is not installed, or there is no picture in the file.
         """
-        av = need_av()
+        av = import_av()
         self.path = Path(path)
         self.ended_early = ""
         """Why not every frame that the file says it has could be decoded; else empty."""
         try:
             self.container: InputContainer = av.open(str(path), metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
-            raise unreadable(self.path, error) from error
+            raise unreadable_clip_error(self.path, error) from error
         try:
-            self.stream = _pictures(self.container, self.path)
+            self.stream = _video_stream(self.container, self.path)
             self.stream.thread_type = "AUTO"
-            self.copied: list[Stream] = [s for s in self.container.streams if _can_copy(s)] if copied else []
-            self._parts = self._decoded()
+            self.copied: list[Stream] = (
+                [s for s in self.container.streams if _is_copied_stream(s)] if copied else []
+            )
+            self._parts = self._decode_packet()
             self._first: list[ClipFrame | Packet[Any]] = []
             for part in self._parts:
                 self._first.append(part)
@@ -177,7 +179,7 @@ class ClipReader:
             picture.height,
             stream.codec_context.name,
             picture.format.name,
-            _bits(picture),
+            _bit_depth(picture),
             Fraction(rate),
             stream.frames or None,
             duration,
@@ -193,8 +195,8 @@ class ClipReader:
         """Yield the frames alone."""
         return (part for part in self.parts() if isinstance(part, ClipFrame))
 
-    def _decoded(self) -> Iterator[ClipFrame | Packet[Any]]:
-        av = need_av()
+    def _decode_packet(self) -> Iterator[ClipFrame | Packet[Any]]:
+        av = import_av()
         index = 0
         packets = self.container.demux(self.stream, *self.copied)
         while True:
@@ -203,7 +205,7 @@ class ClipReader:
             except StopIteration:
                 break
             except (av.FFmpegError, OSError) as error:
-                self.ended_early = _why(error)
+                self.ended_early = _describe_error(error)
                 break
             if packet.stream is not self.stream:
                 if packet.dts is not None:
@@ -212,16 +214,16 @@ class ClipReader:
             try:
                 pictures = self.stream.decode(packet)
             except av.FFmpegError as error:  # a damaged packet: the next ones may be whole
-                self.ended_early = _why(error)
+                self.ended_early = _describe_error(error)
                 continue
             for picture in pictures:
-                yield self._frame(index, picture)
+                yield self._make_frame(index, picture)
                 index += 1
         told = self.stream.frames
         if told and index < told:
             self.ended_early = f"{index} of {told} frames could be decoded"
 
-    def _frame(self, index: int, picture: VideoFrame) -> ClipFrame:
+    def _make_frame(self, index: int, picture: VideoFrame) -> ClipFrame:
         base = picture.time_base or self.stream.time_base
         if picture.pts is None:  # some old containers have no time stamps
             rate = self.stream.average_rate or self.stream.guessed_rate
@@ -237,7 +239,7 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
         return reader.clip
 
 
-def need_av() -> Any:
+def import_av() -> Any:
     """Return PyAV.
 
     Raises
@@ -254,23 +256,24 @@ def need_av() -> Any:
     return av
 
 
-def unreadable(path: Path, error: Exception) -> DeepGyroError:
+def unreadable_clip_error(path: Path, error: Exception) -> DeepGyroError:
     """Return the error that says why a file is no clip."""
     if isinstance(error, FileNotFoundError):
         return DeepGyroError(f"{path}: there is no such file; check the name")
     if isinstance(error, IsADirectoryError):
         return DeepGyroError(f"{path}: is a folder; name the clip in it")
     return DeepGyroError(
-        f"{path}: no video that can be read ({_why(error)}); where it was cut off while it was recorded or "
+        f"{path}: no video that can be read ({_describe_error(error)}); where it was cut off while it was "
+        "recorded or "
         "copied, copy it again or have it repaired"
     )
 
 
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
-def _pictures(container: InputContainer, path: Path) -> VideoStream:
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the stream of moving pictures; a cover is none."""
     from av.stream import Disposition
 
@@ -280,23 +283,23 @@ def _pictures(container: InputContainer, path: Path) -> VideoStream:
     return streams[0]
 
 
-def _can_copy(stream: Stream) -> bool:
+def _is_copied_stream(stream: Stream) -> bool:
     """Return whether a stream is copied: sound, subtitles, and telemetry (GoPro's, which has a name)."""
     return stream.type in ("audio", "subtitle") or (stream.type == "data" and stream.name == "bin_data")
 
 
-def _bits(picture: VideoFrame) -> int:
+def _bit_depth(picture: VideoFrame) -> int:
     return max(component.bits for component in picture.format.components)
 
 
-def _matrix(picture: VideoFrame) -> int:
+def _yuv_matrix(picture: VideoFrame) -> int:
     """Return the matrix between YUV and RGB; where none is said, the one that players take."""
-    if picture.colorspace not in (0, _UNSPECIFIED):
+    if picture.colorspace not in (0, _AV_UNSPECIFIED):
         return int(picture.colorspace)
-    return _BT709 if picture.height >= 720 else _BT601
+    return _AV_BT709 if picture.height >= 720 else _AV_BT601
 
 
-def _samples(plane: VideoPlane, most: int) -> ndarray:
+def _plane_rows(plane: VideoPlane, max_value: int) -> ndarray:
     """Return what the rows of a plane hold, their padding too."""
-    numbers: ndarray = np.frombuffer(memoryview(plane), np.uint8 if most < 256 else np.uint16)
+    numbers: ndarray = np.frombuffer(memoryview(plane), np.uint8 if max_value < 256 else np.uint16)
     return numbers.reshape(plane.height, -1)

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, need_av
-from deepgyro.frames.encoding import check_writable, rename
+from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av
+from deepgyro.frames.encoding import check_writable, move_into_place
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
     from av.stream import Stream
 
-QUALITY = 17
+DEFAULT_QUALITY_CRF = 17
 """Constant rate factor of H.264; what it loses is hard to see."""
-Effort = Literal["low", "medium", "high"]
+EncodingEffort = Literal["low", "medium", "high"]
 """How hard an encoder tries to make a small file at a quality."""
 
-_ENCODERS = {
+_CODEC_ENCODERS = {
     "h264": "libx264",
     "hevc": "libx265",
     "prores": "prores_ks",
@@ -30,9 +30,9 @@ _ENCODERS = {
     "libdav1d": "libsvtav1",
     "mjpeg": "mjpeg",
 }
-_EVEN = ("libx264", "libx265", "libsvtav1")
+_EVEN_SIZE_ENCODERS = ("libx264", "libx265", "libsvtav1")
 """These need sides that whole chroma samples fill."""
-_EFFORTS = {
+_EFFORT_OPTIONS = {
     "libx264": ("preset", "veryfast", "faster", "slow"),
     "libx265": ("preset", "veryfast", "medium", "slow"),
     "libvpx-vp9": ("cpu-used", "6", "4", "2"),
@@ -41,8 +41,8 @@ _EFFORTS = {
 """The option that says how hard an encoder tries, and its values."""
 _MOVFLAGS = "use_metadata_tags+hybrid_fragmented+delay_moov"
 """In fragments while it is written, so that what a killed process leaves can be played; then as usual."""
-_MORE = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"b": "0", "row-mt": "1"}}
-_PRORES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5"}
+_EXTRA_OPTIONS = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"b": "0", "row-mt": "1"}}
+_PRORES_PROFILES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5"}
 
 
 class ClipWriter:
@@ -57,8 +57,8 @@ class ClipWriter:
         path: Path,
         reader: ClipReader,
         *,
-        quality: int = QUALITY,
-        effort: Effort = "medium",
+        quality: int = DEFAULT_QUALITY_CRF,
+        effort: EncodingEffort = "medium",
         overwrite: bool = False,
     ) -> None:
         """Begin a file beside `path`.
@@ -81,10 +81,10 @@ class ClipWriter:
         DeepGyroError
             If the file exists, or its format does not hold what the clip has.
         """
-        av = need_av()
+        av = import_av()
         check_writable(path, overwrite=overwrite)
         self.path, self.overwrite = path, overwrite
-        self.part = _free_name(path)
+        self.part = _unused_part_path(path)
         self.count = 0
         self.note = ""
         """What could not be kept as it was; else empty."""
@@ -93,7 +93,7 @@ class ClipWriter:
                 str(self.part), "w", options={"movflags": _MOVFLAGS} if _is_mov(path) else {}
             )
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._not_written(error) from error
+            raise self._write_error(error) from error
         try:
             self._add_streams(reader, quality, effort)
         except BaseException:
@@ -112,9 +112,9 @@ class ClipWriter:
         """Encode and write a frame."""
         picture = frame.picture
         if picture.format.name != self._format:
-            picture = _changed(picture, self._format)
+            picture = _convert_format(picture, self._format)
         picture.pict_type = 0  # else it would stay what it was, a key frame for instance
-        for packet in self._encoded(picture):
+        for packet in self._encode_picture(picture):
             self._mux(packet)
         self.count += 1
 
@@ -128,9 +128,9 @@ class ClipWriter:
         """
         self._close()
         try:
-            rename(self.part, self.path, overwrite=self.overwrite)
+            move_into_place(self.part, self.path, overwrite=self.overwrite)
         except OSError as error:
-            raise self._not_written(error) from error
+            raise self._write_error(error) from error
 
     def give_up(self) -> Path | None:
         """Close the file; return where the part that can be played lies, None where there is none."""
@@ -142,34 +142,34 @@ class ClipWriter:
         return None
 
     def _close(self) -> None:
-        av = need_av()
+        av = import_av()
         try:
-            for packet in self._encoded(None):
+            for packet in self._encode_picture(None):
                 self._mux(packet)
         finally:
             try:
                 self._container.close()
             except (av.FFmpegError, OSError) as error:
                 self.part.unlink(missing_ok=True)
-                raise self._not_written(error) from error
+                raise self._write_error(error) from error
 
-    def _encoded(self, picture: VideoFrame | None) -> list[Packet[Any]]:
-        av = need_av()
+    def _encode_picture(self, picture: VideoFrame | None) -> list[Packet[Any]]:
+        av = import_av()
         try:
             return list(self._stream.encode(picture))
         except av.FFmpegError as error:
             if picture is None and isinstance(error, EOFError):
                 return []
-            raise self._not_written(error) from error
+            raise self._write_error(error) from error
 
     def _mux(self, packet: Packet[Any]) -> None:
-        av = need_av()
+        av = import_av()
         try:
             self._container.mux(packet)
         except (av.FFmpegError, OSError) as error:
-            raise self._not_written(error) from error
+            raise self._write_error(error) from error
 
-    def _not_written(self, error: Exception) -> DeepGyroError:
+    def _write_error(self, error: Exception) -> DeepGyroError:
         number = getattr(error, "errno", None)
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             reason = "the disk is full; make room or give another --out"
@@ -179,16 +179,16 @@ class ClipWriter:
             reason = f"{getattr(error, 'strerror', None) or error}; give another --out"
         return DeepGyroError(f"{self.path}: not written, {reason}")
 
-    def _add_streams(self, reader: ClipReader, quality: int, effort: Effort) -> None:
-        av = need_av()
+    def _add_streams(self, reader: ClipReader, quality: int, effort: EncodingEffort) -> None:
+        av = import_av()
         container, clip = self._container, reader.clip
         container.metadata.update(reader.container.metadata)
-        codec, encoder = _encoder(clip, container)
-        self._format = _pixel_format(clip, encoder)
+        codec, encoder = _choose_encoder(clip, container)
+        self._format = _choose_pixel_format(clip, encoder)
         self._stream = container.add_stream(
-            encoder, rate=clip.rate, options=_options(encoder, quality, effort, reader.stream.profile)
+            encoder, rate=clip.rate, options=_encoder_options(encoder, quality, effort, reader.stream.profile)
         )
-        self._set_up(self._stream, reader)
+        self._configure_stream(self._stream, reader)
         if codec != clip.codec and not clip.codec.startswith("lib"):
             self.note = f"{clip.codec} is not written to {self.path.suffix}: {codec} instead"
         elif self._format != clip.pixel_format:
@@ -210,9 +210,9 @@ class ClipWriter:
         try:
             container.start_encoding()
         except (av.FFmpegError, OSError) as error:
-            raise self._not_written(error) from error
+            raise self._write_error(error) from error
 
-    def _set_up(self, stream: VideoStream, reader: ClipReader) -> None:
+    def _configure_stream(self, stream: VideoStream, reader: ClipReader) -> None:
         before, clip, context = reader.stream, reader.clip, stream.codec_context
         context.width, context.height, context.pix_fmt = clip.width, clip.height, self._format
         if before.time_base is not None:
@@ -223,11 +223,11 @@ class ClipWriter:
             context.sample_aspect_ratio = before.sample_aspect_ratio
         stream.metadata.update(before.metadata)
         stream.disposition = before.disposition
-        if matrix := _display_matrix(reader.first.picture):
+        if matrix := _read_display_matrix(reader.first.picture):
             stream.set_display_matrix(matrix)
 
 
-def _free_name(path: Path) -> Path:
+def _unused_part_path(path: Path) -> Path:
     """Return a name beside a clip's own for what is not whole yet."""
     for number in ("", *(f"-{k}" for k in range(2, 1000))):
         part = path.with_name(f"{path.stem}.unfinished{number}{path.suffix}")
@@ -240,36 +240,36 @@ def _is_mov(path: Path) -> bool:
     return path.suffix.lower() in (".mp4", ".mov", ".m4v")
 
 
-def _encoder(clip: Clip, container: Any) -> tuple[str, str]:
+def _choose_encoder(clip: Clip, container: Any) -> tuple[str, str]:
     """Return codec and encoder: the clip's, or what the format of the output is most used with."""
     import av
 
     for codec in (clip.codec, container.default_video_codec, "h264"):
         name = {"libdav1d": "av1"}.get(codec, codec)
-        encoder = _ENCODERS.get(name)
-        if encoder and encoder in av.codecs_available and _holds(container, name):
+        encoder = _CODEC_ENCODERS.get(name)
+        if encoder and encoder in av.codecs_available and _container_accepts(container, name):
             return name, encoder
     raise DeepGyroError(
         f"{clip.path}: no encoder for {clip.codec} that the output's format holds; name the output .mkv"
     )
 
 
-def _holds(container: Any, codec: str) -> bool:
+def _container_accepts(container: Any, codec: str) -> bool:
     supported = container.supported_codecs
-    return codec in supported or _ENCODERS[codec] in supported
+    return codec in supported or _CODEC_ENCODERS[codec] in supported
 
 
-def _pixel_format(clip: Clip, encoder: str) -> str:
+def _choose_pixel_format(clip: Clip, encoder: str) -> str:
     """Return the clip's pixel format, or the nearest that its encoder takes at this size."""
     import av
 
     formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or ()}
     own = av.VideoFormat(clip.pixel_format)
-    depth, sampling = clip.bits, _sampling(own)
+    depth, sampling = clip.bits, _chroma_subsampling(own)
 
     def fits(name: str) -> bool:
-        across, down = _sampling(formats[name])
-        return encoder not in _EVEN or (clip.width % across == 0 and clip.height % down == 0)
+        across, down = _chroma_subsampling(formats[name])
+        return encoder not in _EVEN_SIZE_ENCODERS or (clip.width % across == 0 and clip.height % down == 0)
 
     if clip.pixel_format in formats and fits(clip.pixel_format):
         return clip.pixel_format
@@ -285,7 +285,7 @@ def _pixel_format(clip: Clip, encoder: str) -> str:
         )
 
     def loss(name: str) -> tuple[int, ...]:
-        across, down = _sampling(formats[name])
+        across, down = _chroma_subsampling(formats[name])
         bits = max(component.bits for component in formats[name].components)
         coarser = max(across - sampling[0], 0) + max(down - sampling[1], 0)
         finer = max(sampling[0] - across, 0) + max(sampling[1] - down, 0)
@@ -294,32 +294,36 @@ def _pixel_format(clip: Clip, encoder: str) -> str:
     return min(plain, key=loss)
 
 
-def _sampling(format: Any) -> tuple[int, int]:
+def _chroma_subsampling(format: Any) -> tuple[int, int]:
     """Return how many pixels share a chroma sample, across and down."""
     return 64 // format.chroma_width(64), 64 // format.chroma_height(64)
 
 
-def _options(encoder: str, quality: int, effort: Effort, profile: str | None) -> dict[str, str]:
-    if encoder in _EFFORTS:
-        name, *values = _EFFORTS[encoder]
-        own = {"crf": str(quality), name: values[get_args(Effort).index(effort)]}
-        return own | _MORE.get(encoder, {})
+def _encoder_options(
+    encoder: str, quality: int, effort: EncodingEffort, profile: str | None
+) -> dict[str, str]:
+    if encoder in _EFFORT_OPTIONS:
+        name, *values = _EFFORT_OPTIONS[encoder]
+        own = {"crf": str(quality), name: values[get_args(EncodingEffort).index(effort)]}
+        return own | _EXTRA_OPTIONS.get(encoder, {})
     if encoder == "ffv1":
         return {"level": "3", "slicecrc": "1"}
     if encoder == "prores_ks":
         return {
-            "profile": _PRORES.get((profile or "").lower().removeprefix("apple prores ").split(" ")[-1], "3")
+            "profile": _PRORES_PROFILES.get(
+                (profile or "").lower().removeprefix("apple prores ").split(" ")[-1], "3"
+            )
         }
     return {"qmin": "2", "qmax": "2"}  # mjpeg
 
 
-def _changed(picture: VideoFrame, format: str) -> VideoFrame:
+def _convert_format(picture: VideoFrame, format: str) -> VideoFrame:
     changed = picture.reformat(format=format)
     changed.pts, changed.time_base = picture.pts, picture.time_base
     return changed
 
 
-def _display_matrix(picture: VideoFrame) -> list[int] | None:
+def _read_display_matrix(picture: VideoFrame) -> list[int] | None:
     """Return how the file asks to turn the picture when it is shown; None: not at all."""
     import struct
 

@@ -14,10 +14,16 @@ import numpy as np
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames.exif import PREFIX, as_stored, block_from_tags, describing_tags, orientation_of
-from deepgyro.frames.heif import BRANDS, read_heif, read_heif_xmp
-from deepgyro.frames.photo import Photo, check_size, photo_from_channels
-from deepgyro.frames.xmp import record_in
+from deepgyro.frames.exif import (
+    EXIF_PREFIX,
+    exif_from_tags,
+    read_describing_tags,
+    read_orientation,
+    rotate_to_stored,
+)
+from deepgyro.frames.heif import HEIF_BRANDS, read_heif, read_heif_xmp
+from deepgyro.frames.photo import Photo, check_photo_size, photo_from_channels
+from deepgyro.frames.xmp import read_record_from_xmp
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -26,9 +32,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # What the decoders raise for damaged files.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError)
-_DAMAGED = (*_BROKEN, struct.error, zlib.error)
-_BAND = 256  # rows copied at a time
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError)
+_DAMAGED_FILE_ERRORS = (*_DECODING_ERRORS, struct.error, zlib.error)
+_COPY_BAND_ROWS = 256  # rows copied at a time
 
 
 def read_photo(path: str | os.PathLike[str], *, quiet: bool = False) -> Photo:
@@ -42,14 +48,14 @@ def read_photo(path: str | os.PathLike[str], *, quiet: bool = False) -> Photo:
         If the file is missing, empty, cut off, no picture, too large, or in colours other than RGB or gray.
     """
     path = Path(path)
-    format = _format_of(path)
+    format = _detect_format(path)
     try:
         if format == "HEIF":
             return read_heif(path)
         with open(path, "rb") as fp:
-            return _read(fp, path, format, quiet=quiet)
-    except _DAMAGED as error:
-        raise _damaged(path, format, error) from error
+            return _read_photo_file(fp, path, format, quiet=quiet)
+    except _DAMAGED_FILE_ERRORS as error:
+        raise _damaged_file_error(path, format, error) from error
 
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -61,17 +67,17 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         If the file is missing or no picture.
     """
     path = Path(path)
-    format = _format_of(path)
+    format = _detect_format(path)
     try:
         if format == "HEIF":
-            return record_in(read_heif_xmp(path))
+            return read_record_from_xmp(read_heif_xmp(path))
         with open(path, "rb") as fp:
-            return record_in(_xmp(_header(fp, format)))
-    except _DAMAGED as error:
-        raise _damaged(path, format, error) from error
+            return read_record_from_xmp(_read_xmp(_read_header(fp, format)))
+    except _DAMAGED_FILE_ERRORS as error:
+        raise _damaged_file_error(path, format, error) from error
 
 
-def content_hash(path: str | os.PathLike[str]) -> str:
+def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     try:
         with open(path, "rb") as fp:
@@ -80,12 +86,12 @@ def content_hash(path: str | os.PathLike[str]) -> str:
         raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
 
 
-def _damaged(path: Path, format: str, error: BaseException) -> DeepGyroError:
+def _damaged_file_error(path: Path, format: str, error: BaseException) -> DeepGyroError:
     what = " ".join(str(error).split()) or type(error).__name__
     return DeepGyroError(f"{path}: the {format} file is damaged or cut off ({what}); copy or export it again")
 
 
-def _format_of(path: Path) -> str:
+def _detect_format(path: Path) -> str:
     try:
         with open(path, "rb") as fp:
             head = fp.read(16)
@@ -105,12 +111,12 @@ def _format_of(path: Path) -> str:
         return "TIFF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if head[4:8] == b"ftyp" and head[8:12] in BRANDS:
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         return "HEIF"
     raise DeepGyroError(f"{path}: is no JPEG, PNG, TIFF, WebP or HEIC picture; convert it to one of them")
 
 
-def _header(fp: BinaryIO, format: str) -> "ImageFile":
+def _read_header(fp: BinaryIO, format: str) -> "ImageFile":
     # The plugins and not Image.open: its limit on pixels (89 Mpx: a warning, 179 Mpx: an error) is a global
     # that is not ours to change, and the second picture of a phone's JPEG (gain map) would count as a page.
     from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
@@ -129,35 +135,37 @@ def _header(fp: BinaryIO, format: str) -> "ImageFile":
         ) from error
 
 
-def _read(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> Photo:
+def _read_photo_file(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> Photo:
     from PIL.TiffImagePlugin import TiffImageFile
 
-    image = _header(fp, format)
-    check_size(path, *image.size)
+    image = _read_header(fp, format)
+    check_photo_size(path, *image.size)
     pictures = getattr(image, "n_frames", 1)
     if pictures > 1 and not quiet:
         logger.warning("%s holds %d pictures; only the first is read", path, pictures)
     exif = None
     if isinstance(image, TiffImageFile):
-        exif = block_from_tags(describing_tags(image.getexif()))
-        channels = _tiff_channels(fp, path, image, orientation_of(exif))
-    elif format == "PNG" and _png_depth(fp) == 16:
-        channels, exif = _png16_channels(path)
+        exif = exif_from_tags(read_describing_tags(image.getexif()))
+        channels = _decode_tiff(fp, path, image, read_orientation(exif))
+    elif format == "PNG" and _read_png_depth(fp) == 16:
+        channels, exif = _decode_png16(path)
     else:
-        channels = _pillow_channels(path, image)
+        channels = _decode_with_pillow(path, image)
     block = exif or image.info.get("exif") or None
-    if block and not block.startswith(PREFIX):
-        block = PREFIX + block
+    if block and not block.startswith(EXIF_PREFIX):
+        block = EXIF_PREFIX + block
     icc = image.info.get("icc_profile") or None
-    return photo_from_channels(channels, format=format, source=path, exif=block, icc=icc, xmp=_xmp(image))
+    return photo_from_channels(
+        channels, format=format, source=path, exif=block, icc=icc, xmp=_read_xmp(image)
+    )
 
 
-def _xmp(image: "ImageFile") -> bytes | None:
+def _read_xmp(image: "ImageFile") -> bytes | None:
     xmp = image.info.get("xmp")
     return xmp.encode() if isinstance(xmp, str) else xmp or None
 
 
-def _pillow_channels(path: Path, image: "ImageFile") -> ndarray:
+def _decode_with_pillow(path: Path, image: "ImageFile") -> ndarray:
     """Decode 8 bits a channel; copied in bands, since the whole at once would be held three times."""
     from PIL import Image
 
@@ -176,13 +184,13 @@ def _pillow_channels(path: Path, image: "ImageFile") -> ndarray:
     width, height = picture.size
     depth = len(picture.getbands())
     channels = np.empty((height, width) if depth == 1 else (height, width, depth), np.uint8)
-    for top in range(0, height, _BAND):
-        bottom = min(top + _BAND, height)
+    for top in range(0, height, _COPY_BAND_ROWS):
+        bottom = min(top + _COPY_BAND_ROWS, height)
         channels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
     return channels
 
 
-def _opencv_channels(data: bytes) -> ndarray:
+def _decode_with_opencv(data: bytes) -> ndarray:
     import cv2
 
     try:
@@ -197,21 +205,23 @@ def _opencv_channels(data: bytes) -> ndarray:
     return image
 
 
-def _png_depth(fp: BinaryIO) -> int:
+def _read_png_depth(fp: BinaryIO) -> int:
     fp.seek(24)
     return fp.read(1)[0]
 
 
-def _png16_channels(path: Path) -> tuple[ndarray, bytes | None]:
+def _decode_png16(path: Path) -> tuple[ndarray, bytes | None]:
     """Decode 16 bits with OpenCV (Pillow halves them); return the EXIF too, which may follow the pixels."""
     data = path.read_bytes()
-    chunks = dict(_png_chunks(data))  # a cut or changed file ends here, before OpenCV writes to stderr
-    channels = _opencv_channels(data)
+    chunks = dict(
+        _iterate_png_chunks(data)
+    )  # a cut or changed file ends here, before OpenCV writes to stderr
+    channels = _decode_with_opencv(data)
     exif = chunks.get(b"eXIf")
-    return channels, PREFIX + bytes(exif) if exif else None
+    return channels, EXIF_PREFIX + bytes(exif) if exif else None
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def _iterate_png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     view, at, kind = memoryview(data), 8, b""
     while kind != b"IEND":
         if at + 12 > len(data):
@@ -226,7 +236,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         at = end + 4
 
 
-def _tiff_channels(fp: BinaryIO, path: Path, image: "TiffImageFile", orientation: int) -> ndarray:
+def _decode_tiff(fp: BinaryIO, path: Path, image: "TiffImageFile", orientation: int) -> ndarray:
     """Decode with OpenCV where it is right, else with Pillow; both turn the pixels, which is undone here."""
     from PIL import Image
 
@@ -250,10 +260,10 @@ def _tiff_channels(fp: BinaryIO, path: Path, image: "TiffImageFile", orientation
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             try:
-                channels = _pillow_channels(path, image)
+                channels = _decode_with_pillow(path, image)
             except Image.DecompressionBombError as error:
                 raise DeepGyroError(
                     f"{path}: too large for this kind of TIFF; save it as plain RGB"
                 ) from error
-        return as_stored(channels, orientation)
-    return as_stored(_opencv_channels(path.read_bytes()), orientation)
+        return rotate_to_stored(channels, orientation)
+    return rotate_to_stored(_decode_with_opencv(path.read_bytes()), orientation)

@@ -16,13 +16,13 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames.exif import PREFIX, block_within, describing_tags_of
+from deepgyro.frames.exif import EXIF_PREFIX, shrink_exif, try_read_describing_tags
 from deepgyro.frames.photo import Photo
-from deepgyro.frames.xmp import packet_with_record
+from deepgyro.frames.xmp import add_record_to_xmp
 
 logger = logging.getLogger(__name__)
 
-_FORMATS = {
+_FORMAT_OF_SUFFIX = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".png": "PNG",
@@ -30,9 +30,9 @@ _FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # px: libjpeg's JPEG_MAX_DIMENSION, WEBP_MAX_DIMENSION
-_JPEG_SEGMENT = 65_533  # bytes
-_JPEG_XMP = _JPEG_SEGMENT - 29
+_MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383}  # px: libjpeg's JPEG_MAX_DIMENSION, WEBP_MAX_DIMENSION
+_JPEG_SEGMENT_BYTES = 65_533  # bytes
+_JPEG_XMP_BYTES = _JPEG_SEGMENT_BYTES - 29
 
 
 def write_photo(
@@ -60,12 +60,12 @@ def write_photo(
         If the file exists, its format is not written or cannot hold the picture, or the disk is full.
     """
     path = Path(path)
-    format = _format_for(path, photo)
-    packet = packet_with_record(record, photo.xmp)
+    format = _choose_format(path, photo)
+    packet = add_record_to_xmp(record, photo.xmp)
 
     def encode(fp: BinaryIO) -> None:
         if format in ("PNG", "TIFF"):
-            channels, icc = _channels(photo, photo.pixels, photo.alpha)
+            channels, icc = _channels_to_store(photo, photo.pixels, photo.alpha)
             write = _write_png if format == "PNG" else _write_tiff
             write(fp, channels, photo.exif, icc, packet)
         elif format == "JPEG":
@@ -73,10 +73,10 @@ def write_photo(
         else:
             _write_webp(fp, photo, packet)
 
-    write_whole(path, encode, overwrite=overwrite)
+    write_atomically(path, encode, overwrite=overwrite)
 
 
-def eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
+def to_eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
     """Round 16 bits to 8 (``round(v / 257)``); 8 bits are returned as they are."""
     if values.dtype == np.uint8:
         return values
@@ -89,7 +89,7 @@ def eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
     return rounded.astype(np.uint8)
 
 
-def format_for(path: Path) -> str:
+def format_from_suffix(path: Path) -> str:
     """Return the format that a file's suffix names.
 
     Raises
@@ -100,17 +100,17 @@ def format_for(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in (".heic", ".heif"):
         raise DeepGyroError(f"{path}: HEIC is read but not written; name the output .jpg or .png")
-    if suffix not in _FORMATS:
+    if suffix not in _FORMAT_OF_SUFFIX:
         raise DeepGyroError(f"{path}: the suffix {suffix!r} names no format; use .jpg, .png, .tif or .webp")
-    return _FORMATS[suffix]
+    return _FORMAT_OF_SUFFIX[suffix]
 
 
-def _format_for(path: Path, photo: Photo) -> str:
-    format = format_for(path)
+def _choose_format(path: Path, photo: Photo) -> str:
+    format = format_from_suffix(path)
     height, width = photo.pixels.shape[:2]
-    if max(height, width) > _LONGEST_SIDE.get(format, max(height, width)):
+    if max(height, width) > _MAX_SIDE_PX.get(format, max(height, width)):
         raise DeepGyroError(
-            f"{path}: {width} x {height} px, but {path.suffix} holds {_LONGEST_SIDE[format]} px a side; "
+            f"{path}: {width} x {height} px, but {path.suffix} holds {_MAX_SIDE_PX[format]} px a side; "
             "name the output .png or .tif"
         )
     return format
@@ -121,7 +121,7 @@ def copy_photo(
 ) -> None:
     """Copy a photo's file as it is, whole or not at all; errors as in `write_photo`."""
     with open(photo, "rb") as source:
-        write_whole(Path(path), lambda fp: shutil.copyfileobj(source, fp), overwrite=overwrite)
+        write_atomically(Path(path), lambda fp: shutil.copyfileobj(source, fp), overwrite=overwrite)
 
 
 def make_folder(folder: Path) -> None:
@@ -141,7 +141,7 @@ def make_folder(folder: Path) -> None:
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path that `write_whole` would refuse, before the work is done.
+    """Refuse a path that `write_atomically` would refuse, before the work is done.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
         raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first")
 
 
-def write_whole(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
+def write_atomically(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
     """Let `encode` write a file, which appears whole or not at all; errors as in `write_photo`."""
     exists = f"{path} exists: give --overwrite or another --out"
     if not overwrite and os.path.lexists(path):
@@ -163,7 +163,7 @@ def write_whole(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: 
     try:
         with open(part, "xb") as fp:
             encode(fp)
-        rename(part, path, overwrite=overwrite)
+        move_into_place(part, path, overwrite=overwrite)
     except FileNotFoundError as error:
         raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first") from error
     except OSError as error:
@@ -176,7 +176,7 @@ def write_whole(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: 
         part.unlink(missing_ok=True)
 
 
-def rename(part: Path, path: Path, *, overwrite: bool) -> None:
+def move_into_place(part: Path, path: Path, *, overwrite: bool) -> None:
     """Give a file that is whole its name.
 
     Raises
@@ -201,7 +201,7 @@ def rename(part: Path, path: Path, *, overwrite: bool) -> None:
         part.unlink()
 
 
-def _channels(photo: Photo, pixels: ndarray, alpha: ndarray | None) -> tuple[ndarray, bytes | None]:
+def _channels_to_store(photo: Photo, pixels: ndarray, alpha: ndarray | None) -> tuple[ndarray, bytes | None]:
     """Return gray, RGB or RGBA to be stored, and the ICC profile if it is one for these channels."""
     if alpha is not None:
         pixels = np.dstack([pixels, alpha])
@@ -210,10 +210,10 @@ def _channels(photo: Photo, pixels: ndarray, alpha: ndarray | None) -> tuple[nda
         total += 1
         total //= 3
         return total.astype(pixels.dtype), photo.icc
-    return pixels, _colour_profile(photo)
+    return pixels, _matching_icc_profile(photo)
 
 
-def _colour_profile(photo: Photo) -> bytes | None:
+def _matching_icc_profile(photo: Photo) -> bytes | None:
     if photo.gray and photo.icc is not None:
         logger.warning("%s: its profile for gray is left out, the output has colour channels", photo.source)
         return None
@@ -225,18 +225,18 @@ def _write_jpeg(fp: BinaryIO, photo: Photo, packet: bytes, record: dict[str, Any
 
     if photo.alpha is not None:
         logger.warning("%s: its alpha channel is left out, JPEG holds none", photo.source)
-    if len(packet) > _JPEG_XMP:
+    if len(packet) > _JPEG_XMP_BYTES:
         logger.warning(
-            "%s: its XMP (%d bytes) is left out, JPEG holds %d", photo.source, len(packet), _JPEG_XMP
+            "%s: its XMP (%d bytes) is left out, JPEG holds %d", photo.source, len(packet), _JPEG_XMP_BYTES
         )
-        packet = packet_with_record(record)
-    channels, icc = _channels(photo, eight_bits(photo.pixels), None)
+        packet = add_record_to_xmp(record)
+    channels, icc = _channels_to_store(photo, to_eight_bits(photo.pixels), None)
     Image.fromarray(channels).save(
         fp,
         "JPEG",
         quality=95,
         subsampling=0,
-        exif=block_within(photo.exif, _JPEG_SEGMENT) or b"",
+        exif=shrink_exif(photo.exif, _JPEG_SEGMENT_BYTES) or b"",
         icc_profile=icc,
         xmp=packet,
     )
@@ -245,16 +245,16 @@ def _write_jpeg(fp: BinaryIO, photo: Photo, packet: bytes, record: dict[str, Any
 def _write_webp(fp: BinaryIO, photo: Photo, packet: bytes) -> None:
     from PIL import Image
 
-    pixels = eight_bits(photo.pixels)
+    pixels = to_eight_bits(photo.pixels)
     if photo.alpha is not None:
-        pixels = np.dstack([pixels, eight_bits(photo.alpha)])
+        pixels = np.dstack([pixels, to_eight_bits(photo.alpha)])
     Image.fromarray(pixels).save(
         fp,
         "WEBP",
         quality=95,
         exact=True,
         exif=photo.exif or b"",
-        icc_profile=_colour_profile(photo),
+        icc_profile=_matching_icc_profile(photo),
         xmp=packet,
     )
 
@@ -270,14 +270,14 @@ def _write_png(fp: BinaryIO, channels: ndarray, exif: bytes | None, icc: bytes |
     header = 33  # bytes: signature and IHDR
     fp.write(encoded[:header])
     if icc:
-        fp.write(_png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
+        fp.write(_make_png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
     if exif:
-        fp.write(_png_chunk(b"eXIf", exif.removeprefix(PREFIX)))
-    fp.write(_png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet))
+        fp.write(_make_png_chunk(b"eXIf", exif.removeprefix(EXIF_PREFIX)))
+    fp.write(_make_png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet))
     fp.write(encoded[header:])
 
 
-def _png_chunk(kind: bytes, content: bytes) -> bytes:
+def _make_png_chunk(kind: bytes, content: bytes) -> bytes:
     body = kind + content
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
@@ -295,7 +295,7 @@ def _write_tiff(
     row_bytes = width * depth * channels.itemsize
     starts = range(0, height, rows)
     tags = ImageFileDirectory_v2()
-    for tag, value in describing_tags_of(exif).items():
+    for tag, value in try_read_describing_tags(exif).items():
         tags[tag] = value
     tags[256], tags[257] = width, height
     tags[258] = (8 * channels.itemsize,) * depth

@@ -13,10 +13,10 @@ import numpy as np
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames.exif import PREFIX, as_stored, orientation_of_turn, with_orientation
-from deepgyro.frames.photo import Photo, check_size, photo_from_channels
+from deepgyro.frames.exif import EXIF_PREFIX, orientation_from_corners, rotate_to_stored, set_orientation
+from deepgyro.frames.photo import Photo, check_photo_size, photo_from_channels
 
-BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def read_heif(path: Path) -> Photo:
@@ -26,18 +26,18 @@ def read_heif(path: Path) -> Photo:
     data = path.read_bytes()
     image = pi_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image = image[image.primary_index]
-    check_size(path, *image.size)
-    orientation = container_orientation(data)
+    check_photo_size(path, *image.size)
+    orientation = read_container_orientation(data)
     del data
-    channels = _channels(path, image)
+    channels = _decode_channels(path, image)
     exif = image.info.get("exif")
-    if exif and not exif.startswith(PREFIX):
-        exif = PREFIX + exif
+    if exif and not exif.startswith(EXIF_PREFIX):
+        exif = EXIF_PREFIX + exif
     return photo_from_channels(
-        as_stored(channels, orientation),
+        rotate_to_stored(channels, orientation),
         format="HEIF",
         source=path,
-        exif=with_orientation(exif, orientation),
+        exif=set_orientation(exif, orientation),
         icc=image.info.get("icc_profile"),
         xmp=image.info.get("xmp"),
     )
@@ -51,7 +51,7 @@ def read_heif_xmp(path: Path) -> bytes | None:
     return xmp
 
 
-def container_orientation(data: bytes) -> int:
+def read_container_orientation(data: bytes) -> int:
     """Return the EXIF orientation that turns the stored primary picture as the container's boxes do.
 
     Raises
@@ -61,17 +61,17 @@ def container_orientation(data: bytes) -> int:
     """
     corners = np.arange(4).reshape(2, 2)
     try:
-        for kind, content in _primary_properties(memoryview(data)):
+        for kind, content in _read_primary_properties(memoryview(data)):
             if kind == b"irot":
                 corners = np.rot90(corners, content[0] & 3)  # quarter turns, anticlockwise
             elif kind == b"imir":
                 corners = corners[:, ::-1] if content[0] & 1 else corners[::-1]
     except (struct.error, IndexError, KeyError, StopIteration) as error:
         raise ValueError("its boxes are damaged") from error
-    return orientation_of_turn(corners)
+    return orientation_from_corners(corners)
 
 
-def _channels(path: Path, image: object) -> ndarray:
+def _decode_channels(path: Path, image: object) -> ndarray:
     channels = np.asarray(image)
     mode, _, depth = image.mode.partition(";")  # type: ignore[attr-defined]
     if mode not in ("L", "LA", "RGB", "RGBA"):
@@ -85,7 +85,7 @@ def _channels(path: Path, image: object) -> ndarray:
     return channels
 
 
-def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+def _iterate_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     at = 0
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -100,18 +100,18 @@ def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         at = end
 
 
-def _primary_properties(data: memoryview) -> list[tuple[bytes, memoryview]]:
+def _read_primary_properties(data: memoryview) -> list[tuple[bytes, memoryview]]:
     """Return the primary item's properties, in the order in which they apply."""
-    meta = dict(_boxes(dict(_boxes(data))[b"meta"][4:]))
+    meta = dict(_iterate_boxes(dict(_iterate_boxes(data))[b"meta"][4:]))
     pitm = meta[b"pitm"]
     (primary,) = struct.unpack_from(">I" if pitm[0] else ">H", pitm, 4)
-    iprp = list(_boxes(meta[b"iprp"]))
-    properties = next(list(_boxes(content)) for kind, content in iprp if kind == b"ipco")
-    indices = [i for kind, content in iprp if kind == b"ipma" for i in _associations(content, primary)]
+    iprp = list(_iterate_boxes(meta[b"iprp"]))
+    properties = next(list(_iterate_boxes(content)) for kind, content in iprp if kind == b"ipco")
+    indices = [i for kind, content in iprp if kind == b"ipma" for i in _item_associations(content, primary)]
     return [properties[i - 1] for i in indices if i]
 
 
-def _associations(ipma: memoryview, item: int) -> list[int]:
+def _item_associations(ipma: memoryview, item: int) -> list[int]:
     wide_item, wide_index = bool(ipma[0]), bool(ipma[3] & 1)
     (count,) = struct.unpack_from(">I", ipma, 4)
     at, found = 8, []

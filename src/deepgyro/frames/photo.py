@@ -73,7 +73,7 @@ def photo_from_channels(
     return Photo(pixels, format, source, alpha=alpha, gray=gray, exif=exif, icc=icc, xmp=xmp)
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+def check_photo_size(path: Path, width: int, height: int) -> None:
     """Refuse a picture whose header asks for more pixels than any camera has.
 
     Raises

@@ -12,23 +12,23 @@ from typing import Literal
 
 from deepgyro.errors import DeepGyroError
 
-LONGEST_EXPOSURE = 60.0  # s; a longer one is a wrong unit, and no gyro integrates that long
+MAX_EXPOSURE_S = 60.0  # s; a longer one is a wrong unit, and no gyro integrates that long
 
-_PER_SECOND = {
+_TIME_UNITS_S = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
     "ms": 1e3, "millisec": 1e3, "milliseconds": 1e3,
     "us": 1e6, "microsec": 1e6, "microseconds": 1e6,
     "ns": 1e9, "nanosec": 1e9, "nanoseconds": 1e9,
 }  # fmt: skip
-_FILE = ("file", "filename")
-_START = ("t", "timestamp")
-_MIDDLE = ("t_mid", "t_mid_exposure")
-_EXPOSURE = ("exposure", "exposure_time")
-_NEED = "a header like `file,t,exposure` (in s), or with units, t_ns or exposure_ms, is needed"
+_FILE_COLUMNS = ("file", "filename")
+_START_COLUMNS = ("t", "timestamp")
+_MIDDLE_COLUMNS = ("t_mid", "t_mid_exposure")
+_EXPOSURE_COLUMNS = ("exposure", "exposure_time")
+_HEADER_HINT = "a header like `file,t,exposure` (in s), or with units, t_ns or exposure_ms, is needed"
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameExposure:
     """One photo's exposure.
 
     Attributes
@@ -51,7 +51,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class _Columns:
+class _FrameColumns:
     file: int | None
     t: int
     exposure: int | None
@@ -63,7 +63,7 @@ class _Columns:
 
 def read_frames(
     path: str | os.PathLike[str], photos: Sequence[Path] = (), *, exposure: float | None = None
-) -> list[Frame]:
+) -> list[FrameExposure]:
     """Read all frames of a table, in its order.
 
     A table is a CSV file with a header, its times in s or in the unit that the header names
@@ -87,8 +87,8 @@ def read_frames(
         has no file column and not as many rows as there are photos.
     """
     path = Path(path)
-    columns, rows = _rows(path, exposure is None)
-    frames = [_frame(path, line, fields, columns, exposure) for line, fields in rows]
+    columns, rows = _read_rows(path, exposure is None)
+    frames = [_parse_frame(path, line, fields, columns, exposure) for line, fields in rows]
     if not frames:
         raise DeepGyroError(f"{path}: no rows; one line a photo is needed")
     if columns.file is None:
@@ -98,8 +98,8 @@ def read_frames(
                 "the photos of all its rows, or add the column"
             )
         return [
-            Frame(photo, frame.t, frame.exposure, frame.at)
-            for photo, frame in zip(sorted(photos, key=natural_order), frames, strict=True)
+            FrameExposure(photo, frame.t, frame.exposure, frame.at)
+            for photo, frame in zip(sorted(photos, key=natural_sort_key), frames, strict=True)
         ]
     first: dict[Path, int] = {}
     for (line, _), frame in zip(rows, frames, strict=True):
@@ -115,7 +115,7 @@ def read_frames(
     return frames
 
 
-def match_frames(frames: Sequence[Frame], photos: Sequence[Path]) -> dict[Path, Frame | None]:
+def match_frames(frames: Sequence[FrameExposure], photos: Sequence[Path]) -> dict[Path, FrameExposure | None]:
     """Return each photo's frame, None for a photo that the table lacks.
 
     A photo is the frame's file, or else bears a name that only one frame and only one photo have.
@@ -124,7 +124,7 @@ def match_frames(frames: Sequence[Frame], photos: Sequence[Path]) -> dict[Path, 
     by_name = {frame.file.name: frame for frame in frames}
     name_count = Counter(frame.file.name for frame in frames)
     photo_count = Counter(photo.name for photo in photos)
-    matched: dict[Path, Frame | None] = {}
+    matched: dict[Path, FrameExposure | None] = {}
     for photo in photos:
         frame = by_file.get(photo.resolve())
         if frame is None and name_count[photo.name] == 1 and photo_count[photo.name] == 1:
@@ -133,48 +133,48 @@ def match_frames(frames: Sequence[Frame], photos: Sequence[Path]) -> dict[Path, 
     return matched
 
 
-def natural_order(path: Path) -> list[tuple[str, int]]:
+def natural_sort_key(path: Path) -> list[tuple[str, int]]:
     """Return a sorting key that puts frame2 before frame10."""
     parts = re.findall(r"(\D*)(\d*)", str(path))
     return [(text.lower(), int(digits or -1)) for text, digits in parts]
 
 
-def _rows(path: Path, timed: bool) -> tuple[_Columns, list[tuple[int, list[str]]]]:
+def _read_rows(path: Path, timed: bool) -> tuple[_FrameColumns, list[tuple[int, list[str]]]]:
     """Return the columns and the numbered lines of values."""
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise DeepGyroError(f"{path}: no such file; check --frames") from error
     except UnicodeDecodeError as error:
-        raise DeepGyroError(f"{path}: is no text; {_NEED}") from error
+        raise DeepGyroError(f"{path}: is no text; {_HEADER_HINT}") from error
     except OSError as error:
         raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable table") from error
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise DeepGyroError(f"{path}: is empty; {_NEED}")
+        raise DeepGyroError(f"{path}: is empty; {_HEADER_HINT}")
     if _is_number(lines[0][1].split()[0]):
-        return _Columns(None, 0, 1, 1e9, 1e9, "start", 2), [
-            (n, _integers(path, n, line)) for n, line in lines
+        return _FrameColumns(None, 0, 1, 1e9, 1e9, "start", 2), [
+            (n, _are_integers(path, n, line)) for n, line in lines
         ]
     rows = [
         (number, [field.strip() for field in next(csv.reader([line], skipinitialspace=True))])
         for number, line in lines
     ]
-    return _columns(path, rows[0][1], timed), rows[1:]
+    return _find_columns(path, rows[0][1], timed), rows[1:]
 
 
-def _integers(path: Path, number: int, line: str) -> list[str]:
+def _are_integers(path: Path, number: int, line: str) -> list[str]:
     fields = line.split()
     if not all(re.fullmatch(r"\d+", field) for field in fields):
         raise DeepGyroError(
             f"{path}, line {number}: {line.strip()!r} found; without a header, a line is two whole numbers, "
-            f"time and exposure in ns; else {_NEED}"
+            f"time and exposure in ns; else {_HEADER_HINT}"
         )
     return fields
 
 
-def _columns(path: Path, header: list[str], timed: bool) -> _Columns:
-    names = [_name_and_unit(name) for name in header]
+def _find_columns(path: Path, header: list[str], timed: bool) -> _FrameColumns:
+    names = [_split_unit(name) for name in header]
 
     def find(what: str, known: Sequence[str]) -> int | None:
         found = [i for i, (name, _) in enumerate(names) if name in known]
@@ -183,11 +183,11 @@ def _columns(path: Path, header: list[str], timed: bool) -> _Columns:
             raise DeepGyroError(f"{path}: two columns for the {what}, {both}; keep one")
         return found[0] if found else None
 
-    file, t = find("file", _FILE), find("time", _START + _MIDDLE)
-    exposure = find("exposure", _EXPOSURE) if timed else None
+    file, t = find("file", _FILE_COLUMNS), find("time", _START_COLUMNS + _MIDDLE_COLUMNS)
+    exposure = find("exposure", _EXPOSURE_COLUMNS) if timed else None
     if t is None or (exposure is None and timed):
         missing = "time" if t is None else "exposure"
-        raise DeepGyroError(f"{path}: no column for the {missing} among {', '.join(header)}; {_NEED}")
+        raise DeepGyroError(f"{path}: no column for the {missing} among {', '.join(header)}; {_HEADER_HINT}")
     per_second = []
     for i in (t, t if exposure is None else exposure):
         name, unit = names[i]
@@ -195,39 +195,41 @@ def _columns(path: Path, header: list[str], timed: bool) -> _Columns:
             raise DeepGyroError(
                 f"{path}: the column {header[i]!r} has no unit; name it {name}_s or {name}_ns"
             )
-        per_second.append(_PER_SECOND[unit or "s"])
-    at: Literal["start", "middle"] = "middle" if names[t][0] in _MIDDLE else "start"
-    return _Columns(file, t, exposure, per_second[0], per_second[1], at, len(header))
+        per_second.append(_TIME_UNITS_S[unit or "s"])
+    at: Literal["start", "middle"] = "middle" if names[t][0] in _MIDDLE_COLUMNS else "start"
+    return _FrameColumns(file, t, exposure, per_second[0], per_second[1], at, len(header))
 
 
-def _name_and_unit(header: str) -> tuple[str, str]:
+def _split_unit(header: str) -> tuple[str, str]:
     """Split ``Exposure time[nanosec]`` or ``exposure_time_ns`` into its name and unit."""
     name = re.sub(r"[\s_]+", "_", re.sub(r"[\[(]\s*(\w+)\s*[\])]", r" \1", header).strip().lower())
     head, _, tail = name.rpartition("_")
-    return (head, tail) if head and tail in _PER_SECOND else (name, "")
+    return (head, tail) if head and tail in _TIME_UNITS_S else (name, "")
 
 
-def _frame(path: Path, line: int, fields: list[str], columns: _Columns, exposure: float | None) -> Frame:
+def _parse_frame(
+    path: Path, line: int, fields: list[str], columns: _FrameColumns, exposure: float | None
+) -> FrameExposure:
     where = f"{path}, line {line}"
     if len(fields) != columns.count:
         raise DeepGyroError(f"{where}: {len(fields)} values; {columns.count} are needed")
-    t = _number(where, "time", fields[columns.t]) / columns.t_per_second
+    t = _parse_number(where, "time", fields[columns.t]) / columns.t_per_second
     if exposure is None:
         assert columns.exposure is not None
-        exposure = _number(where, "exposure", fields[columns.exposure]) / columns.exposure_per_second
-    if not 0 < exposure <= LONGEST_EXPOSURE:
+        exposure = _parse_number(where, "exposure", fields[columns.exposure]) / columns.exposure_per_second
+    if not 0 < exposure <= MAX_EXPOSURE_S:
         raise DeepGyroError(
-            f"{where}: the exposure is {exposure:g} s; over 0 and at most {LONGEST_EXPOSURE:g} s is needed, "
+            f"{where}: the exposure is {exposure:g} s; over 0 and at most {MAX_EXPOSURE_S:g} s is needed, "
             "check the value and the unit in the header"
         )
     if columns.file is None:
-        return Frame(Path(), t, exposure, columns.at)
+        return FrameExposure(Path(), t, exposure, columns.at)
     if not fields[columns.file]:
         raise DeepGyroError(f"{where}: no file named; every line needs one")
-    return Frame(path.parent / fields[columns.file], t, exposure, columns.at)
+    return FrameExposure(path.parent / fields[columns.file], t, exposure, columns.at)
 
 
-def _number(where: str, what: str, text: str) -> float:
+def _parse_number(where: str, what: str, text: str) -> float:
     if not _is_number(text) or not math.isfinite(float(text)):
         raise DeepGyroError(f"{where}: the {what} is {text!r}; a number is needed")
     return float(text)

@@ -14,26 +14,26 @@ from xml.sax.saxutils import escape, unescape
 
 logger = logging.getLogger(__name__)
 
-_NAMESPACE = "http://ns.deepgyro/1.0/"
+_XMP_NAMESPACE = "http://ns.deepgyro/1.0/"
 _RDF_END = b"</rdf:RDF>"
-_OURS = re.compile(
+_RECORD_DESCRIPTION = re.compile(
     rb'<rdf:Description rdf:about="" xmlns:deepgyro="[^"]*">\s*'
     rb"<deepgyro:record>[^<]*</deepgyro:record>\s*</rdf:Description>\n?"
 )
 # Other programs may write the packet anew, with the property as an attribute.
-_ATTRIBUTE = re.compile(rb"""\sdeepgyro:record=(?:"[^"]*"|'[^']*')""")
-_RECORD = re.compile(rb"""(?<!/)deepgyro:record(?:>([^<]*)<|="([^"]*)"|='([^']*)')""")
+_RECORD_ATTRIBUTE = re.compile(rb"""\sdeepgyro:record=(?:"[^"]*"|'[^']*')""")
+_RECORD_VALUE = re.compile(rb"""(?<!/)deepgyro:record(?:>([^<]*)<|="([^"]*)"|='([^']*)')""")
 
 
-def packet_with_record(record: dict[str, Any], packet: bytes | None = None) -> bytes:
+def add_record_to_xmp(record: dict[str, Any], packet: bytes | None = None) -> bytes:
     """Return an XMP packet that holds the record, and all of the given packet but an older record."""
     description = (
-        f'<rdf:Description rdf:about="" xmlns:deepgyro="{_NAMESPACE}">'
+        f'<rdf:Description rdf:about="" xmlns:deepgyro="{_XMP_NAMESPACE}">'
         f"<deepgyro:record>{escape(json.dumps(record, allow_nan=False))}</deepgyro:record>"
         "</rdf:Description>\n"
     ).encode()
     if packet:
-        packet = _ATTRIBUTE.sub(b"", _OURS.sub(b"", packet.rstrip(b"\0")))
+        packet = _RECORD_ATTRIBUTE.sub(b"", _RECORD_DESCRIPTION.sub(b"", packet.rstrip(b"\0")))
         head, end, tail = packet.rpartition(_RDF_END)
         if end:
             return head + description + end + tail
@@ -51,9 +51,9 @@ def packet_with_record(record: dict[str, Any], packet: bytes | None = None) -> b
     )
 
 
-def record_in(packet: bytes | None) -> dict[str, Any] | None:
+def read_record_from_xmp(packet: bytes | None) -> dict[str, Any] | None:
     """Return the record that an XMP packet holds, None where it holds none that can be read."""
-    found = _RECORD.findall(packet or b"")
+    found = _RECORD_VALUE.findall(packet or b"")
     if not found:
         return None
     text = b"".join(found[-1]).decode("utf-8", "replace")

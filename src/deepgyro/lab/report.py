@@ -17,7 +17,7 @@ from ..threads import core_count
 
 Row = Mapping[str, "str | float | int | Mapping[str, float] | None"]
 
-PACKAGES = ("numpy", "numba", "opencv-python-headless", "openvino", "onnxruntime", "scikit-image")
+REPORTED_PACKAGES = ("numpy", "numba", "opencv-python-headless", "openvino", "onnxruntime", "scikit-image")
 """Whose versions change figures."""
 
 
@@ -35,37 +35,37 @@ class BenchReport:
         return ", ".join(f"{name} {value}" for name, value in self.machine.items())
 
 
-def report(bench: str, rows: Sequence[Row]) -> BenchReport:
+def make_report(bench: str, rows: Sequence[Row]) -> BenchReport:
     """Return the rows with the machine and the commit they were measured on."""
     machine: dict[str, str | int] = {
-        "processor": _processor(),
+        "processor": _processor_name(),
         "cores": core_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
     }
-    for name in PACKAGES:
+    for name in REPORTED_PACKAGES:
         with suppress(PackageNotFoundError):  # an extra
             machine[name] = version(name)
     return BenchReport(bench, machine, current_commit(), list(rows))
 
 
-def number(value: object) -> float:
+def as_number(value: object) -> float:
     """Return a row's value that is a number."""
     assert isinstance(value, int | float)
     return float(value)
 
 
-def table(rows: Sequence[Row]) -> str:
+def format_table(rows: Sequence[Row]) -> str:
     """Return rows as a table for a terminal; columns that no row fills are left out."""
     names = filled_columns(rows)
-    lines = [names] + [[cell(row[name]) for name in names] for row in rows]
+    lines = [names] + [[format_cell(row[name]) for name in names] for row in rows]
     widths = [max(len(line[k]) for line in lines) for k in range(len(names))]
     return "\n".join(
         "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-def side_by_side(rows: Sequence[Row], key: str, value: str, unit: str, *, without: str = "") -> list[Row]:
+def pivot_rows(rows: Sequence[Row], key: str, value: str, unit: str, *, without: str = "") -> list[Row]:
     """Return rows for a person, a column of `value` for each `key`; rows alike in all else become one."""
     found: dict[tuple[object, ...], dict[str, Any]] = {}
     for row in rows:
@@ -79,14 +79,14 @@ def filled_columns(rows: Sequence[Row]) -> list[str]:
     return [name for name in rows[0] if any(row[name] is not None for row in rows)]
 
 
-def cell(value: str | float | int | Mapping[str, float] | None) -> str:
+def format_cell(value: str | float | int | Mapping[str, float] | None) -> str:
     """Return a value as a table shows it."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {100 * part:.0f} %" for name, part in value.items())
     return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     if os.path.exists("/proc/cpuinfo"):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..blurfield import Field, Reference, field_extent, write_field, write_field_pair
+from ..blurfield import Field, PathReference, measure_field, write_field, write_field_pair
 from ..blurfield.picture import draw_field
 from ..errors import DeepGyroError
-from ..frames import Photo, check_writable, eight_bits, format_for, read_photo, write_photo, write_whole
-from ..recording.photos import Source, read_recording
+from ..frames import (
+    Photo,
+    check_writable,
+    format_from_suffix,
+    read_photo,
+    to_eight_bits,
+    write_atomically,
+    write_photo,
+)
+from ..recording.photos import FieldSource, read_recording
 from ..refine import SURE, refine_field
 
 
@@ -34,13 +42,13 @@ class FieldReport:
 
 
 def make_field(
-    source: Source,
+    source: FieldSource,
     photo: Path | None,
     *,
     out: tuple[Path, ...] = (),
     picture: Path | None = None,
     n: int = 9,
-    reference: Reference = "picture",
+    reference: PathReference = "picture",
     refine: bool = False,
     overwrite: bool = False,
 ) -> FieldReport:
@@ -75,7 +83,7 @@ def make_field(
         if path is not None:
             check_writable(path, overwrite=overwrite)
     if picture is not None:
-        format_for(picture)
+        format_from_suffix(picture)
     if len(out) == 2:
         n, reference = 2, "start"
     key = photo or Path("<no photo>")
@@ -88,23 +96,25 @@ def make_field(
     page = read_photo(photo) if photo else None
     height, width = page.pixels.shape[:2] if page else (recording.camera.height, recording.camera.width)
     try:
-        told = recording.motion(frame, height, width, n=n, reference=reference)
-        refined = refine_field(page.pixels, told.tabulated()) if refine and page else None
+        told = recording.frame_field(frame, height, width, n=n, reference=reference)
+        refined = refine_field(page.pixels, told.tabulate()) if refine and page else None
         corrected = refined is not None and refined.confidence >= SURE and refined.field is not None
         field: Field = refined.field if refined and refined.field and corrected else told
-        median, longest, _ = field_extent(field)
+        median, longest, _ = measure_field(field)
         if len(out) == 1:
-            write_whole(
+            write_atomically(
                 out[0],
                 lambda file: write_field(file, field, t=told.t, exposure=told.exposure),
                 overwrite=overwrite,
             )
         elif out:
-            _write_pair(out, field, overwrite)
+            _write_field_pair(out, field, overwrite)
     except ValueError as error:
         raise DeepGyroError(f"{photo or source.gyro}: {error}") from error
     if picture is not None:
-        drawn = draw_field(field, eight_bits(page.pixels) if page else None, told=told if corrected else None)
+        drawn = draw_field(
+            field, to_eight_bits(page.pixels) if page else None, prior=told if corrected else None
+        )
         record = {"field": str(photo), "t": told.t, "exposure": told.exposure}
         write_photo(picture, Photo(drawn, "PNG", picture), record=record, overwrite=overwrite)
     written = tuple(str(path) for path in (*out, picture) if path)
@@ -114,7 +124,7 @@ def make_field(
     )  # fmt: skip
 
 
-def _write_pair(paths: tuple[Path, ...], field: Field, overwrite: bool) -> None:
+def _write_field_pair(paths: tuple[Path, ...], field: Field, overwrite: bool) -> None:
     import io
 
     files = io.BytesIO(), io.BytesIO()
@@ -124,4 +134,4 @@ def _write_pair(paths: tuple[Path, ...], field: Field, overwrite: bool) -> None:
         return lambda file: file.write(content)
 
     for path, file in zip(paths, files, strict=True):
-        write_whole(path, writer(file.getvalue()), overwrite=overwrite)
+        write_atomically(path, writer(file.getvalue()), overwrite=overwrite)

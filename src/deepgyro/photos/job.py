@@ -10,25 +10,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..blurfield import Field, read_field, read_field_pair
-from ..deblurring import Method, deblur_picture, opened, weights_of
+from ..deblurring import Method, deblur_picture, find_weights, load_network
 from ..errors import DeepGyroError
 from ..frames import (
     Photo,
-    content_hash,
     copy_photo,
+    file_sha256,
     make_folder,
-    natural_order,
+    natural_sort_key,
     read_photo,
     read_record,
     write_photo,
 )
-from ..recording.estimation import TOGETHER, with_exposure, with_offset, with_shared
-from ..recording.photos import Recording, Source, read_recording
+from ..recording.estimation import (
+    MIN_CALIBRATION_PHOTOS,
+    calibrate_from_photos,
+    estimate_exposure,
+    estimate_time_offset,
+)
+from ..recording.photos import FieldSource, PhotoRecording, read_recording
 from ..restore import Baseline, BaselineName
 from ..runtime import Session
 from ..version import __version__
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,10 @@ def find_photos(paths: Sequence[Path]) -> list[Path]:
     photos: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+            inside = [p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file()]
             if not inside:
-                raise DeepGyroError(f"{path}: no photo in this folder ({', '.join(sorted(SUFFIXES))})")
-            photos += sorted(inside, key=natural_order)
+                raise DeepGyroError(f"{path}: no photo in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
+            photos += sorted(inside, key=natural_sort_key)
         else:
             photos.append(path)
     return list(dict.fromkeys(photos))
@@ -74,12 +79,12 @@ def output_paths(photos: Sequence[Path], out: Path) -> dict[Path, Path]:
     ValueError
         If two results would have one name, or one would replace its photo.
     """
-    if len(photos) == 1 and out.suffix and out.suffix.lower() not in SUFFIXES and not out.is_dir():
+    if len(photos) == 1 and out.suffix and out.suffix.lower() not in PHOTO_SUFFIXES and not out.is_dir():
         raise ValueError(
             f"--out {out}: {out.suffix} names no picture format that is written (.jpg, .png, .tif, .webp); a "
             "folder with a dot in its name must be there already"
         )
-    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+    if out.suffix.lower() in PHOTO_SUFFIXES and not out.is_dir():
         if len(photos) > 1:
             raise ValueError(f"--out {out} is one picture, but there are {len(photos)} photos: name a folder")
         paths = {photos[0]: out}
@@ -98,7 +103,7 @@ def output_paths(photos: Sequence[Path], out: Path) -> dict[Path, Path]:
 def deblur_photos(
     photos: Sequence[Path],
     out: Path,
-    source: Source,
+    source: FieldSource,
     *,
     method: Method | BaselineName = "deepgyro",
     weights: Path | None = None,
@@ -140,17 +145,17 @@ def deblur_photos(
     ValueError
         If the options don't fit together.
     """
-    session = opened(method, weights)
-    weights = weights or weights_of(method)  # before the first photo, not with each
+    session = load_network(method, weights)
+    weights = weights or find_weights(method)  # before the first photo, not with each
     paths = output_paths(photos, out)
     recording = read_recording(source, photos)
     said = ""
     if recording and source.estimate == "offset":
-        recording = with_offset(recording, photos)
+        recording = estimate_time_offset(recording, photos)
         said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
-    elif recording and refine and source.estimate is None and len(photos) >= TOGETHER:
-        recording, said = with_shared(recording, photos)
-    job = _Job(source, recording, said, method, weights, session, refine, overwrite, progress)
+    elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PHOTOS:
+        recording, said = calibrate_from_photos(recording, photos)
+    job = _PhotoJob(source, recording, said, method, weights, session, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -160,12 +165,12 @@ def deblur_photos(
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class _PhotoJob:
     """What the photos of a job share."""
 
-    source: Source
-    recording: Recording | None
-    said: str
+    source: FieldSource
+    recording: PhotoRecording | None
+    calibration_note: str
     """What the photos together say of the recording."""
     method: Method | BaselineName
     weights: Path | None
@@ -177,8 +182,8 @@ class _Job:
     def run(self, photo: Path, out: Path) -> PhotoReport:
         """Deblur one photo's file, unless that was done before."""
         started = time.perf_counter()
-        made_of = {"photo": content_hash(photo), "settings": self.settings(photo)}
-        found = None if self.overwrite else _found(out, made_of)
+        made_of = {"photo": file_sha256(photo), "settings": self.settings(photo)}
+        found = None if self.overwrite else _find_existing_result(out, made_of)
         if isinstance(found, PhotoReport):
             return replace(found, file=str(photo), out=str(out), seconds=0.0, note="was there already")
         picture = read_photo(photo)
@@ -211,7 +216,7 @@ class _Job:
     def settings(self, photo: Path) -> dict[str, Any]:
         """Return what decides about a photo's result beside the photo itself."""
         settings: dict[str, Any] = {"version": __version__, "method": self.method, "refine": self.refine}
-        settings["sources"] = self.sources
+        settings["sources"] = self.source_hashes
         if self.weights_hash:
             settings["weights"] = self.weights_hash
         if self.source.gyro_columns:
@@ -226,26 +231,26 @@ class _Job:
     @cached_property
     def weights_hash(self) -> str | None:
         """The hash of the network's weights; None for a method without."""
-        return content_hash(self.weights) if self.weights else None
+        return file_sha256(self.weights) if self.weights else None
 
     @cached_property
-    def sources(self) -> list[list[str]]:
+    def source_hashes(self) -> list[list[str]]:
         """Names and hashes of log, camera and field files; two may have one name."""
         files = (self.source.gyro, self.source.camera, *self.source.field)
-        return [[path.name, content_hash(path)] for path in files if path]
+        return [[path.name, file_sha256(path)] for path in files if path]
 
     def field(self, picture: Photo, photo: Path) -> tuple[Field | None, str]:
         """Return a photo's field, or why there is none."""
         height, width = picture.pixels.shape[:2]
         if self.recording is not None and self.source.estimate == "exposure":
-            recording, exposure = with_exposure(self.recording, photo, picture.pixels)
+            recording, exposure = estimate_exposure(self.recording, photo, picture.pixels)
             if exposure is None:
                 return None, "its exposure is not found in the picture"
             field, note = recording.field(photo, height, width)
             return field, note or f"exposure {exposure * 1000:.1f} ms, found in the picture"
         if self.recording is not None:
             field, note = self.recording.field(photo, height, width)
-            return field, note or self.said
+            return field, note or self.calibration_note
         files = self.source.field
         if not files:
             return None, "no gyro for it"
@@ -258,7 +263,7 @@ class _Job:
         return field, ""
 
 
-def _found(out: Path, made_of: dict[str, Any]) -> PhotoReport | Literal["copy"] | None:
+def _find_existing_result(out: Path, made_of: dict[str, Any]) -> PhotoReport | Literal["copy"] | None:
     """Return the report of a result that is there already, "copy" for the photo as it came, None for nothing.
 
     Raises
@@ -268,7 +273,7 @@ def _found(out: Path, made_of: dict[str, Any]) -> PhotoReport | Literal["copy"] 
     """
     if not out.exists():
         return None
-    if out.is_file() and content_hash(out) == made_of["photo"]:
+    if out.is_file() and file_sha256(out) == made_of["photo"]:
         return "copy"
     try:
         record = read_record(out) or {}

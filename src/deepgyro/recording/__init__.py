@@ -12,7 +12,7 @@ from .calibration import (
     spread_for,
 )
 from .clips import ClipSource
-from .photos import Source
+from .photos import FieldSource
 from .syncing import SyncReport, sync_clip
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "SPREAD",
     "ClipSource",
     "Correction",
+    "FieldSource",
     "Shared",
-    "Source",
     "SyncReport",
     "Witness",
     "ask_together",

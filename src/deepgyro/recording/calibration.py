@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
-from ..blurfield import Field, sparse_paths
+from ..blurfield import Field, sample_paths
 from ..camera import Camera
 from ..light import Pixels
 from ..refine.refinement import SURE, Refined, refine_field
@@ -48,7 +48,7 @@ class Witness:
         """Return what a picture says of the field it was told; None if it does not confirm it."""
         if fit.field is None or fit.confidence < SURE or fit.replaced:
             return None
-        paths = sparse_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
+        paths = sample_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
         return cls((paths[:, :, -1] - paths[:, :, 0]).astype(float), fit.confidence, fit.field.shape[1])
 
 

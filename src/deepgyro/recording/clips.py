@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import MotionField, motion_field, with_fewest_instants
+from ..blurfield import MotionField, motion_field, reduce_instants
 from ..camera import Camera, read_camera
-from ..errors import DeepGyroError, NotCovered, RunsWithShutter
-from ..frames import LONGEST_EXPOSURE, Clip
-from ..telemetry import ClipFacts, GyroLog, read_gyro
+from ..errors import DeepGyroError, ExposureNotCovered, MotionOutrunsShutter
+from ..frames import MAX_EXPOSURE_S, Clip
+from ..telemetry import ClipMetadata, GyroLog, read_gyro
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class ClipSource:
     """Columns and units of a log that does not say them."""
 
     def __post_init__(self) -> None:
-        if self.exposure is not None and not 0 < self.exposure <= LONGEST_EXPOSURE:
+        if self.exposure is not None and not 0 < self.exposure <= MAX_EXPOSURE_S:
             raise ValueError(
-                f"--exposure is {self.exposure:g} s: over 0 and at most {LONGEST_EXPOSURE:g} s is needed"
+                f"--exposure is {self.exposure:g} s: over 0 and at most {MAX_EXPOSURE_S:g} s is needed"
             )
         if self.time_offset is not None and not math.isfinite(self.time_offset):
             raise ValueError(f"--time-offset is {self.time_offset:g}: a time in s is needed")
@@ -53,7 +53,7 @@ class ClipRecording:
     camera: Camera
     exposures: Float64[ndarray, " m"]
     """s; the last one holds for all frames after it."""
-    middle: bool = False
+    exposure_centred: bool = False
     """Whether frames' times are those of the middle of their exposures, not of the start: so where clip and
     log were brought together without knowing exposures."""
 
@@ -63,12 +63,14 @@ class ClipRecording:
 
     def start(self, index: int, t: float) -> float:
         """Return when the exposure of the line that is read first begins, of a frame of time t, s."""
-        return t - 0.5 * self.exposure(index) if self.middle else t
+        return t - 0.5 * self.exposure(index) if self.exposure_centred else t
 
     @property
     def time_offset(self) -> float:
         """From a usual frame's time to the start of its exposure on the gyro's clock, s."""
-        return self.camera.time_offset - (0.5 * float(np.median(self.exposures)) if self.middle else 0.0)
+        return self.camera.time_offset - (
+            0.5 * float(np.median(self.exposures)) if self.exposure_centred else 0.0
+        )
 
     def field(self, index: int, t: float, height: int, width: int) -> tuple[MotionField | None, str]:
         """Return a frame's field in the sharp picture, or why there is none.
@@ -87,10 +89,10 @@ class ClipRecording:
                 self.log, self.camera, t=self.start(index, t), exposure=self.exposure(index),
                 height=height, width=width, n=17, reference="picture",
             )  # fmt: skip
-            return with_fewest_instants(field), ""
-        except NotCovered:
+            return reduce_instants(field), ""
+        except ExposureNotCovered:
             return None, "the gyro log does not cover it"
-        except RunsWithShutter:
+        except MotionOutrunsShutter:
             return None, "the picture moves as fast as the shutter reads it"
         except ValueError as error:
             raise DeepGyroError(f"frame {index} at {t:.3f} s: {error}") from error
@@ -98,19 +100,19 @@ class ClipRecording:
 
 def read_clip_recording(
     source: ClipSource,
-    facts: ClipFacts,
+    metadata: ClipMetadata,
     clip: Clip,
     *,
-    exposed: bool = True,
+    exposure_needed: bool = True,
     readout_time: float | None = None,
 ) -> ClipRecording:
     """Read the gyro and the camera of a clip.
 
     Parameters
     ----------
-    source, facts, clip
+    source, metadata, clip
         What is told of it, and what it says itself.
-    exposed
+    exposure_needed
         Whether exposures must be known; else unknown ones count as 0.
     readout_time
         Where nothing says it, s; None: then it is an error.
@@ -126,10 +128,10 @@ def read_clip_recording(
         )
     camera = read_camera(source.camera)
     try:
-        camera = camera.scaled(height=clip.height, width=clip.width)
+        camera = camera.scale_to(height=clip.height, width=clip.width)
     except ValueError as error:
         raise DeepGyroError(f"{source.camera}: {error}") from error
-    said = (source.readout_time, camera.readout_time, facts.readout_time, readout_time)
+    said = (source.readout_time, camera.readout_time, metadata.readout_time, readout_time)
     readout_time = next((time for time in said if time is not None), None)
     if readout_time is None:
         raise DeepGyroError(
@@ -139,10 +141,10 @@ def read_clip_recording(
     if source.time_offset is not None:
         camera = replace(camera, time_offset=source.time_offset, time_offset_known=True)
     log = read_gyro(source.gyro or source.clip, columns=source.gyro_columns)
-    return ClipRecording(log, camera, _exposures(source, facts, needed=exposed))
+    return ClipRecording(log, camera, _frame_exposures(source, metadata, exposure_needed=exposure_needed))
 
 
-def check_coverage(recording: ClipRecording, first: float, last: float) -> None:
+def check_clip_coverage(recording: ClipRecording, first: float, last: float) -> None:
     """Refuse a log that does not meet the clip at all: it belongs to another one.
 
     Parameters
@@ -161,13 +163,15 @@ def check_coverage(recording: ClipRecording, first: float, last: float) -> None:
         )
 
 
-def _exposures(source: ClipSource, facts: ClipFacts, *, needed: bool) -> Float64[ndarray, " m"]:
+def _frame_exposures(
+    source: ClipSource, metadata: ClipMetadata, *, exposure_needed: bool
+) -> Float64[ndarray, " m"]:
     if source.exposure is not None:
         return np.array([source.exposure])
-    if facts.exposures is None and not needed:
+    if metadata.exposures is None and not exposure_needed:
         return np.zeros(1)
-    if facts.exposures is None:
+    if metadata.exposures is None:
         raise DeepGyroError(
             f"{source.clip}: does not say how long its frames were exposed: give --exposure (s)"
         )
-    return facts.exposures
+    return metadata.exposures

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..blurfield import Field, MotionField, Reference, exposed, motion_field, with_fewest_instants
+from ..blurfield import Field, MotionField, PathReference, exposure_interval, motion_field, reduce_instants
 from ..camera import Camera, read_camera
-from ..errors import DeepGyroError, NotCovered, RunsWithShutter
-from ..frames import LONGEST_EXPOSURE, Frame, match_frames, read_frames
+from ..errors import DeepGyroError, ExposureNotCovered, MotionOutrunsShutter
+from ..frames import MAX_EXPOSURE_S, FrameExposure, match_frames, read_frames
 from ..telemetry import GyroLog, read_gyro
 
-SHORTEST = 1 / 4000
+PLACEHOLDER_EXPOSURE_S = 1 / 4000
 """Stands for an exposure that is not known yet, s."""
 
 
 @dataclass(frozen=True)
-class Source:
+class FieldSource:
     """Where the blur fields of a job come from: a log with its camera and times, field files, or nowhere."""
 
     gyro: Path | None = None
@@ -48,9 +48,9 @@ class Source:
             return
         if self.time is not None and not math.isfinite(self.time):
             raise ValueError(f"--time is {self.time:g}: a time in s is needed")
-        if self.exposure is not None and not 0 < self.exposure <= LONGEST_EXPOSURE:
+        if self.exposure is not None and not 0 < self.exposure <= MAX_EXPOSURE_S:
             raise ValueError(
-                f"--exposure is {self.exposure:g} s: over 0 and at most {LONGEST_EXPOSURE:g} s is needed"
+                f"--exposure is {self.exposure:g} s: over 0 and at most {MAX_EXPOSURE_S:g} s is needed"
             )
         if (self.gyro is None) != (self.camera is None):
             raise ValueError("--gyro and --camera belong together: give both or neither")
@@ -72,19 +72,21 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class PhotoRecording:
     """A log, its camera, and when each photo was taken."""
 
     log: GyroLog
     camera: Camera
-    times: Mapping[Path, Frame | None]
+    times: Mapping[Path, FrameExposure | None]
 
-    def motion(self, frame: Frame, height: int, width: int, *, n: int, reference: Reference) -> MotionField:
+    def frame_field(
+        self, frame: FrameExposure, height: int, width: int, *, n: int, reference: PathReference
+    ) -> MotionField:
         """Return the field of a frame; errors as in `blur_field`."""
         return motion_field(
             self.log,
             self.camera,
-            t=start_of_frame(frame, self.camera),
+            t=exposure_start(frame, self.camera),
             exposure=frame.exposure,
             height=height,
             width=width,
@@ -98,17 +100,17 @@ class Recording:
         if frame is None:
             return None, "not in the table of frames"
         try:
-            field = self.motion(frame, height, width, n=33, reference="picture")
-            return with_fewest_instants(field), ""
-        except NotCovered:
+            field = self.frame_field(frame, height, width, n=33, reference="picture")
+            return reduce_instants(field), ""
+        except ExposureNotCovered:
             return None, "the gyro log does not cover its exposure"
-        except RunsWithShutter:
+        except MotionOutrunsShutter:
             return None, "the picture moves as fast as the shutter reads it"
         except ValueError as error:
             raise DeepGyroError(f"{photo}: {error}") from error
 
 
-def start_of_frame(frame: Frame, camera: Camera) -> float:
+def exposure_start(frame: FrameExposure, camera: Camera) -> float:
     """Return when the line that is read first begins to be exposed, s on the frames' clock."""
     if frame.at == "start":
         return frame.t
@@ -119,7 +121,7 @@ def start_of_frame(frame: Frame, camera: Camera) -> float:
     return frame.t - 0.5 * (frame.exposure + camera.readout_time)
 
 
-def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
+def read_recording(source: FieldSource, photos: Sequence[Path]) -> PhotoRecording | None:
     """Read the log, camera and table of a source; None if it has none.
 
     Raises
@@ -134,9 +136,9 @@ def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
     for name in ("readout_time", "cam_from_imu"):
         if getattr(camera, name) is None:
             raise DeepGyroError(f"{source.camera}: has no {name}: add it (see docs/camera.md)")
-    times: Mapping[Path, Frame | None]
+    times: Mapping[Path, FrameExposure | None]
     if source.frames is not None:
-        unknown = SHORTEST if source.estimate == "exposure" else None
+        unknown = PLACEHOLDER_EXPOSURE_S if source.estimate == "exposure" else None
         times = match_frames(read_frames(source.frames, photos, exposure=unknown), photos)
         if not any(times.values()):
             raise DeepGyroError(
@@ -147,18 +149,21 @@ def read_recording(source: Source, photos: Sequence[Path]) -> Recording | None:
             raise ValueError("--time is that of one photo: give --frames TABLE for several")
         if source.time is None:
             raise ValueError("a time is needed")
-        times = {photo: Frame(photo, source.time, source.exposure or SHORTEST) for photo in photos}
-    recording = Recording(log, camera, times)
+        times = {
+            photo: FrameExposure(photo, source.time, source.exposure or PLACEHOLDER_EXPOSURE_S)
+            for photo in photos
+        }
+    recording = PhotoRecording(log, camera, times)
     if source.estimate != "offset" and len(photos) > 1:  # a single one is said by its field
-        check_coverage(recording)
+        check_photo_coverage(recording)
     return recording
 
 
-def check_coverage(recording: Recording) -> None:
+def check_photo_coverage(recording: PhotoRecording) -> None:
     """Refuse a log that covers no photo at all: it belongs to another day."""
     camera, log = recording.camera, recording.log
     known = [frame for frame in recording.times.values() if frame]
-    spans = [exposed(camera, start_of_frame(frame, camera), frame.exposure) for frame in known]
+    spans = [exposure_interval(camera, exposure_start(frame, camera), frame.exposure) for frame in known]
     if not any(log.covers(first, last) for first, last in spans):
         first, last = min(first for first, _ in spans), max(last for _, last in spans)
         raise DeepGyroError(

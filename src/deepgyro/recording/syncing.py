@@ -11,28 +11,28 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ..errors import DeepGyroError
-from ..frames import ClipReader, Photo, check_writable, format_for, write_photo
-from ..telemetry import read_clip_facts
+from ..frames import ClipReader, Photo, check_writable, format_from_suffix, write_photo
+from ..telemetry import read_clip_metadata
 from ..timesync import (
-    SIDE,
-    SURE,
-    UNEXPLAINED,
-    Readout,
-    Sync,
-    Tracks,
-    draw_curves,
-    explained_at,
-    find_readout,
-    synchronise,
-    track,
-    without_drift,
+    ACCEPT_SYNC_CONFIDENCE,
+    REJECT_EXPLAINED_SHARE,
+    TRACKING_SIDE_PX,
+    PointTracks,
+    ReadoutEstimate,
+    SyncResult,
+    draw_rate_curves,
+    estimate_readout_time,
+    explained_rotation_share,
+    remove_clock_drift,
+    synchronise_gyro,
+    track_points,
 )
 from .clips import ClipRecording, ClipSource, read_clip_recording
 
-MOST_SECONDS = 60.0
+MAX_TRACKED_S = 60.0
 """No more of a clip is looked at, s; of a longer one, stretches from its beginning to its end."""
-STRETCHES = 6
-CHECKED_SECONDS = 12.0
+TRACKED_SEGMENTS = 6
+CHECK_TRACKED_S = 12.0
 """The same where the offset is known, and the picture only checks it, s."""
 
 
@@ -95,24 +95,27 @@ def sync_clip(
     """
     if picture is not None:
         check_writable(picture, overwrite=overwrite)
-        format_for(picture)
-    facts = read_clip_facts(source.clip)
-    if facts.stabilised:
+        format_from_suffix(picture)
+    facts = read_clip_metadata(source.clip)
+    if facts.stabilisation:
         raise DeepGyroError(
-            f"{source.clip}: stabilised in the camera ({facts.stabilised}): the picture does not show how it "
+            f"{source.clip}: stabilised in the camera ({facts.stabilisation}): the picture does not show "
+            "how it "
             "turned"
         )
     with ClipReader(source.clip) as reader:
         recording = read_clip_recording(
-            source, facts, reader.clip, exposed=False, readout_time=0.0 if readout else None
+            source, facts, reader.clip, exposure_needed=False, readout_time=0.0 if readout else None
         )
-    tracks = tracked(source.clip, progress)
-    found = _synced(tracks, recording)
-    read: Readout | None = None
+    tracks = track_clip(source.clip, progress)
+    found = _synchronise_tracks(tracks, recording)
+    read: ReadoutEstimate | None = None
     if readout:
-        read = find_readout(tracks, recording.log, recording.camera, found, exposures=recording.exposures)
+        read = estimate_readout_time(
+            tracks, recording.log, recording.camera, found, exposures=recording.exposures
+        )
         camera = replace(recording.camera, readout_time=read.readout_time)
-        found = _synced(tracks, replace(recording, camera=camera))
+        found = _synchronise_tracks(tracks, replace(recording, camera=camera))
     notes = []
     if recording.exposures[0] == 0:
         notes.append("no exposure is known: the offset leads to the middle of the exposures")
@@ -121,23 +124,23 @@ def sync_clip(
             f"the gyro's clock runs {1e6 * found.drift:+.0f} ppm fast: no time_offset holds all along, but "
             "video follows the clock where it finds the offset itself"
         )
-    if not_its_gyro := contradiction(found):
+    if not_its_gyro := sync_contradiction(found):
         notes.append(not_its_gyro)
-    elif found.confidence < SURE:
+    elif found.confidence < ACCEPT_SYNC_CONFIDENCE:
         notes.append("not sure: give time_offset, or a part of the clip in which the camera turns more")
     if picture is not None:
-        drawn = Photo(draw_curves(found), "PNG", picture)
+        drawn = Photo(draw_rate_curves(found), "PNG", picture)
         write_photo(picture, drawn, record={"sync": str(source.clip)}, overwrite=overwrite)
     return SyncReport(
         file=str(source.clip),
         time_offset=round(found.time_offset * (1 + found.drift), 6),
         cam_from_imu=found.cam_from_imu.tolist(),
         confidence=round(found.confidence, 3),
-        sure=found.confidence >= SURE,
-        halves=[round(half, 6) if half == half else None for half in found.halves],
-        explained=round(found.explained, 3),
+        sure=found.confidence >= ACCEPT_SYNC_CONFIDENCE,
+        halves=[round(half, 6) if half == half else None for half in found.half_offsets],
+        explained=round(found.explained_share, 3),
         residual_px=round(found.residual_px, 3) if found.residual_px == found.residual_px else None,
-        pairs=len(found.turns.t),
+        pairs=len(found.rotations.t),
         drift_ppm=round(1e6 * found.drift, 1),
         readout_time=None if read is None else round(read.readout_time, 4),
         picture=str(picture or ""),
@@ -145,65 +148,70 @@ def sync_clip(
     )
 
 
-def synced(clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None) -> Sync:
-    """Return how a clip's gyro belongs to it; errors as in `synchronise`."""
-    return _synced(tracked(clip, progress), recording)
+def synchronise_clip(
+    clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
+) -> SyncResult:
+    """Return how a clip's gyro belongs to it; errors as in `synchronise_gyro`."""
+    return _synchronise_tracks(track_clip(clip, progress), recording)
 
 
-def _synced(tracks: Tracks, recording: ClipRecording) -> Sync:
+def _synchronise_tracks(tracks: PointTracks, recording: ClipRecording) -> SyncResult:
     try:
-        return synchronise(tracks, recording.log, recording.camera, exposures=recording.exposures)
+        return synchronise_gyro(tracks, recording.log, recording.camera, exposures=recording.exposures)
     except ValueError as error:
         raise DeepGyroError(f"{recording.camera.source}: {error}") from error
 
 
-def tracked(
-    clip: Path, progress: Callable[[int, int], None] | None = None, *, most: float = MOST_SECONDS
-) -> Tracks:
-    """Follow points through a clip; if it is longer than `most` s, through stretches of it."""
+def track_clip(
+    clip: Path, progress: Callable[[int, int], None] | None = None, *, max_seconds: float = MAX_TRACKED_S
+) -> PointTracks:
+    """Follow points through a clip; if it is longer than `max_seconds` s, through stretches of it."""
     with ClipReader(clip) as reader:
         facts = reader.clip
-        scale = min(1.0, SIDE / max(facts.height, facts.width))
+        scale = min(1.0, TRACKING_SIDE_PX / max(facts.height, facts.width))
         height, width = max(1, round(facts.height * scale)), max(1, round(facts.width * scale))
         total = facts.count or round((facts.duration or 0.0) * facts.rate) or 1
-        apart = max(((facts.duration or 0.0) - most) / (STRETCHES - 1), 0.0)
+        apart = max(((facts.duration or 0.0) - max_seconds) / (TRACKED_SEGMENTS - 1), 0.0)
         numbers: list[int] = []
 
         def small() -> Iterator[tuple[float, UInt8[ndarray, "h w"]]]:
             for frame in reader.frames():
                 if progress:
                     progress(frame.index, max(total, frame.index))
-                if _looked_at(frame.t - reader.first.t, most / STRETCHES, apart):
+                if _is_in_segment(frame.t - reader.first.t, max_seconds / TRACKED_SEGMENTS, apart):
                     numbers.append(frame.index)
                     yield frame.t, frame.gray(height, width)
 
-        tracks = track(small())
+        tracks = track_points(small())
     return replace(tracks, index=np.array(numbers, np.int64)[tracks.index])
 
 
-def _looked_at(t: float, stretch: float, apart: float) -> bool:
-    """Return whether a frame is in one of the stretches (s), which lie `apart` (s)."""
-    number = int(t // (stretch + apart))
-    return number < STRETCHES and t - number * (stretch + apart) <= stretch
+def _is_in_segment(t: float, length: float, gap: float) -> bool:
+    """Return whether a frame is in one of the stretches (s), which lie `gap` (s)."""
+    number = int(t // (length + gap))
+    return number < TRACKED_SEGMENTS and t - number * (length + gap) <= length
 
 
-def contradiction(found: Sync) -> str:
+def sync_contradiction(sync: SyncResult) -> str:
     """Return what is wrong where the picture does not turn as the gyro says; else nothing."""
-    if found.explained >= UNEXPLAINED or found.confidence >= SURE:
+    if sync.explained_share >= REJECT_EXPLAINED_SHARE or sync.confidence >= ACCEPT_SYNC_CONFIDENCE:
         return ""
     return (
-        f"the gyro explains {max(100 * found.explained, 0):.0f} % of the picture's turning: stabilised in "
+        f"the gyro explains {max(100 * sync.explained_share, 0):.0f} % of the picture's turning: "
+        "stabilised in "
         "the camera, or the gyro of another clip"
     )
 
 
-def contradicted(
+def check_known_offset(
     clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
 ) -> str:
     """Return what is wrong where the picture does not turn as the gyro says at the known offset."""
-    tracks = tracked(clip, progress, most=CHECKED_SECONDS)
-    explained = explained_at(tracks, recording.log, recording.camera, exposures=recording.exposures)
-    if explained is None or explained >= UNEXPLAINED:
+    tracks = track_clip(clip, progress, max_seconds=CHECK_TRACKED_S)
+    explained = explained_rotation_share(
+        tracks, recording.log, recording.camera, exposures=recording.exposures
+    )
+    if explained is None or explained >= REJECT_EXPLAINED_SHARE:
         return ""
     return (
         f"at an offset of {1000 * recording.camera.time_offset:+.0f} ms the gyro explains "
@@ -212,16 +220,16 @@ def contradicted(
     )
 
 
-def with_sync(recording: ClipRecording, found: Sync) -> ClipRecording:
+def apply_sync(recording: ClipRecording, sync: SyncResult) -> ClipRecording:
     """Return a recording with the offset and the axes that were found.
 
     Where no exposure is known, the offset leads to the middle of the exposures.
     """
     camera = replace(
         recording.camera,
-        time_offset=found.time_offset,
+        time_offset=sync.time_offset,
         time_offset_known=True,
-        cam_from_imu=found.cam_from_imu,
+        cam_from_imu=sync.cam_from_imu,
     )
-    log, unknown = without_drift(recording.log, found.drift), recording.exposures[0] == 0
-    return replace(recording, camera=camera, log=log, middle=bool(unknown))
+    log, unknown = remove_clock_drift(recording.log, sync.drift), recording.exposures[0] == 0
+    return replace(recording, camera=camera, log=log, exposure_centred=bool(unknown))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from ..threads import for_bands
+from ..threads import run_in_bands
 from .model import mean_length
 from .statistic import SIZE, Pyramid, level_for, places_in
 
@@ -118,7 +118,7 @@ def cells_of(pyramid: Pyramid, vectors: Float32[ndarray, "rows columns 2"]) -> C
         results = squares[look], counts[look], maps[:, look]
         map_ends(*looks[look], cell, cell + bottom - top, *results)
 
-    for_bands(MAPS * cells, BAND, band)
+    run_in_bands(MAPS * cells, BAND, band)
     y, x = ((k.ravel() + 0.5) / count for k, count in zip(np.indices(grid), grid, strict=True))
     found = Cells(
         maps, paths, along, across, np.stack([x, y], -1),

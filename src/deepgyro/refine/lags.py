@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from ..threads import for_bands
+from ..threads import run_in_bands
 from .model import FREE, LENS, added_terms
 from .statistic import EXPECTED, SMOOTHING, Pyramid, capped, grid, quartics, usual_spread, weakest
 
@@ -56,7 +56,7 @@ class Lags:
         def roll(top: int, bottom: int) -> None:
             search_rolls(*known, ROLL, LENS, FREE, spread, top, bottom, cost, rolls)
 
-        for_bands(radius + 1, 4, roll)
+        run_in_bands(radius + 1, 4, roll)
         promising = np.argsort(cost, axis=None)[: max(count, int(PROMISING * np.isfinite(cost).sum()))]
         y, x = np.divmod(promising, 2 * radius + 1)
         middle = np.stack([x - radius, y, rolls.ravel()[promising]], -1).astype(np.float64)
@@ -65,7 +65,7 @@ class Lags:
         def change(top: int, bottom: int) -> None:
             search_changes(*known, middle, NEAR, ROLL, LENS, FREE, spread, top, bottom, cost, more)
 
-        for_bands(len(middle), 16, change)
+        run_in_bands(len(middle), 16, change)
         thetas = np.concatenate([middle[:, :2], more], 1)
         fields = self._fields(thetas)
         found = []
@@ -105,7 +105,7 @@ def region_lags(pyramid: Pyramid, level: int, *, radius: int) -> Lags:
     def band(top: int, bottom: int) -> None:
         correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts)
 
-    for_bands(DIRECTIONS, 4, band)
+    run_in_bands(DIRECTIONS, 4, band)
     bends = pyramid.bends(level)[:, :, :width]
     sums = np.add.reduceat(np.add.reduceat(bends * bends, down[:-1], 1), across[:-1], 2)
     places = np.diff(down)[:, None] * np.diff(across)

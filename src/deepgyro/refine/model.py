@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Shaped
 from numpy import ndarray
 
-from ..blurfield import Field, sparse_paths
+from ..blurfield import Field, sample_paths
 from ..tiles import Window
 
 ROWS, COLUMNS = 45, 80
@@ -52,7 +52,7 @@ class Model:
     @classmethod
     def of(cls, field: Field, height: int, width: int) -> Model:
         """Return the model of a field that a gyro told."""
-        paths = sparse_paths(field, ROWS, COLUMNS)
+        paths = sample_paths(field, ROWS, COLUMNS)
         told = paths[:, :, -1] - paths[:, :, 0]
         return cls(told, height, width, lens=_lens_of(told, height, width))
 

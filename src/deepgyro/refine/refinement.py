@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
-from ..light import Pixels, check_picture
+from ..light import Pixels, check_pixels
 from .corrector import Corrected, corrected
 from .fit import about_told, of_any
 from .model import TERMS, CorrectedField, Model, distance, mean_length
@@ -91,7 +91,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     ValueError
         If shapes or types don't fit, or there are numbers that are not finite.
     """
-    check_picture(image)
+    check_pixels(image)
     if isinstance(field, ndarray) and field.ndim == 3:
         field = paths_from_vectors(field)
     height, width = image.shape[:2]

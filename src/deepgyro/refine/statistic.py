@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 
-from ..light import Pixels, to_unit
-from ..threads import for_bands
+from ..light import Pixels, to_unit_range
+from ..threads import run_in_bands
 
 SIZE = 480
 """A picture is halved until its longer side is about so long, px, ..."""
@@ -117,7 +117,7 @@ class Pyramid:
         missing = [level for level in levels if level not in self._planes]
         if missing:
             self._gray(max(missing) + AROUND)
-            for_bands(len(missing), 1, lambda k, _: self.planes(missing[k]))
+            run_in_bands(len(missing), 1, lambda k, _: self.planes(missing[k]))
 
     def bends(self, level: int) -> Float32[ndarray, "5 h w_margin"]:
         """Return the second derivatives in `DIRECTIONS`, and some columns of zeros beside them."""
@@ -146,7 +146,7 @@ class Pyramid:
 
         if not self._levels:
             gray = cv2.cvtColor(self._image, cv2.COLOR_RGB2GRAY)
-            self._levels.append(to_unit(gray[..., None])[..., 0])
+            self._levels.append(to_unit_range(gray[..., None])[..., 0])
         while len(self._levels) <= level:
             self._levels.append(_halved(self._levels[-1]))
         return self._levels[level]
@@ -273,7 +273,7 @@ def correlations(
     def band(top: int, bottom: int) -> None:
         correlate(bends, starts, corners, first, side, top, bottom, products, squares, counts)
 
-    for_bands(regions, 4, band)
+    run_in_bands(regions, 4, band)
     flat = _FROM_VALUES.T @ products.reshape(regions, 5, -1)
     return flat.reshape(products.shape), quartics(squares), counts
 

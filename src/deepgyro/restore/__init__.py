@@ -1,7 +1,13 @@
 """Take the blur out of a picture whose field is known: networks in tiles, Richardson-Lucy, Wiener."""
 
 from .baselines import BASELINES, BASELINES_FOLDER, LARGEST, Baseline, BaselineName, baseline, baseline_path
-from .canonical import Turn, TurnedField, TurnedPicture, canonical_turn, upside_down
+from .canonical import (
+    OrientedField,
+    OrientedPicture,
+    PictureOrientation,
+    add_half_turn,
+    canonical_orientation,
+)
 from .richardson_lucy import LEAST_CORE, core_size, richardson_lucy
 from .unrolled import restore
 from .weights import NETWORKS, network, shipped, weights_path
@@ -15,18 +21,18 @@ __all__ = [
     "NETWORKS",
     "Baseline",
     "BaselineName",
-    "Turn",
-    "TurnedField",
-    "TurnedPicture",
+    "OrientedField",
+    "OrientedPicture",
+    "PictureOrientation",
+    "add_half_turn",
     "baseline",
     "baseline_path",
-    "canonical_turn",
+    "canonical_orientation",
     "core_size",
     "fastgyro",
     "network",
     "restore",
     "richardson_lucy",
     "shipped",
-    "upside_down",
     "weights_path",
 ]

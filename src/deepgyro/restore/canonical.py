@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
-from ..blurfield.field import Field, sparse_paths
-from ..threads import for_bands
-from ..tiles import Picture, Window
+from ..blurfield.field import Field, sample_paths
+from ..threads import run_in_bands
+from ..tiles import PictureLike, Window
 
-NODES = 33
+DIRECTION_GRID_NODES = 33
 """Rows and columns where the paths' mean direction is taken."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class PictureOrientation:
     """One of the eight ways to lay a picture (mirror it, then let x and y change places), and its paths."""
 
     mirror_x: bool = False
@@ -37,20 +37,22 @@ class Turn:
         turned = pixels[self._steps]
         return turned.swapaxes(0, 1) if self.swap else turned
 
-    def undone(self, pixels: Shaped[ndarray, "h w ..."]) -> ndarray:
+    def inverse(self, pixels: Shaped[ndarray, "h w ..."]) -> ndarray:
         """Return a view of a turned picture as it was before the turn."""
         return (pixels.swapaxes(0, 1) if self.swap else pixels)[self._steps]
 
     def field(self, field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "a b n 2"]:
         """Return the paths (px) of the turned picture; one is still the other's blur."""
-        from ..blurfield.kernels import turned
+        from ..blurfield.kernels import orient_paths
 
-        if self == Turn():
+        if self == PictureOrientation():
             return field
         paths = self.picture(field[:, :, ::-1] if self.reverse else field)
         signs = np.where([self.mirror_x, self.mirror_y], -1, 1).astype(field.dtype)
         out = np.empty(paths.shape, field.dtype)
-        for_bands(len(out), 16, lambda top, bottom: turned(paths, *signs, self.swap, top, bottom, out))
+        run_in_bands(
+            len(out), 16, lambda top, bottom: orient_paths(paths, *signs, self.swap, top, bottom, out)
+        )
         return out
 
     def size(self, height: int, width: int) -> tuple[int, int]:
@@ -60,64 +62,66 @@ class Turn:
     def window(self, window: Window, height: int, width: int) -> Window:
         """Return what a window of the turned picture shows of the original, whose size is given, px."""
         rows, columns = window[::-1] if self.swap else window
-        return _mirrored(rows, height, self.mirror_y), _mirrored(columns, width, self.mirror_x)
+        return _mirror_slice(rows, height, self.mirror_y), _mirror_slice(columns, width, self.mirror_x)
 
     @property
     def _steps(self) -> Window:
         return slice(None, None, -1 if self.mirror_y else 1), slice(None, None, -1 if self.mirror_x else 1)
 
 
-def _mirrored(part: slice, size: int, mirror: bool) -> slice:
+def _mirror_slice(part: slice, size: int, mirror: bool) -> slice:
     start, stop, _ = part.indices(size)
     return slice(size - stop, size - start) if mirror else slice(start, stop)
 
 
-def canonical_turn(field: Field) -> Turn:
+def canonical_orientation(field: Field) -> PictureOrientation:
     """Return the turn after which paths run, on average, 0 to 45 degrees down from the right.
 
     It is the same of a field and of its reverse, but for `reverse`.
     """
-    paths = sparse_paths(field, NODES, NODES)
+    paths = sample_paths(field, DIRECTION_GRID_NODES, DIRECTION_GRID_NODES)
     u, v = np.moveaxis(paths[:, :, -1] - paths[:, :, 0], -1, 0)
     # Doubled angles, weighted with the squares of the lengths: a path and its reverse are one direction.
     mirror_x, swap = bool((u * v).sum() < 0), bool((u * u).sum() < (v * v).sum())
     right = v.sum() if swap else -u.sum() if mirror_x else u.sum()
-    return Turn(mirror_x=mirror_x, swap=swap, reverse=bool(right < 0))
+    return PictureOrientation(mirror_x=mirror_x, swap=swap, reverse=bool(right < 0))
 
 
 @dataclass(frozen=True, eq=False)
-class TurnedPicture:
+class OrientedPicture:
     """A picture (height, width, 3) after a turn, where it is asked for."""
 
-    picture: Picture
-    turn: Turn
+    picture: PictureLike
+    orientation: PictureOrientation
     height: int
     """Before the turn."""
     width: int
 
     def __getitem__(self, window: Window) -> Float32[ndarray, "a b 3"]:
         """Return the turned picture in a window."""
-        return self.turn.picture(self.picture[self.turn.window(window, self.height, self.width)])
+        return self.orientation.picture(
+            self.picture[self.orientation.window(window, self.height, self.width)]
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class TurnedField:
+class OrientedField:
     """The paths of a turned picture, px, where they are asked for."""
 
     field: Field
-    turn: Turn
+    orientation: PictureOrientation
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(height, width, n, 2)."""
-        return *self.turn.size(*self.field.shape[:2]), *self.field.shape[2:]
+        return *self.orientation.size(*self.field.shape[:2]), *self.field.shape[2:]
 
     def __getitem__(self, window: Window) -> Float32[ndarray, "h w n 2"]:
         """Return the turned field in a window."""
         height, width = self.field.shape[:2]
-        return self.turn.field(self.field[self.turn.window(window, height, width)])
+        return self.orientation.field(self.field[self.orientation.window(window, height, width)])
 
 
-def upside_down(turn: Turn) -> Turn:
+def add_half_turn(orientation: PictureOrientation) -> PictureOrientation:
     """Return a turn and half a revolution more: paths keep their direction, but for the sign."""
-    return replace(turn, mirror_x=not turn.mirror_x, mirror_y=not turn.mirror_y)
+    return replace(orientation, mirror_x=not orientation.mirror_x, mirror_y=not orientation.mirror_y)

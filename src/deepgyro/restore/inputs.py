@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..light import linear_to_srgb, srgb_to_linear
-from ..threads import for_bands
+from ..threads import run_in_bands
 
 MAPS = 4
 """Channels that tell of the path: length, cosine and sine of the doubled angle, and whether there is one."""
@@ -20,7 +20,7 @@ def path_ends(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "4 h w"]:
     from .kernels import ends
 
     out = np.empty((4, *field.shape[:2]), np.float32)
-    for_bands(len(field), 16, lambda top, bottom: ends(field, top, bottom, out))
+    run_in_bands(len(field), 16, lambda top, bottom: ends(field, top, bottom, out))
     return out
 
 
@@ -34,7 +34,7 @@ def path_maps(
     from .kernels import maps
 
     filled = np.empty((3, *ends.shape[1:]), np.float32) if out is None else out
-    for_bands(ends.shape[1], 16, lambda top, bottom: maps(ends, top, bottom, filled))
+    run_in_bands(ends.shape[1], 16, lambda top, bottom: maps(ends, top, bottom, filled))
     return filled
 
 
@@ -52,7 +52,7 @@ def _looked_up(values: ndarray, table: ndarray) -> ndarray:
     from .kernels import look_up
 
     out = np.empty(values.shape, np.float32)
-    for_bands(values.shape[1], 16, lambda top, bottom: look_up(values, table, top, bottom, out))
+    run_in_bands(values.shape[1], 16, lambda top, bottom: look_up(values, table, top, bottom, out))
     return out
 
 

@@ -55,7 +55,7 @@ def look_up(values, table, top, bottom, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def mixed(before, sharp, paths, shortest, out):
+def blend_by_path_length(blurred, sharp, paths, fade_start, out):
     """Fill out (h, w, c) with the sharp picture, held between 0 and 1; with the one before it at short paths.
 
     It fades from the one to the other while a path's length goes from shortest + 1 px to shortest. Paths are
@@ -68,7 +68,7 @@ def mixed(before, sharp, paths, shortest, out):
                 u = paths[r, c, k, 0] - paths[r, c, k - 1, 0]
                 v = paths[r, c, k, 1] - paths[r, c, k - 1, 1]
                 length += np.sqrt(u * u + v * v)
-            share = min(max(length - shortest, f32(0)), f32(1))
+            share = min(max(length - fade_start, f32(0)), f32(1))
             for q in range(out.shape[2]):
                 held = min(max(sharp[r, c, q], f32(0)), f32(1))
-                out[r, c, q] = before[r, c, q] + share * (held - before[r, c, q])
+                out[r, c, q] = blurred[r, c, q] + share * (held - blurred[r, c, q])

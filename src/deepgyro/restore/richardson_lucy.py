@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..blur import Blur
-from ..blurfield import Field, field_extent
-from ..tiles import Picture, Window, tiles
+from ..blur import BlurOperator
+from ..blurfield import Field, measure_field
+from ..tiles import PictureLike, Window, split_into_tiles
 
 CLIPPED = 0.985
 """Values from here on are taken for clipped highlights, which say nothing about the light they had."""
@@ -23,7 +23,7 @@ FLOOR = 1e-3
 
 
 def richardson_lucy(
-    image: Picture,
+    image: PictureLike,
     field: Field,
     *,
     iterations: int = 20,
@@ -56,8 +56,8 @@ def richardson_lucy(
         Tile by tile, the picture's rows and columns and the sharp picture there.
     """
     height, width = field.shape[:2]
-    reach = field_extent(field)[2] + 2
-    cut = list(tiles(height, width, core=core_size(reach, field.shape[2]), margin=_margin(reach)))
+    reach = measure_field(field)[2] + 2
+    cut = list(split_into_tiles(height, width, core=core_size(reach, field.shape[2]), margin=_margin(reach)))
     for done, tile in enumerate(cut):
 
         def report(share: float, done: int = done) -> None:
@@ -65,7 +65,7 @@ def richardson_lucy(
                 progress((done + share) / len(cut))
 
         window = _deconvolve(image[tile.window], field[tile.window], reach, iterations, smoothness, report)
-        yield tile.core, window[tile.inner]
+        yield tile.core, window[tile.core_in_window]
 
 
 def core_size(reach: int, n: int) -> int:
@@ -92,7 +92,7 @@ def _deconvolve(
 ) -> Float32[ndarray, "h w 3"]:
     """Deconvolve one window, with a rim of `reach` px around it in which the scene is free."""
     rim = ((reach, reach), (reach, reach), (0, 0))
-    A = Blur(np.pad(field, (*rim, (0, 0)), mode="edge"))
+    A = BlurOperator(np.pad(field, (*rim, (0, 0)), mode="edge"))
     inside = (slice(reach, -reach), slice(reach, -reach))
     clipped = np.zeros((*A.field.shape[:2], 1), np.float32)
     clipped[inside] = image.max(axis=2, keepdims=True) >= CLIPPED

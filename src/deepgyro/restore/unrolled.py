@@ -11,15 +11,15 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..blur import Blur
-from ..blur.border import continue_planes
-from ..blur.differences import LANES, PathDifferences
-from ..blurfield import Field, field_extent
+from ..blur import BlurOperator
+from ..blur.border import crop_replicated
+from ..blur.differences import SIMD_LANES, PathDifferences
+from ..blurfield import Field, measure_field
 from ..runtime.contract import Contract
 from ..runtime.session import Session
-from ..threads import for_bands
-from ..tiles import Picture, Tile, Window, tiles
-from .canonical import TurnedField, TurnedPicture, canonical_turn
+from ..threads import run_in_bands
+from ..tiles import PictureLike, Tile, Window, split_into_tiles
+from .canonical import OrientedField, OrientedPicture, canonical_orientation
 from .inputs import MAPS, path_ends, path_maps, to_encoded, to_light
 
 CORE = 960
@@ -30,7 +30,7 @@ SMALL = 1024 * 1024
 
 def restore(
     session: Session,
-    image: Picture,
+    image: PictureLike,
     field: Field,
     *,
     linear: bool,
@@ -40,7 +40,8 @@ def restore(
 ) -> Iterator[tuple[Window, Float32[ndarray, "a b 3"]]]:
     """Take the blur out of a picture, stage after stage, each in tiles.
 
-    The network sees the picture turned so that its paths run as those it was trained on (`canonical_turn`).
+    The network sees the picture turned so that its paths run as those it was trained on
+    (`canonical_orientation`).
     A tile's window reaches beyond it by as much as a stage sees, and the guess that is blurred again is that
     of the whole picture, so that tiles don't show.
 
@@ -67,22 +68,22 @@ def restore(
         Tile by tile, the picture's rows and columns and the sharp picture there, encoded.
     """
     contract = session.contract
-    extent = field_extent(field)[2] if extent is None else extent
-    turn = canonical_turn(field)
+    extent = measure_field(field)[2] if extent is None else extent
+    turn = canonical_orientation(field)
     before = field.shape[:2]
-    image, field = TurnedPicture(image, turn, *before), TurnedField(field, turn)
+    image, field = OrientedPicture(image, turn, *before), OrientedField(field, turn)
     height, width = field.shape[:2]
     core = core or (max(height, width) if height * width <= SMALL else CORE)
     step = _step(contract)
     margin = -(-contract.margin // step) * step
-    cut = list(tiles(height, width, core=core, margin=margin, multiple=step))
+    cut = list(split_into_tiles(height, width, core=core, margin=margin, multiple=step))
     work = _Work(session, image, field, linear, cut, extent)
     for stage in range(1, contract.stages + 1):
         for done, change in enumerate(work.stage(stage)):
             if stage == contract.stages:
                 tile = cut[done]
                 sharp = _joined(np.add, work.blurred(tile.core), change)
-                yield turn.window(tile.core, *before), turn.undone(sharp.transpose(1, 2, 0))
+                yield turn.window(tile.core, *before), turn.inverse(sharp.transpose(1, 2, 0))
             if progress:
                 progress((stage - 1 + (done + 1) / len(cut)) / contract.stages)
 
@@ -95,9 +96,9 @@ class _Paths:
     contract: Contract
 
     @cached_property
-    def A(self) -> Blur:
+    def A(self) -> BlurOperator:
         """The blur along them."""
-        return Blur(self.field)
+        return BlurOperator(self.field)
 
     @cached_property
     def D(self) -> PathDifferences:
@@ -109,7 +110,7 @@ class _Work:
     """What is kept of a picture between its stages: how far the guess is from it, and what is remembered."""
 
     def __init__(
-        self, session: Session, image: Picture, field: Field, linear: bool, cut: list[Tile], extent: int
+        self, session: Session, image: PictureLike, field: Field, linear: bool, cut: list[Tile], extent: int
     ) -> None:
         self.session, self.image, self.field, self.linear, self.cut = session, image, field, linear, cut
         self.size = field.shape[:2]
@@ -135,12 +136,12 @@ class _Work:
                     self.memory, tile.window, inputs[f"seen{stage}"].shape
                 )
             outputs = self.session.run(stage, inputs)
-            new = outputs[f"change{stage}"][0][:, *tile.inner]
+            new = outputs[f"change{stage}"][0][:, *tile.core_in_window]
             if self.change is not None:
                 new = _joined(np.add, new, self.change[:, *tile.core])
             if not last:
                 change[:, *tile.core] = new
-                found = outputs[f"memory{stage}"][0][:, *_halves(tile.inner)]
+                found = outputs[f"memory{stage}"][0][:, *_halves(tile.core_in_window)]
                 if len(self.cut) == 1:
                     memory = found  # only the next run of this stage overwrites it
                 else:
@@ -176,7 +177,7 @@ class _Work:
         path_maps(ends, seen[0, pictures : pictures + 3])
         seen[0, pictures + 3] = 1
         differences = seen[0, pictures + MAPS :].reshape(taps, 3, rows, columns)
-        D.of_part(source, differences, top=top, left=left)
+        D.difference_part(source, differences, top=top, left=left)
         seen[..., width:] = seen[..., width - 1 : width]
         seen[..., height:, :] = seen[..., height - 1 : height, :]
         return seen
@@ -187,7 +188,7 @@ class _Work:
         residual = np.empty((3, *self.size), self.kept)
         for tile in self.cut:
             A = self._paths(tile.core).A
-            around, top, left = _around(tile.core, A.reach + LANES, self.size)
+            around, top, left = _around(tile.core, A.reach + SIMD_LANES, self.size)
             guess = _joined(np.add, self.blurred(around), self.change[:, *around])
             light = to_light(guess) if self.linear else guess
             again = A.part_of_planes(light, top=top, left=left)
@@ -222,12 +223,12 @@ class _Work:
     def _halved(self, memory: ndarray, window: Window, shape: tuple[int, ...]) -> ndarray:
         part = memory[:, *_halves(window)]
         part = part.astype(np.float32, copy=False)
-        return continue_planes(part, 0, 0, shape[2] // 2, shape[3] // 2)[None]
+        return crop_replicated(part, 0, 0, shape[2] // 2, shape[3] // 2)[None]
 
 
 def _step(contract: Contract) -> int:
     """Return what the sides of windows are continued to multiples of, as the whole picture's are, px."""
-    return math.lcm(contract.multiple, LANES)
+    return math.lcm(contract.multiple, SIMD_LANES)
 
 
 def _around(window: Window, reach: int, size: tuple[int, ...]) -> tuple[Window, int, int]:
@@ -245,7 +246,7 @@ def _halves(window: Window) -> Window:
     return rows, columns
 
 
-def _planes(picture: Picture, window: Window) -> Float32[ndarray, "3 a b"]:
+def _planes(picture: PictureLike, window: Window) -> Float32[ndarray, "3 a b"]:
     """Return a window of a picture in planes."""
     rows, columns = window
     out = np.empty((3, rows.stop - rows.start, columns.stop - columns.start), np.float32)
@@ -254,7 +255,7 @@ def _planes(picture: Picture, window: Window) -> Float32[ndarray, "3 a b"]:
         pixels = picture[rows.start + top : rows.start + bottom, columns]
         out[:, top:bottom] = pixels.transpose(2, 0, 1)
 
-    for_bands(out.shape[1], 64, band)
+    run_in_bands(out.shape[1], 64, band)
     return out
 
 
@@ -265,5 +266,5 @@ def _joined(operation: np.ufunc, a: ndarray, b: ndarray, out: ndarray | None = N
     def band(top: int, bottom: int) -> None:
         operation(a[:, top:bottom], b[:, top:bottom], out=filled[:, top:bottom], casting="same_kind")
 
-    for_bands(a.shape[1], 64, band)
+    run_in_bands(a.shape[1], 64, band)
     return filled

@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..blurfield import Field, field_extent
-from ..threads import for_bands
-from ..tiles import Picture, Window, tiles
+from ..blurfield import Field, measure_field
+from ..threads import run_in_bands
+from ..tiles import PictureLike, Window, split_into_tiles
 
 MOST_KERNELS = 24
 """Most different blur vectors in a tile; where there are more, they are rounded more coarsely."""
 
 
 def fastgyro(
-    image: Picture,
+    image: PictureLike,
     field: Field,
     *,
     noise: float = 1e-2,
@@ -51,16 +51,16 @@ def fastgyro(
         Tile by tile, the picture's rows and columns and the sharp picture there.
     """
     height, width = field.shape[:2]
-    length = int(np.ceil(field_extent(field)[1]))
+    length = int(np.ceil(measure_field(field)[1]))
     core, margin = max(256, 2 * length), min(2 * length, length + 200) + 32
-    cut = list(tiles(height, width, core=core, margin=margin))
+    cut = list(split_into_tiles(height, width, core=core, margin=margin))
     for done, tile in enumerate(cut, start=1):
         paths = field[tile.core]
         vectors = paths[:, :, -1] - paths[:, :, 0]
         # Where the window ends at the picture's border, its border pixels go on: the taper is out there.
         rim = [
             (margin - inner.start, margin - (around.stop - around.start - inner.stop))
-            for inner, around in zip(tile.inner, tile.window, strict=True)
+            for inner, around in zip(tile.core_in_window, tile.window, strict=True)
         ]
         window = np.pad(image[tile.window], (*rim, (0, 0)), mode="edge")
         inner = tuple(slice(margin, margin + size) for size in vectors.shape[:2])
@@ -94,7 +94,7 @@ def _filter_tile(
             own = index == k
             out[own] = sharp.transpose(1, 2, 0)[own] + mean
 
-    for_bands(len(rounded), -(-len(rounded) // 2), filter_one)  # two at a time, for memory's sake
+    run_in_bands(len(rounded), -(-len(rounded) // 2), filter_one)  # two at a time, for memory's sake
     return out
 
 

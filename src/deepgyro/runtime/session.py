@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ..errors import DeepGyroError, extra
+from ..errors import DeepGyroError, require_extra
 from ..threads import core_count
 from .contract import KEY, Contract
 
@@ -184,7 +184,7 @@ class OnnxSession:
     precision: Precision = "fp32"
 
     def __init__(self, path: Path, threads: int) -> None:
-        with extra("onnxruntime"):
+        with require_extra("onnxruntime"):
             import onnxruntime
         _must_exist(path)
         options = onnxruntime.SessionOptions()

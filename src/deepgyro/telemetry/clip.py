@@ -10,18 +10,18 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.embedded import open_parser
+from deepgyro.telemetry.embedded import open_telemetry_parser
 
 # GoPro's own tags (GPMF), which telemetry-parser hands on under their numbers.
-_STABILISED = "0x45495341"
+_STABILISATION_TAG = "0x45495341"
 """EISA: how the picture was stabilised in the camera; N: not at all."""
-_READOUT = "0x53524f54"
+_READOUT_TIME_TAG = "0x53524f54"
 """SROT: sensor readout time, ms."""
-_NOT_STABILISED = ("N", "N/A", "OFF", "")
+_STABILISATION_OFF = ("N", "N/A", "OFF", "")
 
 
 @dataclass(frozen=True, eq=False)
-class ClipFacts:
+class ClipMetadata:
     """What a clip says about how its frames were taken.
 
     Parameters
@@ -40,47 +40,47 @@ class ClipFacts:
     camera: str = ""
     exposures: Float64[ndarray, " m"] | None = None
     readout_time: float | None = None
-    stabilised: str = ""
+    stabilisation: str = ""
 
 
-def read_clip_facts(path: str | PathLike[str]) -> ClipFacts:
+def read_clip_metadata(path: str | PathLike[str]) -> ClipMetadata:
     """Return what a clip's telemetry says; of a file without any, nothing.
 
     Read is what GoPro writes; of other makers only the camera's name.
     """
     try:
-        parser = open_parser(str(path))
+        parser = open_telemetry_parser(str(path))
         parts = parser.telemetry()
     except DeepGyroError:
-        return ClipFacts()
+        return ClipMetadata()
     exposures: list[float] = []
     readout_time, stabilised = None, ""
     for part in parts:
         for group in part.values():
             if not isinstance(group, dict):
                 continue
-            mode = group.get(_STABILISED)
-            if isinstance(mode, str) and mode.strip().upper() not in _NOT_STABILISED:
+            mode = group.get(_STABILISATION_TAG)
+            if isinstance(mode, str) and mode.strip().upper() not in _STABILISATION_OFF:
                 stabilised = mode.strip()
-            if _is_number(group.get(_READOUT)) and float(group[_READOUT]) > 0:
-                readout_time = float(group[_READOUT]) / 1000
-        exposures += exposures_of(part.get("Exposure"), before=exposures)
+            if _is_number(group.get(_READOUT_TIME_TAG)) and float(group[_READOUT_TIME_TAG]) > 0:
+                readout_time = float(group[_READOUT_TIME_TAG]) / 1000
+        exposures += read_exposures(part.get("Exposure"), default=exposures)
     camera = " ".join(filter(None, (parser.camera, parser.model)))
-    return ClipFacts(camera, np.array(exposures) if exposures else None, readout_time, stabilised)
+    return ClipMetadata(camera, np.array(exposures) if exposures else None, readout_time, stabilised)
 
 
-def exposures_of(group: Any, *, before: Sequence[float] = ()) -> list[float]:
+def read_exposures(group: Any, *, default: Sequence[float] = ()) -> list[float]:
     """Return the exposures of a part of the telemetry, s.
 
     In the place of a value that can be none there is that of the frame before it, so that each frame keeps
-    its own; if none goes before, that of the first good one. `before`: those of the parts before.
+    its own; if none goes before, that of the first good one. `default`: those of the parts before.
     """
     if not isinstance(group, dict) or group.get("Unit") != "s":
         return []
     found = group.get("Data")
     values = found if isinstance(found, list) else []
     good = [float(value) if _is_number(value) and float(value) > 0 else None for value in values]
-    last = before[-1] if before else next((value for value in good if value), None)
+    last = default[-1] if default else next((value for value in good if value), None)
     kept: list[float] = []
     for value in good:
         last = value or last

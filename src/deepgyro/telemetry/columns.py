@@ -5,28 +5,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EXAMPLE = 'columns="t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"'
+COLUMNS_EXAMPLE = 'columns="t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"'
 """How the option is written, for messages and help."""
 
-_SECONDS = {
+_TIME_UNIT_SPELLINGS = {
     1.0: "s sec secs second seconds",
     1e-3: "ms msec millisec milliseconds",
     1e-6: "us µs μs usec microsec microseconds",
     1e-9: "ns nsec nanosec nanoseconds",
 }
-TIME_UNITS = {name: scale for scale, names in _SECONDS.items() for name in names.split()}
+TIME_UNITS = {name: scale for scale, names in _TIME_UNIT_SPELLINGS.items() for name in names.split()}
 """Seconds in a unit of time."""
 
-_RADIANS = "rad/s rad/sec rad_s rads radps rad_per_s rad/second rad*s^-1 rad·s^-1 rad_s^-1 rad_s-1 rad_s⁻¹"
-_DEGREES = "deg/s deg/sec deg_s degs degps deg_per_s degree/s degrees/s deg_s^-1 deg_s-1 °/s °/sec dps"
-RATE_UNITS = dict.fromkeys(_RADIANS.split(), 1.0) | dict.fromkeys(_DEGREES.split(), float(np.pi / 180))
+_RAD_PER_S_SPELLINGS = (
+    "rad/s rad/sec rad_s rads radps rad_per_s rad/second rad*s^-1 rad·s^-1 rad_s^-1 rad_s-1 rad_s⁻¹"
+)
+_DEG_PER_S_SPELLINGS = (
+    "deg/s deg/sec deg_s degs degps deg_per_s degree/s degrees/s deg_s^-1 deg_s-1 °/s °/sec dps"
+)
+RATE_UNITS = dict.fromkeys(_RAD_PER_S_SPELLINGS.split(), 1.0) | dict.fromkeys(
+    _DEG_PER_S_SPELLINGS.split(), float(np.pi / 180)
+)
 """Radians a second in a unit of angular rate."""
 
-_TIME = re.compile(r"t|ts|time|times|time_?stamps?")
-_GYRO = re.compile(
+_TIME_COLUMN = re.compile(r"t|ts|time|times|time_?stamps?")
+_GYRO_COLUMN = re.compile(
     r"(?:w|g|gyr|gyro|gyroscope|omega|w_rs_s|ang_?vel|angular_?(?:velocity|rate)|rotation_?rate|rot_?rate)_?([xyz])"
 )
-_SKIP = {"-", "_", ""}
+_UNUSED_COLUMN = {"-", "_", ""}
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,13 @@ def parse_columns(names: list[str]) -> Columns:
     found: dict[str, int] = {}
     units: dict[str, float] = {}
     for i, written in enumerate(names):
-        role, unit = _role(written)
+        role, unit = _column_role(written)
         if role is None:
             continue
         if role in found:
             raise ColumnsError(f"columns {names[found[role]]!r} and {written!r} both look like {role}")
         found[role] = i
-        units[role] = _unit(role, unit, written)
+        units[role] = _unit_scale(role, unit, written)
     missing = [role for role in ("t", "wx", "wy", "wz") if role not in found]
     if missing:
         raise ColumnsError(f"no column for {', '.join(missing)}")
@@ -80,7 +86,7 @@ def parse_columns(names: list[str]) -> Columns:
     return Columns(len(names), found["t"], omega, t_unit=units["t"], omega_unit=units["wx"])
 
 
-def parse_option(columns: str) -> Columns:
+def parse_columns_option(columns: str) -> Columns:
     """Read the option `columns`, in which ``-`` or ``_`` stands for a column that is not used.
 
     Raises
@@ -91,47 +97,47 @@ def parse_option(columns: str) -> Columns:
     names = [name.strip() for name in columns.split(",")]
     try:
         for name in names:
-            if name not in _SKIP and _role(name)[0] is None:
+            if name not in _UNUSED_COLUMN and _column_role(name)[0] is None:
                 raise ColumnsError(
                     f"the name {name!r} is unknown; use t, wx, wy, wz, and - for other columns"
                 )
         return parse_columns(names)
     except ColumnsError as error:
-        raise ValueError(f"columns={columns!r}: {error}; write for instance {EXAMPLE}") from None
+        raise ValueError(f"columns={columns!r}: {error}; write for instance {COLUMNS_EXAMPLE}") from None
 
 
-def _role(written: str) -> tuple[str | None, str | None]:
+def _column_role(label: str) -> tuple[str | None, str | None]:
     """Return what a column is ("t", "wx", "wy", "wz" or None) and the unit written with it, if any."""
-    text = written.strip().strip("\"'").lower()
+    text = label.strip().strip("\"'").lower()
     if bracketed := re.fullmatch(r"(.*?)\s*[\[(]([^\])]*)[\])]", text):
-        name, unit = _joined(bracketed[1]), _joined(bracketed[2])
-        return _named(name), unit
-    name = _joined(text)
-    if role := _named(name):
+        name, unit = _join_names(bracketed[1]), _join_names(bracketed[2])
+        return _match_column_name(name), unit
+    name = _join_names(text)
+    if role := _match_column_name(name):
         return role, None
     # A unit as the last part of the name, such as gx_rad_s; gyro_x_raw is another column.
     for split in re.finditer("_", name):
-        role, unit = _named(name[: split.start()]), name[split.end() :]
+        role, unit = _match_column_name(name[: split.start()]), name[split.end() :]
         if role and unit in (TIME_UNITS if role == "t" else RATE_UNITS):
             return role, unit
     return None, None
 
 
-def _named(name: str) -> str | None:
-    if _TIME.fullmatch(name):
+def _match_column_name(name: str) -> str | None:
+    if _TIME_COLUMN.fullmatch(name):
         return "t"
-    gyro = _GYRO.fullmatch(name)
+    gyro = _GYRO_COLUMN.fullmatch(name)
     return "w" + gyro[1] if gyro else None
 
 
-def _joined(text: str) -> str:
+def _join_names(text: str) -> str:
     return re.sub(r"[\s.]+", "_", text.strip())
 
 
-def _unit(role: str, unit: str | None, written: str) -> float:
+def _unit_scale(role: str, unit: str | None, label: str) -> float:
     known = TIME_UNITS if role == "t" else RATE_UNITS
     if unit is None:
-        raise ColumnsError(f"column {written!r} has no unit")
+        raise ColumnsError(f"column {label!r} has no unit")
     if unit not in known:
-        raise ColumnsError(f"the unit of column {written!r} is unknown")
+        raise ColumnsError(f"the unit of column {label!r} is unknown")
     return known[unit]

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.gyrolog import GyroLog, checked_log
+from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
 
 
-def read_embedded(path: str) -> GyroLog:
+def read_embedded_gyro(path: str) -> GyroLog:
     """Read the gyro of a video or a binary log by telemetry-parser: GoPro, Insta360, DJI, Sony, Blackbox, ...
 
     The axes are those of telemetry-parser's `normalized_imu`; the clock begins with the recording. A GoPro
@@ -20,11 +20,11 @@ def read_embedded(path: str) -> GyroLog:
     DeepGyroError
         If the library does not know the file, or finds no gyro samples in it.
     """
-    parser = open_parser(path)
+    parser = open_telemetry_parser(path)
     try:
         samples = parser.normalized_imu()
     except BaseException as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable_error(path, error) from None
     with_gyro = np.array([sample["gyro"] is not None for sample in samples], dtype=bool)
     held = np.flatnonzero(with_gyro)
     camera = " ".join(filter(None, (parser.camera, parser.model)))
@@ -39,10 +39,10 @@ def read_embedded(path: str) -> GyroLog:
         )
     t = np.array([samples[i]["timestamp_ms"] for i in held], dtype=np.float64) * 1e-3
     omega = np.radians(np.array([samples[i]["gyro"] for i in held], dtype=np.float64))
-    return checked_log(t, omega, path)
+    return make_checked_log(t, omega, path)
 
 
-def open_parser(path: str) -> Any:
+def open_telemetry_parser(path: str) -> Any:
     """Return telemetry-parser's view of a file.
 
     Raises
@@ -55,10 +55,10 @@ def open_parser(path: str) -> Any:
     try:
         return telemetry_parser.Parser(path)
     except BaseException as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable_error(path, error) from None
 
 
-def _unreadable(path: str, error: BaseException) -> BaseException:
+def _unreadable_error(path: str, error: BaseException) -> BaseException:
     """Return the error that says why a file cannot be read; one that is not the library's, as it is."""
     # A panic of the library's Rust code on a broken file is no Exception and has no importable name.
     if type(error).__name__ == "PanicException":

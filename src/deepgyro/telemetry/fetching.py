@@ -22,9 +22,9 @@ from urllib.request import Request, urlopen
 
 from deepgyro.errors import DeepGyroError
 
-Progress = Callable[[int, int | None], object]
-TIMEOUT = 60.0  # s without a byte, then a server is given up
-_BLOCK = 1 << 20  # bytes read at a time; no more than these are fetched past the log
+DownloadProgress = Callable[[int, int | None], object]
+DOWNLOAD_TIMEOUT_S = 60.0  # s without a byte, then a server is given up
+_DOWNLOAD_BLOCK_BYTES = 1 << 20  # bytes read at a time; no more than these are fetched past the log
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PublicLog:
     licence: str
 
 
-def _tum_vi(name: str, sha256: str) -> PublicLog:
+def _tum_vi_log(name: str, sha256: str) -> PublicLog:
     folder = f"dataset-{name}_512_16"
     address = f"https://vision.in.tum.de/tumvi/exported/euroc/512_16/{folder}.tar"
     return PublicLog(name, address, f"{folder}/mav0/imu0/data.csv", sha256, "CC BY 4.0")
@@ -46,12 +46,12 @@ def _tum_vi(name: str, sha256: str) -> PublicLog:
 
 # TUM publishes no sums of these files: they were computed from copies of each archive's data.csv. That of
 # room4 is also on record in github.com/laxman-kc/compact-vio-uav (reports, compatibility slice, 2026-08-29).
-TUM_VI = (
-    _tum_vi("room1", "c0e9e8358e71d9a008a2b1e0bf8541c901e5bff8dc452f4275c78b0e0799052e"),
-    _tum_vi("room2", "e11f764c9c7f04b4a13f3f76a7f2964b133b31832697f59e06995d43c8c03f79"),
-    _tum_vi("room3", "7f280b289400bd305acd14934236807a2877ea3ceace1fb3ae832bc73c4ca94b"),
-    _tum_vi("room4", "4249d4036b3c03c55b709f6f634d975d024999fb017ab3539cfa71580793a3be"),
-    _tum_vi("room5", "127cb1621b69b12083eeeead349d2b52bd784d1ae764b15dc5e3c0f7414deaad"),
+TUM_VI_LOGS = (
+    _tum_vi_log("room1", "c0e9e8358e71d9a008a2b1e0bf8541c901e5bff8dc452f4275c78b0e0799052e"),
+    _tum_vi_log("room2", "e11f764c9c7f04b4a13f3f76a7f2964b133b31832697f59e06995d43c8c03f79"),
+    _tum_vi_log("room3", "7f280b289400bd305acd14934236807a2877ea3ceace1fb3ae832bc73c4ca94b"),
+    _tum_vi_log("room4", "4249d4036b3c03c55b709f6f634d975d024999fb017ab3539cfa71580793a3be"),
+    _tum_vi_log("room5", "127cb1621b69b12083eeeead349d2b52bd784d1ae764b15dc5e3c0f7414deaad"),
 )
 """Rooms of the TUM VI benchmark (Schubert et al., IROS 2018), which its authors export in EuRoC's format."""
 
@@ -73,7 +73,7 @@ def fetch_tum_vi(
     *,
     mirror: str | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> Iterator[FetchedLog]:
     """Fetch logs of TUM VI as ``room1.csv.gz``, ..., which `read_gyro` reads; one that is there is kept.
 
@@ -97,18 +97,18 @@ def fetch_tum_vi(
     DeepGyroError
         If a log cannot be fetched, differs from the table's, or cannot be written; those before are kept.
     """
-    known = {log.name: log for log in TUM_VI}
+    known = {log.name: log for log in TUM_VI_LOGS}
     names = list(names) or list(known)
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"TUM VI: no log {unknown[0]!r} here; there are {', '.join(known)}")
-    if mirror is not None and not _is_address(mirror):
+    if mirror is not None and not _is_url(mirror):
         raise ValueError(
             f"--mirror is {mirror!r}; an address with http:// or https:// and a host is needed, of a folder"
         )
-    return (_fetch(known[name], out, mirror, overwrite, progress) for name in names)
+    return (_fetch_log(known[name], out, mirror, overwrite, progress) for name in names)
 
 
-def _is_address(text: str) -> bool:
+def _is_url(text: str) -> bool:
     """Return whether `urlopen` understands an address; it says itself whether anything is there."""
     try:
         parts = urlsplit(text)
@@ -119,19 +119,19 @@ def _is_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and host != "" and (parts.path + parts.query).isascii()
 
 
-def _fetch(
-    log: PublicLog, out: Path, mirror: str | None, overwrite: bool, progress: Progress | None
+def _fetch_log(
+    log: PublicLog, out: Path, mirror: str | None, overwrite: bool, progress: DownloadProgress | None
 ) -> FetchedLog:
     path = out / f"{log.name}.csv.gz"
     fetched = FetchedLog(log.name, str(path), log.licence, log.sha256)
     if os.path.lexists(path):
-        if _sum_unpacked(path) == log.sha256:
+        if _hash_unpacked(path) == log.sha256:
             return replace(fetched, note="was there already")
         if not overwrite:
             raise DeepGyroError(f"{path} exists and is another file: give --overwrite or another --out")
     address = log.address if mirror is None else f"{mirror.rstrip('/')}/{log.address.rpartition('/')[2]}"
-    with _written_whole(path) as file:
-        content = _download(address, log.member, progress)
+    with _open_atomic_write(path) as file:
+        content = _open_archive_member(address, log.member, progress)
         found = hashlib.sha256(content).hexdigest()
         if found != log.sha256:
             raise DeepGyroError(
@@ -142,7 +142,7 @@ def _fetch(
     return fetched
 
 
-def _sum_unpacked(path: Path) -> str | None:
+def _hash_unpacked(path: Path) -> str | None:
     """Return the SHA-256 of what a gzip file holds; None if it is none."""
     try:
         with gzip.open(path) as file:
@@ -152,7 +152,7 @@ def _sum_unpacked(path: Path) -> str | None:
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
+def _open_atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name if the block ends well, and else not at all."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -164,13 +164,13 @@ def _written_whole(path: Path) -> Iterator[BinaryIO]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise DeepGyroError(f"{path}: not written ({_why(error)}); give another --out") from error
+        raise DeepGyroError(f"{path}: not written ({_describe_error(error)}); give another --out") from error
 
 
-class _Body(RawIOBase):
+class _DownloadBody(RawIOBase):
     """A server's answer, as a file that tells how far it is and does not end early in silence."""
 
-    def __init__(self, response: HTTPResponse, progress: Progress | None) -> None:
+    def __init__(self, response: HTTPResponse, progress: DownloadProgress | None) -> None:
         self.response, self.progress = response, progress
         self.count, self.size = 0, response.length
 
@@ -184,12 +184,16 @@ class _Body(RawIOBase):
         return count
 
 
-def _download(address: str, member: str, progress: Progress | None) -> bytes:
+def _open_archive_member(address: str, member: str, progress: DownloadProgress | None) -> bytes:
     """Return a file of a tar archive; the rest of the archive after it is not fetched."""
     try:
         with (
-            urlopen(Request(address, headers={"User-Agent": "deepgyro"}), timeout=TIMEOUT) as response,
-            tarfile.open(fileobj=_Body(response, progress), mode="r|", bufsize=_BLOCK) as archive,
+            urlopen(
+                Request(address, headers={"User-Agent": "deepgyro"}), timeout=DOWNLOAD_TIMEOUT_S
+            ) as response,
+            tarfile.open(
+                fileobj=_DownloadBody(response, progress), mode="r|", bufsize=_DOWNLOAD_BLOCK_BYTES
+            ) as archive,
         ):
             for entry in archive:
                 if entry.name == member and entry.isfile() and (file := archive.extractfile(entry)):
@@ -198,14 +202,14 @@ def _download(address: str, member: str, progress: Progress | None) -> bytes:
         error.close()
         problem = f"the server answers {error.code} ({error.reason}); the archive may have moved"
     except tarfile.TarError as error:
-        problem = f"no tar archive, or a broken one ({_why(error)})"
+        problem = f"no tar archive, or a broken one ({_describe_error(error)})"
     except (OSError, HTTPException) as error:
-        problem = f"not fetched ({_why(error)}); check the network"
+        problem = f"not fetched ({_describe_error(error)}); check the network"
     else:
         problem = f"no file {member} in this archive"
     raise DeepGyroError(f"{address}: {problem}: try again, or give another --mirror")
 
 
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     cause = error.reason if isinstance(error, URLError) else error
     return " ".join(str(getattr(cause, "strerror", None) or cause).split()) or type(cause).__name__

@@ -9,10 +9,10 @@ import numpy as np
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.telemetry.columns import Columns
-from deepgyro.telemetry.gyrolog import GyroLog, checked_log
-from deepgyro.telemetry.tables import Table, read_table, split_fields
+from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
+from deepgyro.telemetry.tables import NumberTable, read_table, split_fields
 
-GCSV_TITLES = ("GYROFLOW IMU LOG", "CAMERA IMU LOG")
+GCSV_HEADERS = ("GYROFLOW IMU LOG", "CAMERA IMU LOG")
 
 
 def read_gcsv(text: str, source: str) -> GyroLog:
@@ -47,15 +47,15 @@ def read_gcsv(text: str, source: str) -> GyroLog:
             f"{source}, line {top + 1}: columns {','.join(names)[:60]}, but t,gx,gy,gz come first; mend it"
         )
     columns = Columns(
-        len(names), 0, (1, 2, 3), _scale(fields, "tscale", source), _scale(fields, "gscale", source)
+        len(names), 0, (1, 2, 3), _read_scale(fields, "tscale", source), _read_scale(fields, "gscale", source)
     )
-    axes, signs = _orientation(fields, source)
+    axes, signs = _read_axis_order(fields, source)
     kept = [(i, line) for i, line in enumerate(lines[top + 1 :], start=top + 2) if line.strip()]
-    log = read_table(Table(source, [line for _, line in kept], [i for i, _ in kept], ","), columns)
+    log = read_table(NumberTable(source, [line for _, line in kept], [i for i, _ in kept], ","), columns)
     return GyroLog(log.t, log.omega[:, axes] * signs, source)
 
 
-def read_project(text: str, source: str) -> GyroLog:
+def read_gyroflow_project(text: str, source: str) -> GyroLog:
     """Read `raw_imu` of a .gyroflow project, in the sensor's own axes.
 
     The first Gyroflow (Python, 2021) kept rows [t, w, a] in s and rad/s: the rotation between its
@@ -85,15 +85,15 @@ def read_project(text: str, source: str) -> GyroLog:
             f"{source}: the project keeps no gyro data (raw_imu); give the video or the log it was made from"
         )
     try:
-        t, omega = _project_rows(rows)
+        t, omega = _parse_project_rows(rows)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise DeepGyroError(
             f"{source}: raw_imu is no list of [t, wx, wy, wz] ({error}); save the project again"
         ) from None
-    return checked_log(t, omega, source, lambda i: f"raw_imu row {i}")
+    return make_checked_log(t, omega, source, lambda i: f"raw_imu row {i}")
 
 
-def _project_rows(rows: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _parse_project_rows(rows: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(rows[0], dict):
         t = np.array([row["timestamp_ms"] for row in rows], dtype=np.float64) * 1e-3
         return t, np.radians(np.array([row["gyro"] for row in rows], dtype=np.float64))
@@ -101,7 +101,7 @@ def _project_rows(rows: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0].copy(), table[:, 1:4].copy()
 
 
-def _scale(fields: dict[str, str], name: str, source: str) -> float:
+def _read_scale(fields: dict[str, str], name: str, source: str) -> float:
     written = fields.get(name)
     unit = "s a tick" if name == "tscale" else "rad/s a count"
     if written is None:
@@ -119,7 +119,7 @@ def _scale(fields: dict[str, str], name: str, source: str) -> float:
     return scale
 
 
-def _orientation(fields: dict[str, str], source: str) -> tuple[list[int], list[float]]:
+def _read_axis_order(fields: dict[str, str], source: str) -> tuple[list[int], list[float]]:
     written = fields.get("orientation")
     if written is None:
         raise DeepGyroError(f"{source}: the header has no orientation; add a line such as orientation,YxZ")

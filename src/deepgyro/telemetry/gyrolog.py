@@ -10,15 +10,15 @@ from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
 
-GAP_INTERVALS = 5.0
+GAP_MIN_INTERVALS = 5.0
 """A pause longer than this many median intervals may be a gap ..."""
-GAP_SECONDS = 0.05
+GAP_MIN_S = 0.05
 """... if it is also longer than this, s: a gyro at 100 Hz or more is interpolated well across less."""
-RATE_LIMIT = 100.0
+MAX_RATE_RAD_S = 100.0
 """No camera turns faster, rad/s: gyros end at 2000 to 4000 deg/s, 35 to 70 rad/s."""
-SATURATION_RATE = 4.0
+SATURATION_MIN_RAD_S = 4.0
 """The smallest full scale of a gyro is 250 deg/s = 4.36 rad/s; below this nothing saturates, rad/s."""
-SATURATION_SAMPLES = 3
+SATURATION_MIN_SAMPLES = 3
 """So many samples in a row at exactly the same extreme value are a sensor at its end."""
 
 
@@ -40,7 +40,7 @@ class GyroLog:
     ------
     ValueError
         If the arrays are no log: fewer than 2 samples, another dtype than float64, time that does not rise,
-        a value that is not finite, or a rate above `RATE_LIMIT`.
+        a value that is not finite, or a rate above `MAX_RATE_RAD_S`.
     """
 
     t: Float64[ndarray, " n"]
@@ -54,7 +54,7 @@ class GyroLog:
             raise ValueError(f"t is {self.t.dtype} and omega {self.omega.dtype}; both must be float64")
         if len(self.t) < 2:
             raise ValueError(f"{len(self.t)} gyro samples; at least 2 are needed")
-        if fault := first_fault(self.t, self.omega):
+        if fault := find_invalid_sample(self.t, self.omega):
             raise ValueError(f"sample {fault[0]}: {fault[1]}")
 
     @cached_property
@@ -77,7 +77,7 @@ class GyroLog:
 
         ``max(GAP_INTERVALS * median interval, GAP_SECONDS)``.
         """
-        return max(GAP_INTERVALS * self._median_interval, GAP_SECONDS)
+        return max(GAP_MIN_INTERVALS * self._median_interval, GAP_MIN_S)
 
     def gaps(self, *, longer_than: float | None = None) -> Float64[ndarray, "m 2"]:
         """Return the start and the end of each pause longer than `longer_than` (default: `gap_limit`), s."""
@@ -110,12 +110,12 @@ class GyroLog:
         return not bool(np.any((gap_start < end) & (start < gap_end)))
 
     @cached_property
-    def saturated(self) -> Bool[ndarray, "n 3"]:
+    def saturation_mask(self) -> Bool[ndarray, "n 3"]:
         """Samples and axes at which the sensor was at the end of its range: the true rate was higher."""
-        return np.stack([_saturated(self.omega[:, axis]) for axis in range(3)], axis=1)
+        return np.stack([_find_saturation(self.omega[:, axis]) for axis in range(3)], axis=1)
 
 
-def checked_log(
+def make_checked_log(
     t: Float64[ndarray, " n"],
     omega: Float64[ndarray, "n 3"],
     source: str,
@@ -139,15 +139,15 @@ def checked_log(
         raise DeepGyroError(
             f"{source}: {len(t)} gyro sample{'s' * (len(t) != 1)}, at least 2 are needed; give the whole log"
         )
-    if fault := first_fault(t, omega):
+    if fault := find_invalid_sample(t, omega):
         raise DeepGyroError(f"{source}, {place(fault[0])}: {fault[1]}")
     return GyroLog(t, omega, source)
 
 
-def first_fault(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> tuple[int, str] | None:
+def find_invalid_sample(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> tuple[int, str] | None:
     """Return the first sample that cannot be, and why in words; None if all can."""
     finite = np.isfinite(t) & np.isfinite(omega).all(axis=1)
-    fast = (np.abs(omega) > RATE_LIMIT).any(axis=1)
+    fast = (np.abs(omega) > MAX_RATE_RAD_S).any(axis=1)
     bad = ~finite | fast
     bad[1:] |= ~(np.diff(t) > 0)
     if not bad.any():
@@ -158,7 +158,7 @@ def first_fault(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> tu
     if fast[i]:
         rate = np.abs(omega[i]).max()
         return i, (
-            f"a rate of {rate:.4g} rad/s, but no gyro measures more than {RATE_LIMIT:g} rad/s; "
+            f"a rate of {rate:.4g} rad/s, but no gyro measures more than {MAX_RATE_RAD_S:g} rad/s; "
             "most often deg/s taken as rad/s: correct the unit"
         )
     if t[i] == t[i - 1]:
@@ -169,16 +169,17 @@ def first_fault(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> tu
     )
 
 
-def _saturated(rate: Float64[ndarray, " n"]) -> Bool[ndarray, " n"]:
-    """Return where one axis stays at its highest or its lowest value for `SATURATION_SAMPLES` in a row."""
+def _find_saturation(rate: Float64[ndarray, " n"]) -> Bool[ndarray, " n"]:
+    """Return where one axis stays at its highest or its lowest value for `SATURATION_MIN_SAMPLES` in a
+    row."""
     found = np.zeros(len(rate), dtype=bool)
     largest = np.abs(rate).max()
     for extreme in (rate.min(), rate.max()):
         # 16-bit sensors end at -32768 and +32767: the two ends may differ by a count.
-        if abs(extreme) <= SATURATION_RATE or abs(extreme) < 0.999 * largest:
+        if abs(extreme) <= SATURATION_MIN_RAD_S or abs(extreme) < 0.999 * largest:
             continue
         edges = np.flatnonzero(np.diff(np.concatenate([[False], rate == extreme, [False]])))
         for first, past in edges.reshape(-1, 2):
-            if past - first >= SATURATION_SAMPLES:
+            if past - first >= SATURATION_MIN_SAMPLES:
                 found[first:past] = True
     return found

@@ -6,22 +6,28 @@ import zlib
 from os import PathLike
 from pathlib import Path
 
-from deepgyro.errors import DeepGyroError, UnnamedColumns
-from deepgyro.telemetry.columns import EXAMPLE, Columns, ColumnsError, parse_columns, parse_option
-from deepgyro.telemetry.embedded import read_embedded
-from deepgyro.telemetry.gyroflow import GCSV_TITLES, read_gcsv, read_project
+from deepgyro.errors import DeepGyroError, UnknownColumns
+from deepgyro.telemetry.columns import (
+    COLUMNS_EXAMPLE,
+    Columns,
+    ColumnsError,
+    parse_columns,
+    parse_columns_option,
+)
+from deepgyro.telemetry.embedded import read_embedded_gyro
+from deepgyro.telemetry.gyroflow import GCSV_HEADERS, read_gcsv, read_gyroflow_project
 from deepgyro.telemetry.gyrolog import GyroLog
-from deepgyro.telemetry.phones import is_android, phone_columns, read_android
+from deepgyro.telemetry.phones import is_android_log, phone_logger_columns, read_android_log
 from deepgyro.telemetry.tables import read_table, split_table
 
 logger = logging.getLogger(__name__)
 
-LEAST_RATE = 50
+WARN_RATE_HZ = 50
 """A hand's tremor goes up to 12 Hz; fewer samples a second than this miss it."""
 
-_HEAD = 65536
+_TEXT_PROBE_BYTES = 65536
 """Bytes looked at to tell text from binary: Blackbox logs begin with some kilobytes of text."""
-_CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
+_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\f\r"))
 """Bytes that no text log holds."""
 
 
@@ -55,7 +61,7 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     ValueError
         If `columns` does not name the time and three rates with their units.
     """
-    option = None if columns is None else parse_option(columns)
+    option = None if columns is None else parse_columns_option(columns)
     text = _read_text(Path(path))
     if text is not None:
         log = _read_text_log(text, str(path), option)
@@ -64,8 +70,8 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
             f"{path}: columns is for tables of text, and this file is not text; leave columns out"
         )
     else:
-        log = read_embedded(str(path))
-    _warn(log)
+        log = read_embedded_gyro(str(path))
+    _warn_of_log_faults(log)
     return log
 
 
@@ -73,7 +79,7 @@ def _read_text(path: Path) -> str | None:
     """Return the text of a file, unpacked; None if it is not text."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(_TEXT_PROBE_BYTES)
             packed = head.startswith(b"\x1f\x8b")
             if not head:
                 raise DeepGyroError(f"{path}: the file is empty; give a gyro log")
@@ -99,7 +105,7 @@ def _read_text(path: Path) -> str | None:
         ) from None
     if packed and not data:
         raise DeepGyroError(f"{path}: the file is empty once unpacked; give a gyro log")
-    if not _is_text(data[:_HEAD]):
+    if not _is_text(data[:_TEXT_PROBE_BYTES]):
         raise DeepGyroError(f"{path}: gzipped, but not text inside; unpack it first")
     try:
         return data.decode("utf-8-sig")
@@ -108,22 +114,22 @@ def _read_text(path: Path) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    return len(head.translate(None, _CONTROL)) == len(head)
+    return len(head.translate(None, _CONTROL_BYTES)) == len(head)
 
 
 def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
     begin = text.lstrip()
-    own_format = begin.startswith((*GCSV_TITLES, "{"))
+    own_format = begin.startswith((*GCSV_HEADERS, "{"))
     if option is not None:
         if own_format:
             raise DeepGyroError(f"{source}: a Gyroflow file names its own columns; leave columns out")
         return read_table(split_table(text, source), option)
-    if begin.startswith(GCSV_TITLES):
+    if begin.startswith(GCSV_HEADERS):
         return read_gcsv(text, source)
     if own_format:
-        return read_project(text, source)
-    if is_android(text):
-        return read_android(text, source)
+        return read_gyroflow_project(text, source)
+    if is_android_log(text):
+        return read_android_log(text, source)
     return _read_named_table(text, source)
 
 
@@ -132,38 +138,38 @@ def _read_named_table(text: str, source: str) -> GyroLog:
     try:
         table = split_table(text, source)
     except DeepGyroError as error:
-        return _read_by_library(source, error)
+        return _read_with_telemetry_parser(source, error)
     if table.header is None:
-        raise UnnamedColumns(
+        raise UnknownColumns(
             f"{source}, line {table.numbers[0]}: {table.count} columns and no header with as many names; "
-            f"name each with its unit, - for one that is not used, for instance {EXAMPLE}"
+            f"name each with its unit, - for one that is not used, for instance {COLUMNS_EXAMPLE}"
         )
-    columns = phone_columns(table.header, source)
+    columns = phone_logger_columns(table.header, source)
     if columns is None:
         try:
             columns = parse_columns(table.header)
         except ColumnsError as error:
-            unclear = UnnamedColumns(
+            unclear = UnknownColumns(
                 f"{source}: the header does not say it all: {error}; name each column with its unit, - for "
-                f"one that is not used, for instance {EXAMPLE}"
+                f"one that is not used, for instance {COLUMNS_EXAMPLE}"
             )
-            return _read_by_library(source, unclear)
+            return _read_with_telemetry_parser(source, unclear)
     return read_table(table, columns)
 
 
-def _read_by_library(source: str, unclear: DeepGyroError) -> GyroLog:
+def _read_with_telemetry_parser(source: str, unclear: DeepGyroError) -> GyroLog:
     """Let telemetry-parser read a text that is not clear to us (Blackbox, ...), or raise `unclear`."""
     try:
-        return read_embedded(source)
+        return read_embedded_gyro(source)
     except DeepGyroError:
         raise unclear from None
 
 
-def _warn(log: GyroLog) -> None:
-    if log.rate < LEAST_RATE:
+def _warn_of_log_faults(log: GyroLog) -> None:
+    if log.rate < WARN_RATE_HZ:
         logger.warning(
             "%s: %.1f samples a second, %d are needed to follow a hand; the paths will be too smooth",
-            log.source, log.rate, LEAST_RATE,
+            log.source, log.rate, WARN_RATE_HZ,
         )  # fmt: skip
     gaps = log.gaps()
     if len(gaps):
@@ -172,8 +178,8 @@ def _warn(log: GyroLog) -> None:
             "%s: %d gaps, the longest %.3f s, the first at %.6f s; photos taken in a gap are not covered",
             log.source, len(gaps), longest, gaps[0, 0],
         )  # fmt: skip
-    if log.saturated.any():
+    if log.saturation_mask.any():
         logger.warning(
             "%s: the sensor is at the end of its range in %d samples; the true motion was faster there",
-            log.source, int(log.saturated.any(axis=1).sum()),
+            log.source, int(log.saturation_mask.any(axis=1).sum()),
         )  # fmt: skip

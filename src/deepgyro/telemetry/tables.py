@@ -11,14 +11,14 @@ from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.telemetry.columns import Columns
-from deepgyro.telemetry.gyrolog import GyroLog, checked_log
+from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
 
-HEADER_LINES = 50
+MAX_HEADER_LINES = 50
 """A table's numbers begin within so many lines, or the file is no table."""
 
 
 @dataclass(frozen=True)
-class Table:
+class NumberTable:
     """The lines of a text file that hold numbers, and what stands above them."""
 
     source: str
@@ -37,7 +37,7 @@ class Table:
         return len(split_fields(self.lines[0], self.delimiter))
 
 
-def split_table(text: str, source: str) -> Table:
+def split_table(text: str, source: str) -> NumberTable:
     """Find the delimiter, the header and the lines of numbers of a text.
 
     Raises
@@ -46,24 +46,25 @@ def split_table(text: str, source: str) -> Table:
         If no line of numbers is found near the top.
     """
     lines = text.splitlines()
-    for i, line in enumerate(lines[:HEADER_LINES]):
-        delimiter = _delimiter(line)
-        if _is_comment(line) or not any(map(_is_number, split_fields(line, delimiter))):
+    for i, line in enumerate(lines[:MAX_HEADER_LINES]):
+        delimiter = _guess_delimiter(line)
+        if _is_comment(line) or not any(map(_is_number_field, split_fields(line, delimiter))):
             continue
         kept = [not _is_comment(line) for line in lines]
         kept[:i] = [False] * i
-        table = Table(
+        table = NumberTable(
             source, list(compress(lines, kept)), list(compress(range(1, len(lines) + 1), kept)), delimiter
         )
-        return Table(
-            source, table.lines, table.numbers, delimiter, _header(lines[:i], delimiter, table.count)
+        return NumberTable(
+            source, table.lines, table.numbers, delimiter, _find_header(lines[:i], delimiter, table.count)
         )
     raise DeepGyroError(
-        f"{source}: no numbers in the first {HEADER_LINES} lines; give a gyro log, lines of time and rates"
+        f"{source}: no numbers in the first {MAX_HEADER_LINES} lines; give a gyro log, lines of time and "
+        "rates"
     )
 
 
-def read_table(table: Table, columns: Columns) -> GyroLog:
+def read_table(table: NumberTable, columns: Columns) -> GyroLog:
     """Read the time and the rates out of a table.
 
     Times written as whole numbers are read as int64 and only then turned into seconds.
@@ -82,18 +83,18 @@ def read_table(table: Table, columns: Columns) -> GyroLog:
             "name every column, - for one that is not used"
         )
     try:
-        rows = _loadtxt(table, columns, "i8")
+        rows = _load_columns(table, columns, "i8")
     except ValueError:
         try:
-            rows = _loadtxt(table, columns, "f8")
+            rows = _load_columns(table, columns, "f8")
         except ValueError as error:
-            raise _blame(table, columns, str(error)) from None
-    t = seconds(rows["t"], columns.t_unit)
+            raise _find_bad_line(table, columns, str(error)) from None
+    t = ticks_to_seconds(rows["t"], columns.t_unit)
     omega = np.stack([rows["x"], rows["y"], rows["z"]], axis=1) * columns.omega_unit
-    return checked_log(t, omega, table.source, lambda i: f"line {table.numbers[i]}")
+    return make_checked_log(t, omega, table.source, lambda i: f"line {table.numbers[i]}")
 
 
-def seconds(ticks: Shaped[ndarray, " n"], unit: float) -> Float64[ndarray, " n"]:
+def ticks_to_seconds(ticks: Shaped[ndarray, " n"], unit: float) -> Float64[ndarray, " n"]:
     """Convert times to seconds, whole numbers without a detour through a float that cannot hold them.
 
     Parameters
@@ -120,7 +121,7 @@ def split_fields(line: str, delimiter: str | None) -> list[str]:
     return [field.strip().strip('"') for field in line.split(delimiter)]
 
 
-def _loadtxt(table: Table, columns: Columns, time_dtype: str) -> ndarray:
+def _load_columns(table: NumberTable, columns: Columns, time_dtype: str) -> ndarray:
     # A column that is not used is read as one byte of text, which never fails but is still counted.
     dtype = [(f"unused{i}", "S1") for i in range(columns.count)]
     dtype[columns.t] = ("t", time_dtype)
@@ -131,7 +132,7 @@ def _loadtxt(table: Table, columns: Columns, time_dtype: str) -> ndarray:
     return rows
 
 
-def _blame(table: Table, columns: Columns, reason: str) -> DeepGyroError:
+def _find_bad_line(table: NumberTable, columns: Columns, reason: str) -> DeepGyroError:
     """Return the error of the first line that is no row of the table."""
     for number, line in zip(table.numbers, table.lines, strict=True):
         place = f"{table.source}, line {number}"
@@ -141,22 +142,22 @@ def _blame(table: Table, columns: Columns, reason: str) -> DeepGyroError:
                 f"{place}: {len(fields)} columns, {columns.count} are needed; repair or remove the line"
             )
         for i in (columns.t, *columns.omega):
-            if not _is_number(fields[i]):
+            if not _is_number_field(fields[i]):
                 return DeepGyroError(
                     f"{place}: {fields[i][:40]!r} in column {i + 1} is no number; repair or remove the line"
                 )
     return DeepGyroError(f"{table.source}: not readable as a table ({reason}); repair the file")
 
 
-def _header(above: list[str], delimiter: str | None, count: int) -> list[str] | None:
-    for line in reversed(above):
+def _find_header(preceding_lines: list[str], delimiter: str | None, count: int) -> list[str] | None:
+    for line in reversed(preceding_lines):
         names = split_fields(line.lstrip("# "), delimiter)
         if len(names) == count:
             return names
     return None
 
 
-def _delimiter(line: str) -> str | None:
+def _guess_delimiter(line: str) -> str | None:
     return next((mark for mark in ";,\t" if mark in line), None)
 
 
@@ -164,7 +165,7 @@ def _is_comment(line: str) -> bool:
     return not line or line.isspace() or line.lstrip().startswith("#")
 
 
-def _is_number(field: str) -> bool:
+def _is_number_field(field: str) -> bool:
     try:
         float(field)
     except ValueError:

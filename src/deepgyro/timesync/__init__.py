@@ -1,24 +1,30 @@
 """Find the offset between gyro and video, and the gyro's axes, from how the picture moves."""
 
-from .drift import without_drift
-from .picture import draw_curves
-from .readout import Readout, find_readout
-from .search import orientations
-from .sync import SURE, UNEXPLAINED, Sync, explained_at, synchronise
-from .tracks import SIDE, Tracks, track
+from .drift import remove_clock_drift
+from .picture import draw_rate_curves
+from .readout import ReadoutEstimate, estimate_readout_time
+from .search import axis_permutations
+from .sync import (
+    ACCEPT_SYNC_CONFIDENCE,
+    REJECT_EXPLAINED_SHARE,
+    SyncResult,
+    explained_rotation_share,
+    synchronise_gyro,
+)
+from .tracks import TRACKING_SIDE_PX, PointTracks, track_points
 
 __all__ = [
-    "SIDE",
-    "SURE",
-    "UNEXPLAINED",
-    "Readout",
-    "Sync",
-    "Tracks",
-    "draw_curves",
-    "explained_at",
-    "find_readout",
-    "orientations",
-    "synchronise",
-    "track",
-    "without_drift",
+    "ACCEPT_SYNC_CONFIDENCE",
+    "REJECT_EXPLAINED_SHARE",
+    "TRACKING_SIDE_PX",
+    "PointTracks",
+    "ReadoutEstimate",
+    "SyncResult",
+    "axis_permutations",
+    "draw_rate_curves",
+    "estimate_readout_time",
+    "explained_rotation_share",
+    "remove_clock_drift",
+    "synchronise_gyro",
+    "track_points",
 ]

@@ -8,38 +8,40 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from ..rotations import Orientation, integrate, so3_exp
+from ..rotations import Orientation, integrate_rates, so3_exp
 from ..telemetry import GyroLog
-from .rotation import Rays, weighted_turns
-from .search import BIAS, TILT
+from .rotation import RayPairs, residual_rotations
+from .search import GYRO_BIAS_STD_RAD_S, MISALIGNMENT_STD_RAD
 
-LEAST_TURNS = 8
-MOST_RAYS = 60
+MIN_FIT_FRAME_PAIRS = 8
+MAX_RAYS_PER_PAIR = 60
 """Of a pair of frames; more are thinned out."""
-SMOOTHING = 0.008
+GYRO_SMOOTHING_S = 0.008
 """Standard deviation of what the gyro's rates are averaged with, s."""
-_ROUNDS = 12
-_DIFFERENCE = 5e-4
+_OFFSET_FIT_ITERATIONS = 12
+_DERIVATIVE_STEP_S = 5e-4
 """On both sides, for the derivative by the offset, s."""
-_ENOUGH = 1e-5
+_CONVERGED_STEP_S = 1e-5
 """A step of the offset that is smaller ends the fit, s."""
-_REACH = 0.05
+_MAX_OFFSET_CHANGE_S = 0.05
 """How far from its start an offset is looked for, s."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class OffsetFit:
     """An offset, and how well it is known."""
 
     time_offset: float
     """s"""
-    spread: float
+    offset_std: float
     """Standard deviation of the offset, were the errors of the turns independent, s."""
     residual_px: float
     """Median distance between where points are seen and where the gyro says, px of the small frames."""
 
 
-def fit_offset(rays: Rays, log: GyroLog, cam_from_imu: Float64[ndarray, "3 3"], start: float) -> Fit | None:
+def fit_offset(
+    rays: RayPairs, log: GyroLog, cam_from_imu: Float64[ndarray, "3 3"], start: float
+) -> OffsetFit | None:
     """Return the offset at which the gyro fits the rays best; None if it is not near the start.
 
     A ray r seen at the time s is carried to ``R(s' + dt)^T R(s + dt) r`` at s', R = world_from_cam from the
@@ -60,24 +62,26 @@ def fit_offset(rays: Rays, log: GyroLog, cam_from_imu: Float64[ndarray, "3 3"], 
     start
         Offset to begin with, s.
     """
-    rays = thinned(covered(rays, log, start))
+    rays = subsample_rays(select_covered_rays(rays, log, start))
     turns, pair = np.unique(rays.pair, return_inverse=True)
-    if len(turns) < LEAST_TURNS:
+    if len(turns) < MIN_FIT_FRAME_PAIRS:
         return None
-    turning = integrate(log.t, smoothed(log) @ cam_from_imu.T)
+    turning = integrate_rates(log.t, smooth_rates(log) @ cam_from_imu.T)
     offset, changed = start, np.zeros(12)  # b, and E row by row
-    for _ in range(_ROUNDS):
-        carried, phi = carried_rays(rays, turning, offset)
-        steps = rays.seen[:, 1] - rays.seen[:, 0]
+    for _ in range(_OFFSET_FIT_ITERATIONS):
+        carried, phi = rotate_rays_by_gyro(rays, turning, offset)
+        steps = rays.times[:, 1] - rays.times[:, 0]
         more = changed[:3] * steps[:, None] + phi @ changed[3:].reshape(3, 3).T
         carried = np.einsum("kij,kj->ki", so3_exp(-more), carried)
-        left, weights = weighted_turns(rays.after, carried, pair, len(turns), rays.focal)
-        slope = _slope(rays, turning, offset, pair, weights)
-        design = _design(slope, phi, steps, pair, len(turns))
+        left, weights = residual_rotations(rays.after, carried, pair, len(turns), rays.focal)
+        slope = _offset_derivative(rays, turning, offset, pair, weights)
+        design = _design_matrix(slope, phi, steps, pair, len(turns))
         error = np.maximum(1.48 * np.median(np.abs(left), axis=0), 0.002 / rays.focal)
         trust = 1 / (1 + ((left / error) ** 2).mean(axis=1))
         weighted = design * (trust[:, None] / error**2)[:, :, None]
-        prior = np.concatenate([np.zeros(1), np.full(3, BIAS**-2), np.full(9, TILT**-2)])
+        prior = np.concatenate(
+            [np.zeros(1), np.full(3, GYRO_BIAS_STD_RAD_S**-2), np.full(9, MISALIGNMENT_STD_RAD**-2)]
+        )
         normal = np.einsum("tci,tcj->ij", weighted, design) + np.diag(prior)
         moment = np.einsum("tci,tc->i", weighted, left) - prior * np.concatenate([[0.0], changed])
         try:
@@ -86,17 +90,17 @@ def fit_offset(rays: Rays, log: GyroLog, cam_from_imu: Float64[ndarray, "3 3"], 
             return None
         change = inverse @ moment
         offset, changed = offset + float(change[0]), changed + change[1:]
-        if not abs(offset - start) < _REACH:
+        if not abs(offset - start) < _MAX_OFFSET_CHANGE_S:
             return None
-        if abs(change[0]) < _ENOUGH:
+        if abs(change[0]) < _CONVERGED_STEP_S:
             break
     noise = np.einsum("tci,tcj,tc->ij", weighted, weighted, left**2)
     spread = float(np.sqrt((inverse @ noise @ inverse.T)[0, 0]))
     missed = np.linalg.norm(rays.after - carried, axis=1)
-    return Fit(offset, spread, float(np.median(missed)) * rays.focal)
+    return OffsetFit(offset, spread, float(np.median(missed)) * rays.focal)
 
 
-def _design(
+def _design_matrix(
     slope: Float64[ndarray, "t 3"],
     phi: Float64[ndarray, "k 3"],
     steps: Float64[ndarray, " k"],
@@ -115,29 +119,29 @@ def _design(
     return design
 
 
-def covered(rays: Rays, log: GyroLog, start: float) -> Rays:
+def select_covered_rays(rays: RayPairs, log: GyroLog, start: float) -> RayPairs:
     """Return the rays whose times the log covers at any offset near the start."""
-    first = rays.seen.min(axis=1) + start - _REACH - _DIFFERENCE
-    last = rays.seen.max(axis=1) + start + _REACH + _DIFFERENCE
+    first = rays.times.min(axis=1) + start - _MAX_OFFSET_CHANGE_S - _DERIVATIVE_STEP_S
+    last = rays.times.max(axis=1) + start + _MAX_OFFSET_CHANGE_S + _DERIVATIVE_STEP_S
     covered = (first > log.t[0]) & (last < log.t[-1])
     for gap in log.gaps():
         covered &= (last < gap[0]) | (first > gap[1])
-    return rays.of(covered)
+    return rays.select(covered)
 
 
-def thinned(rays: Rays) -> Rays:
-    """Return at most `MOST_RAYS` of each pair."""
+def subsample_rays(rays: RayPairs) -> RayPairs:
+    """Return at most `MAX_RAYS_PER_PAIR` of each pair."""
     number = np.arange(len(rays.pair)) - np.searchsorted(rays.pair, rays.pair)
     count = np.bincount(rays.pair)[rays.pair] if len(rays.pair) else number
-    every = -(-count // MOST_RAYS)
-    return rays.of(number % np.maximum(every, 1) == 0)
+    every = -(-count // MAX_RAYS_PER_PAIR)
+    return rays.select(number % np.maximum(every, 1) == 0)
 
 
-def carried_rays(
-    rays: Rays, turning: Orientation, offset: float
+def rotate_rays_by_gyro(
+    rays: RayPairs, orientation: Orientation, offset: float
 ) -> tuple[Float64[ndarray, "k 3"], Float64[ndarray, "k 3"]]:
     """Return where the gyro carries rays, and how the camera turned meanwhile (rad, to third order)."""
-    world = turning.at(rays.seen + offset)
+    world = orientation.at(rays.times + offset)
     turn = world[:, 0].swapaxes(-1, -2) @ world[:, 1]  # earlier_from_later
     sine = 0.5 * np.stack(
         [turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]], axis=1
@@ -146,23 +150,26 @@ def carried_rays(
     return np.einsum("kji,kj->ki", turn, rays.before), phi
 
 
-def _slope(
-    rays: Rays,
-    turning: Orientation,
+def _offset_derivative(
+    rays: RayPairs,
+    orientation: Orientation,
     offset: float,
     pair: Int64[ndarray, " k"],
     weights: Float64[ndarray, " k"],
 ) -> Float64[ndarray, "t 3"]:
     """Return the derivative of each pair's turn by the offset, rad/s."""
-    earlier, later = (carried_rays(rays, turning, offset + part)[0] for part in (-_DIFFERENCE, _DIFFERENCE))
-    found = weighted_turns(later, earlier, pair, int(pair.max()) + 1, rays.focal, weights=weights)[0]
-    return found / (2 * _DIFFERENCE)
+    earlier, later = (
+        rotate_rays_by_gyro(rays, orientation, offset + part)[0]
+        for part in (-_DERIVATIVE_STEP_S, _DERIVATIVE_STEP_S)
+    )
+    found = residual_rotations(later, earlier, pair, int(pair.max()) + 1, rays.focal, weights=weights)[0]
+    return found / (2 * _DERIVATIVE_STEP_S)
 
 
-def smoothed(log: GyroLog) -> Float64[ndarray, "n 3"]:
+def smooth_rates(log: GyroLog) -> Float64[ndarray, "n 3"]:
     """Return a log's rates, averaged with a Gaussian, rad/s."""
-    reach = int(np.ceil(3 * SMOOTHING * log.rate))
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (SMOOTHING * log.rate)) ** 2)
+    reach = int(np.ceil(3 * GYRO_SMOOTHING_S * log.rate))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (GYRO_SMOOTHING_S * log.rate)) ** 2)
     weights /= weights.sum()
     padded = np.pad(log.omega, ((reach, reach), (0, 0)), mode="edge")
     return np.stack([np.convolve(padded[:, axis], weights, mode="valid") for axis in range(3)], axis=1)

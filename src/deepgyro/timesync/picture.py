@@ -6,14 +6,19 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from .sync import Sync
+from .sync import SyncResult
 
-WIDTH, HEIGHT, MARGIN = 1200, 720, 60  # px
-_NAMES = ("x (right)", "y (down)", "z (forward)")
-_PICTURE, _GYRO, _INK, _FAINT = (30, 90, 200), (220, 90, 20), (60, 60, 60), (225, 225, 225)
+PLOT_WIDTH_PX, PLOT_HEIGHT_PX, PLOT_MARGIN_PX = 1200, 720, 60  # px
+_AXIS_LABELS = ("x (right)", "y (down)", "z (forward)")
+_PICTURE_COLOUR, _GYRO_COLOUR, _TEXT_COLOUR, _GRID_COLOUR = (
+    (30, 90, 200),
+    (220, 90, 20),
+    (60, 60, 60),
+    (225, 225, 225),
+)
 
 
-def draw_curves(sync: Sync) -> UInt8[ndarray, "h w 3"]:
+def draw_rate_curves(sync: SyncResult) -> UInt8[ndarray, "h w 3"]:
     """Draw the camera's rates about its three axes over the clip: from the picture, and from the gyro.
 
     Each axis has its own scale. The gyro's curve is drawn at the offset that was found, so that the two
@@ -21,42 +26,53 @@ def draw_curves(sync: Sync) -> UInt8[ndarray, "h w 3"]:
     """
     import cv2
 
-    page = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    page = np.full((PLOT_HEIGHT_PX, PLOT_WIDTH_PX, 3), 255, np.uint8)
     title = (
         f"offset {sync.time_offset * 1000:+.1f} ms, confidence {sync.confidence:.2f}, the gyro explains "
-        f"{100 * sync.explained:.0f} % of the turning"
+        f"{100 * sync.explained_share:.0f} % of the turning"
     )
-    _write(page, title, MARGIN, 32, _INK)
-    _write(page, "picture", WIDTH - 240, 32, _PICTURE)
-    _write(page, "gyro", WIDTH - 120, 32, _GYRO)
-    t = sync.turns.t
-    both = np.concatenate([sync.turns.omega, sync.gyro[np.isfinite(sync.gyro).all(axis=1)]])
-    panel = (HEIGHT - 50 - MARGIN) // 3
-    for axis, name in enumerate(_NAMES):
+    _draw_text(page, title, PLOT_MARGIN_PX, 32, _TEXT_COLOUR)
+    _draw_text(page, "picture", PLOT_WIDTH_PX - 240, 32, _PICTURE_COLOUR)
+    _draw_text(page, "gyro", PLOT_WIDTH_PX - 120, 32, _GYRO_COLOUR)
+    t = sync.rotations.t
+    both = np.concatenate([sync.rotations.omega, sync.gyro[np.isfinite(sync.gyro).all(axis=1)]])
+    panel = (PLOT_HEIGHT_PX - 50 - PLOT_MARGIN_PX) // 3
+    for axis, name in enumerate(_AXIS_LABELS):
         most = max(float(np.abs(both[:, axis]).max()), 1e-3)
         middle = 50 + panel * axis + panel // 2
-        cv2.line(page, (MARGIN, middle), (WIDTH - 20, middle), _FAINT, 1)
-        _write(page, f"{name}, +-{np.degrees(most):.1f} deg/s", MARGIN + 6, middle - panel // 2 + 18, _INK)
-        for rates, colour, thick in ((sync.gyro, _GYRO, 3), (sync.turns.omega, _PICTURE, 1)):
-            x = MARGIN + (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) * (WIDTH - 20 - MARGIN)
+        cv2.line(page, (PLOT_MARGIN_PX, middle), (PLOT_WIDTH_PX - 20, middle), _GRID_COLOUR, 1)
+        _draw_text(
+            page,
+            f"{name}, +-{np.degrees(most):.1f} deg/s",
+            PLOT_MARGIN_PX + 6,
+            middle - panel // 2 + 18,
+            _TEXT_COLOUR,
+        )
+        for rates, colour, thick in (
+            (sync.gyro, _GYRO_COLOUR, 3),
+            (sync.rotations.omega, _PICTURE_COLOUR, 1),
+        ):
+            x = PLOT_MARGIN_PX + (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) * (
+                PLOT_WIDTH_PX - 20 - PLOT_MARGIN_PX
+            )
             y = middle - rates[:, axis] / most * (panel / 2 - 6)
-            for part in _runs(np.stack([x, y], axis=1)):
+            for part in _finite_segments(np.stack([x, y], axis=1)):
                 cv2.polylines(
                     page, [np.rint(part * 16).astype(np.int32)], False, colour, thick, cv2.LINE_AA, 4
                 )
-    _write(page, f"{t[0]:.1f} s", MARGIN, HEIGHT - 20, _INK)
-    _write(page, f"{t[-1]:.1f} s", WIDTH - 80, HEIGHT - 20, _INK)
+    _draw_text(page, f"{t[0]:.1f} s", PLOT_MARGIN_PX, PLOT_HEIGHT_PX - 20, _TEXT_COLOUR)
+    _draw_text(page, f"{t[-1]:.1f} s", PLOT_WIDTH_PX - 80, PLOT_HEIGHT_PX - 20, _TEXT_COLOUR)
     return page
 
 
-def _runs(points: ndarray) -> list[ndarray]:
+def _finite_segments(points: ndarray) -> list[ndarray]:
     """Return the stretches of points that are numbers."""
     known = np.isfinite(points).all(axis=1)
     cuts = np.flatnonzero(np.diff(known)) + 1
     return [part for part in np.split(points, cuts) if len(part) > 1 and np.isfinite(part).all()]
 
 
-def _write(page: ndarray, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
+def _draw_text(page: ndarray, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
     import cv2
 
     cv2.putText(page, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, 1, cv2.LINE_AA)

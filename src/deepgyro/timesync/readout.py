@@ -10,42 +10,42 @@ from numpy import ndarray
 
 from ..camera import Camera
 from ..errors import DeepGyroError
-from ..rotations import integrate
+from ..rotations import integrate_rates
 from ..telemetry import GyroLog
-from .fit import carried_rays, covered, thinned
-from .rotation import rays_of, weighted_turns
-from .search import least_between
-from .sync import Sync
-from .tracks import Tracks
+from .fit import rotate_rays_by_gyro, select_covered_rays, subsample_rays
+from .rotation import rays_from_tracks, residual_rotations
+from .search import parabolic_minimum
+from .sync import SyncResult
+from .tracks import PointTracks
 
-STEP = 0.002
+READOUT_STEP_S = 0.002
 """Between two readout times that are tried, s."""
-PARTS = 4
+READOUT_CLIP_PARTS = 4
 """Of a clip, each of which tells a readout time."""
-AGREE = 0.004
+ACCEPT_PART_DIFFERENCE_S = 0.004
 """How far those may be from that of the whole clip, s."""
-PRECISION = 0.3
+TRACK_ERROR_PX = 0.3
 """What points are off by, px of the small frames."""
 
 
 @dataclass(frozen=True)
-class Readout:
+class ReadoutEstimate:
     """A readout time that was found."""
 
     readout_time: float
     """s"""
-    parts: tuple[float, ...]
+    part_readout_times: tuple[float, ...]
     """From the clip's quarters, s."""
 
 
-def find_readout(
-    tracks: Tracks,
+def estimate_readout_time(
+    tracks: PointTracks,
     log: GyroLog,
     camera: Camera,
-    found: Sync,
+    sync: SyncResult,
     *,
     exposures: Float64[ndarray, " frames"],
-) -> Readout:
+) -> ReadoutEstimate:
     """Find the readout time at which the gyro fits the lines of each frame best.
 
     For each time that is tried, from 0 to that from a frame to the next, points are carried by the gyro from
@@ -55,8 +55,8 @@ def find_readout(
     Parameters
     ----------
     tracks, log, camera, exposures
-        As in `synchronise`; the direction of the reading is the camera's.
-    found
+        As in `synchronise_gyro`; the direction of the reading is the camera's.
+    sync
         What that found, with the camera's readout time.
 
     Raises
@@ -65,27 +65,27 @@ def find_readout(
         If the clip's quarters don't agree: it does not tell.
     """
     longest = float(np.median(tracks.end - tracks.start))
-    tried = np.arange(0.0, longest + STEP / 2, STEP)
-    turning = integrate(log.t, log.omega @ found.cam_from_imu.T)
-    quarter = np.arange(len(tracks.start)) * PARTS // len(tracks.start)
-    cost = np.zeros((PARTS, len(tried)))
+    tried = np.arange(0.0, longest + READOUT_STEP_S / 2, READOUT_STEP_S)
+    turning = integrate_rates(log.t, log.omega @ sync.cam_from_imu.T)
+    quarter = np.arange(len(tracks.start)) * READOUT_CLIP_PARTS // len(tracks.start)
+    cost = np.zeros((READOUT_CLIP_PARTS, len(tried)))
     for k, readout_time in enumerate(tried):
-        rays = rays_of(tracks, replace(camera, readout_time=float(readout_time)), exposures)
-        rays = thinned(covered(rays, log, found.time_offset))
-        offset = found.time_offset - 0.5 * (float(readout_time) - (camera.readout_time or 0.0))
-        there = carried_rays(rays, turning, offset)[0]
+        rays = rays_from_tracks(tracks, replace(camera, readout_time=float(readout_time)), exposures)
+        rays = subsample_rays(select_covered_rays(rays, log, sync.time_offset))
+        offset = sync.time_offset - 0.5 * (float(readout_time) - (camera.readout_time or 0.0))
+        there = rotate_rays_by_gyro(rays, turning, offset)[0]
         pairs, pair = np.unique(rays.pair, return_inverse=True)
-        turns, _ = weighted_turns(rays.after, there, pair, len(pairs), rays.focal)
+        turns, _ = residual_rotations(rays.after, there, pair, len(pairs), rays.focal)
         missed = np.linalg.norm(rays.after - there - np.cross(there, turns[pair]), axis=1) * rays.focal
-        robust = np.log1p((missed / PRECISION) ** 2)
-        cost[:, k] = np.bincount(quarter[rays.pair], robust, PARTS)
-    parts = tuple(least_between(tried, own, int(own.argmin())) for own in cost)
+        robust = np.log1p((missed / TRACK_ERROR_PX) ** 2)
+        cost[:, k] = np.bincount(quarter[rays.pair], robust, READOUT_CLIP_PARTS)
+    parts = tuple(parabolic_minimum(tried, own, int(own.argmin())) for own in cost)
     total = cost.sum(axis=0)
-    whole = least_between(tried, total, int(total.argmin()))
-    if max(abs(part - whole) for part in parts) > AGREE:
+    whole = parabolic_minimum(tried, total, int(total.argmin()))
+    if max(abs(part - whole) for part in parts) > ACCEPT_PART_DIFFERENCE_S:
         said = ", ".join(f"{1000 * part:.1f}" for part in parts)
         raise DeepGyroError(
             f"{log.source}: the clip does not tell the readout time (its quarters say {said} ms): give "
             "a clip in which the camera shakes more, or the readout time of its data sheet"
         )
-    return Readout(whole, parts)
+    return ReadoutEstimate(whole, parts)

@@ -11,26 +11,26 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from ..telemetry import GyroLog
-from .rotation import Turns
+from .rotation import FrameRotations
 
-REACH = 2.0
+SEARCH_RADIUS_S = 2.0
 """Offsets are looked for up to this far from one that is likely, s, ..."""
-FARTHEST = 1200.0
+MAX_SEARCH_RANGE_S = 1200.0
 """... and where that leads to nothing, wherever the log covers the clip, if these are not more, s."""
-STEP = 0.004
+OFFSET_STEP_S = 0.004
 """Between two offsets that are tried, s."""
-APART = 0.1
+PEAK_SEPARATION_S = 0.1
 """Offsets nearer than this are one peak, s."""
-LEAST_SHARE = 0.8
+MIN_COVERED_SHARE = 0.8
 """Of the turns, that the log must cover at an offset that is tried."""
-TILT = 0.05
+MISALIGNMENT_STD_RAD = 0.05
 """Camera and gyro are parallel, and the focal length is known, to about this share (3 degrees)."""
-BIAS = 0.02
+GYRO_BIAS_STD_RAD_S = 0.02
 """A gyro may be off by about so much all the time, rad/s."""
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class OffsetMatch:
     """An offset and axes, and how well they fit."""
 
     time_offset: float
@@ -38,12 +38,12 @@ class Match:
     cam_from_imu: Float64[ndarray, "3 3"]
     cost: float
     """Minus the logarithm of the likelihood, were neighbouring turns independent."""
-    misfit: float
+    unexplained_share: float
     """Share of the turns' energy that the gyro does not explain: 0 to 1."""
 
 
 @cache
-def orientations() -> Float64[ndarray, "24 3 3"]:
+def axis_permutations() -> Float64[ndarray, "24 3 3"]:
     """Return the 24 rotations that map axes to axes."""
     found = []
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
@@ -54,26 +54,26 @@ def orientations() -> Float64[ndarray, "24 3 3"]:
     return np.array(found)
 
 
-def near(offset: float, reach: float = REACH) -> Float64[ndarray, " n"]:
+def offsets_near(offset: float, reach: float = SEARCH_RADIUS_S) -> Float64[ndarray, " n"]:
     """Return offsets to try on both sides of one, s."""
-    return offset + np.arange(-round(reach / STEP), round(reach / STEP) + 1) * STEP
+    return offset + np.arange(-round(reach / OFFSET_STEP_S), round(reach / OFFSET_STEP_S) + 1) * OFFSET_STEP_S
 
 
-def anywhere(turns: Turns, log: GyroLog) -> Float64[ndarray, " n"]:
+def offsets_anywhere(turns: FrameRotations, log: GyroLog) -> Float64[ndarray, " n"]:
     """Return all offsets at which a log may cover a clip; none if there are too many to try."""
-    spare = (1 - LEAST_SHARE) * (turns.t[-1] - turns.t[0])
+    spare = (1 - MIN_COVERED_SHARE) * (turns.t[-1] - turns.t[0])
     first, last = log.t[0] - turns.t[0] - spare, log.t[-1] - turns.t[-1] + spare
-    count = int((last - first) / STEP) if 0 < last - first < FARTHEST else 0
-    return np.asarray(first + np.arange(count) * STEP)
+    count = int((last - first) / OFFSET_STEP_S) if 0 < last - first < MAX_SEARCH_RANGE_S else 0
+    return np.asarray(first + np.arange(count) * OFFSET_STEP_S)
 
 
-def matches(
-    turns: Turns,
+def find_matches(
+    turns: FrameRotations,
     log: GyroLog,
-    known: Float64[ndarray, "3 3"] | None = None,
+    cam_from_imu: Float64[ndarray, "3 3"] | None = None,
     *,
     offsets: Float64[ndarray, " n"],
-) -> list[Match]:
+) -> list[OffsetMatch]:
     """Return the best match, and the best one of all that are another.
 
     Each axis of the camera has an error of its own: where a camera only pans, the faint turns about the other
@@ -85,40 +85,43 @@ def matches(
         Of the camera, from the picture.
     log
         The gyro.
-    known
+    cam_from_imu
         cam_from_imu, where it is known; else all 24 are tried.
     offsets
-        That are tried, s, `STEP` apart.
+        That are tried, s, `OFFSET_STEP_S` apart.
 
     Returns
     -------
     matches
-        None, one or two, the best first: the second has other axes, or an offset over `APART` away.
+        None, one or two, the best first: the second has other axes, or an offset over `PEAK_SEPARATION_S`
+        away.
     """
-    axes = orientations() if known is None else known[None]
-    rates = Rates(log)
+    axes = axis_permutations() if cam_from_imu is None else cam_from_imu[None]
+    rates = LogMeanRates(log)
     cost, misfit = (np.full((len(offsets), len(axes)), np.inf) for _ in range(2))
     for k, offset in enumerate(offsets):
         gyro, covered = rates.mean(turns.t + offset, turns.span)
-        if covered.mean() >= LEAST_SHARE and covered.sum() > 6:
-            cost[k], misfit[k] = _misfits(
+        if covered.mean() >= MIN_COVERED_SHARE and covered.sum() > 6:
+            cost[k], misfit[k] = _matching_costs(
                 turns.omega[covered], gyro[covered], axes, turns.noise, len(turns.t)
             )
     if not np.isfinite(cost).any():
         return []
     k, m = divmod(int(np.argmin(cost)), len(axes))
-    best = Match(least_between(offsets, cost[:, m], k), axes[m], float(cost[k, m]), float(misfit[k, m]))
-    others = np.where(_least_of_neighbours(cost), cost, np.inf)
-    others[np.abs(offsets - offsets[k]) < APART, m] = np.inf
+    best = OffsetMatch(
+        parabolic_minimum(offsets, cost[:, m], k), axes[m], float(cost[k, m]), float(misfit[k, m])
+    )
+    others = np.where(_local_minima(cost), cost, np.inf)
+    others[np.abs(offsets - offsets[k]) < PEAK_SEPARATION_S, m] = np.inf
     if not np.isfinite(others).any():
         return [best]
     k, m = divmod(int(np.argmin(others)), len(axes))
-    return [best, Match(float(offsets[k]), axes[m], float(cost[k, m]), float(misfit[k, m]))]
+    return [best, OffsetMatch(float(offsets[k]), axes[m], float(cost[k, m]), float(misfit[k, m]))]
 
 
-def _misfits(
-    seen: Float64[ndarray, "m 3"],
-    told: Float64[ndarray, "m 3"],
+def _matching_costs(
+    picture_rates: Float64[ndarray, "m 3"],
+    gyro_rates: Float64[ndarray, "m 3"],
     axes: Float64[ndarray, "a 3 3"],
     noise: Float64[ndarray, " 3"],
     count: int,
@@ -128,15 +131,21 @@ def _misfits(
     For each axis of the camera the least of ``|seen - told g - b|^2 + error^2 (|g - row|^2 / TILT^2 +
     b^2 / BIAS^2)`` over g and b, `row` being the orientation's, and the error what no g and b can explain.
     """
-    given = np.column_stack([told, np.ones(len(told))])
-    gram, with_seen = given.T @ given, given.T @ seen
-    energy = (seen**2).sum(axis=0)
+    given = np.column_stack([gyro_rates, np.ones(len(gyro_rates))])
+    gram, with_seen = given.T @ given, given.T @ picture_rates
+    energy = (picture_rates**2).sum(axis=0)
     cost, left = np.zeros(len(axes)), np.zeros(len(axes))
     ridge = 1e-9 * (1 + np.trace(gram)) * np.eye(4)
     for axis in range(3):
         free = energy[axis] - with_seen[:, axis] @ np.linalg.solve(gram + ridge, with_seen[:, axis])
-        error = max(float(free) / len(seen), noise[axis] ** 2)
-        trust = error / np.array([TILT, TILT, TILT, BIAS]) ** 2
+        error = max(float(free) / len(picture_rates), noise[axis] ** 2)
+        trust = (
+            error
+            / np.array(
+                [MISALIGNMENT_STD_RAD, MISALIGNMENT_STD_RAD, MISALIGNMENT_STD_RAD, GYRO_BIAS_STD_RAD_S]
+            )
+            ** 2
+        )
         rows = np.column_stack([axes[:, axis], np.zeros(len(axes))])
         # With g = row + e: the residual without e, and how far e lowers it
         alone = energy[axis] - 2 * rows @ with_seen[:, axis] + np.einsum("ai,ij,aj->a", rows, gram, rows)
@@ -144,15 +153,15 @@ def _misfits(
         found = pull @ np.linalg.inv(gram + np.diag(trust))
         lowered = (found * pull).sum(axis=1)
         # What no tilt can be, such as half the scale, the gyro does not explain
-        beyond = np.maximum(np.abs(found[:, :3]) - 2 * TILT, 0) * np.sign(found[:, :3])
-        left += np.einsum("ai,ij,aj->a", beyond, gram[:3, :3], beyond) / len(seen)
-        rest = np.maximum(alone - lowered, 0) / len(seen) + noise[axis] ** 2
+        beyond = np.maximum(np.abs(found[:, :3]) - 2 * MISALIGNMENT_STD_RAD, 0) * np.sign(found[:, :3])
+        left += np.einsum("ai,ij,aj->a", beyond, gram[:3, :3], beyond) / len(picture_rates)
+        rest = np.maximum(alone - lowered, 0) / len(picture_rates) + noise[axis] ** 2
         cost += 0.5 * count * np.log(rest)
         left += rest - noise[axis] ** 2
-    return cost, left * len(seen) / max(float(energy.sum()), 1e-12)
+    return cost, left * len(picture_rates) / max(float(energy.sum()), 1e-12)
 
 
-class Rates:
+class LogMeanRates:
     """A log's mean rates over spans of time."""
 
     def __init__(self, log: GyroLog) -> None:
@@ -175,16 +184,18 @@ class Rates:
         return (ends[1] - ends[0]) / span[:, None], covered
 
 
-def least_between(tried: Float64[ndarray, " n"], cost: Float64[ndarray, " n"], k: int) -> float:
+def parabolic_minimum(positions: Float64[ndarray, " n"], cost: Float64[ndarray, " n"], k: int) -> float:
     """Return where a cost is least, also between equal steps: by a parabola about its k-th, the least."""
-    if not 0 < k < len(tried) - 1 or not np.isfinite(cost[k - 1 : k + 2]).all():
-        return float(tried[k])
+    if not 0 < k < len(positions) - 1 or not np.isfinite(cost[k - 1 : k + 2]).all():
+        return float(positions[k])
     a, b, c = cost[k - 1 : k + 2]
     bend = a - 2 * b + c
-    return float(tried[k] + (0.5 * (a - c) / bend * (tried[k + 1] - tried[k]) if bend > 0 else 0.0))
+    return float(
+        positions[k] + (0.5 * (a - c) / bend * (positions[k + 1] - positions[k]) if bend > 0 else 0.0)
+    )
 
 
-def _least_of_neighbours(cost: Float64[ndarray, "n m"]) -> Bool[ndarray, "n m"]:
+def _local_minima(cost: Float64[ndarray, "n m"]) -> Bool[ndarray, "n m"]:
     """Return where a value is no larger than those of the offsets beside it."""
     padded = np.pad(cost, ((1, 1), (0, 0)), constant_values=np.inf)
     return np.asarray((cost <= padded[:-2]) & (cost <= padded[2:]) & np.isfinite(cost))

@@ -9,19 +9,19 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy import ndarray
 
-SIDE = 640
+TRACKING_SIDE_PX = 640
 """Frames are followed at a size whose longer side is at most this, px."""
-POINTS = 120
+MAX_TRACKED_POINTS = 120
 """Followed in a frame, at most."""
-LONGEST_STEP = 0.2
+MAX_FRAME_INTERVAL_S = 0.2
 """Frames further apart than this are no neighbours, s."""
-_BACK = 0.5
+_MAX_ROUND_TRIP_ERROR_PX = 0.5
 """A point that is followed to the next frame and back must come home to within this, px."""
-_WINDOW, _LEVELS = 15, 4
+_FLOW_WINDOW_PX, _FLOW_PYRAMID_LEVELS = 15, 4
 
 
 @dataclass(frozen=True, eq=False)
-class Tracks:
+class PointTracks:
     """Points seen in two neighbouring frames, of all pairs of frames of a clip one after the other."""
 
     width: int
@@ -42,7 +42,7 @@ class Tracks:
     """In the later one, px."""
 
 
-def track(frames: Iterable[tuple[float, UInt8[ndarray, "h w"]]]) -> Tracks:
+def track_points(frames: Iterable[tuple[float, UInt8[ndarray, "h w"]]]) -> PointTracks:
     """Follow points from each frame to the next.
 
     Parameters
@@ -62,18 +62,18 @@ def track(frames: Iterable[tuple[float, UInt8[ndarray, "h w"]]]) -> Tracks:
     before: list[ndarray] = []
     after: list[ndarray] = []
     size: tuple[int, ...] = (0, 0)
-    for k, t0, first, t1, second in _neighbours(frames):
+    for k, t0, first, t1, second in _neighbouring_frames(frames):
         size = first.shape
-        if not 0 < t1 - t0 <= LONGEST_STEP:
+        if not 0 < t1 - t0 <= MAX_FRAME_INTERVAL_S:
             continue
-        here, there = _followed(first, second)
+        here, there = _track_pair(first, second)
         pair.append(np.full(len(here), len(start)))
         start.append(t0)
         end.append(t1)
         index.append(k)
         before.append(here)
         after.append(there)
-    return Tracks(
+    return PointTracks(
         size[1],
         size[0],
         np.array(start, np.float64),
@@ -85,7 +85,7 @@ def track(frames: Iterable[tuple[float, UInt8[ndarray, "h w"]]]) -> Tracks:
     )
 
 
-def _neighbours(
+def _neighbouring_frames(
     frames: Iterable[tuple[float, UInt8[ndarray, "h w"]]],
 ) -> Iterator[tuple[int, float, ndarray, float, ndarray]]:
     previous: tuple[float, ndarray] | None = None
@@ -95,25 +95,29 @@ def _neighbours(
         previous = t, gray
 
 
-def _followed(
+def _track_pair(
     first: UInt8[ndarray, "h w"], second: UInt8[ndarray, "h w"]
 ) -> tuple[Float32[ndarray, "k 2"], Float32[ndarray, "k 2"]]:
     import cv2
 
     height, width = first.shape
-    apart = max(6.0, (height * width / POINTS) ** 0.5 / 2)  # px: they cover the picture
-    corners = cv2.goodFeaturesToTrack(first, POINTS, 0.01, apart)
+    apart = max(6.0, (height * width / MAX_TRACKED_POINTS) ** 0.5 / 2)  # px: they cover the picture
+    corners = cv2.goodFeaturesToTrack(first, MAX_TRACKED_POINTS, 0.01, apart)
     none = np.empty((0, 2), np.float32)
     if corners is None:
         return none, none
-    window = _WINDOW, _WINDOW
+    window = _FLOW_WINDOW_PX, _FLOW_WINDOW_PX
     followed, found, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, corners, np.empty_like(corners), winSize=window, maxLevel=_LEVELS
+        first, second, corners, np.empty_like(corners), winSize=window, maxLevel=_FLOW_PYRAMID_LEVELS
     )
     again, back, _ = cv2.calcOpticalFlowPyrLK(
-        second, first, followed, np.empty_like(corners), winSize=window, maxLevel=_LEVELS
+        second, first, followed, np.empty_like(corners), winSize=window, maxLevel=_FLOW_PYRAMID_LEVELS
     )
     here, there, home = (np.asarray(points).reshape(-1, 2) for points in (corners, followed, again))
-    kept = (np.ravel(found) == 1) & (np.ravel(back) == 1) & (np.linalg.norm(home - here, axis=1) < _BACK)
+    kept = (
+        (np.ravel(found) == 1)
+        & (np.ravel(back) == 1)
+        & (np.linalg.norm(home - here, axis=1) < _MAX_ROUND_TRIP_ERROR_PX)
+    )
     inside = ((there >= 0) & (there <= [width - 1, height - 1])).all(axis=1)
     return here[kept & inside], there[kept & inside]

@@ -1,10 +1,10 @@
 """Deblur a clip: decode, field, network and encode, one beside the other; only frames that need it."""
 
-from .job import THRESHOLD, ClipReport, FrameReport, deblur_video
+from .job import SKIP_BELOW_PX, ClipReport, FrameReport, deblur_video
 from .stream import Deblurrer, StreamFrame
 
 __all__ = [
-    "THRESHOLD",
+    "SKIP_BELOW_PX",
     "ClipReport",
     "Deblurrer",
     "FrameReport",

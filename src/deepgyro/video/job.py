@@ -14,39 +14,39 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import numpy as np
 
-from ..blurfield import Field, field_extent
+from ..blurfield import Field, measure_field
 from ..deblurring import Method, deblur_picture
 from ..errors import DeepGyroError
 from ..frames import (
-    HLG,
-    PQ,
-    QUALITY,
+    DEFAULT_QUALITY_CRF,
+    HLG_TRANSFER,
+    PQ_TRANSFER,
     ClipFrame,
     ClipReader,
     ClipWriter,
-    Effort,
-    as_srgb,
+    EncodingEffort,
+    apply_srgb_changes,
     check_writable,
-    with_changes,
-    write_whole,
+    hdr_to_srgb,
+    write_atomically,
 )
-from ..recording.clips import ClipRecording, ClipSource, check_coverage, read_clip_recording
-from ..recording.refining import refined
-from ..recording.syncing import contradicted, contradiction, synced, with_sync
+from ..recording.clips import ClipRecording, ClipSource, check_clip_coverage, read_clip_recording
+from ..recording.refining import calibrate_clip
+from ..recording.syncing import apply_sync, check_known_offset, sync_contradiction, synchronise_clip
 from ..runtime import Session
-from ..telemetry import read_clip_facts
-from ..timesync import SURE, Sync
-from .pipeline import behind, prefetched
+from ..telemetry import read_clip_metadata
+from ..timesync import ACCEPT_SYNC_CONFIDENCE, SyncResult
+from .pipeline import prefetch, run_in_background
 
 if TYPE_CHECKING:
     from av import Packet
 
-SyncWhen = Literal["auto", "always", "never"]
+SyncMode = Literal["auto", "always", "never"]
 
-THRESHOLD = 0.7
+SKIP_BELOW_PX = 0.7
 """Frames whose longest path is shorter are passed through, px. On validation photos with little noise the
 network's gain turns positive at 0.6 px in the mean (docs/experiments)."""
-_ROOM = 3
+_QUEUE_FRAMES = 3
 """Frames that wait before and behind the network, at most."""
 
 
@@ -89,11 +89,11 @@ def deblur_video(
     out: Path,
     *,
     method: Method = "deepgyro",
-    sync: SyncWhen = "auto",
+    sync: SyncMode = "auto",
     refine: bool = False,
-    threshold: float = THRESHOLD,
-    quality: int = QUALITY,
-    effort: Effort = "medium",
+    threshold: float = SKIP_BELOW_PX,
+    quality: int = DEFAULT_QUALITY_CRF,
+    effort: EncodingEffort = "medium",
     report: Path | None = None,
     overwrite: bool = False,
     session: Session | None = None,
@@ -146,39 +146,41 @@ def deblur_video(
     if out.exists() and source.clip.exists() and out.samefile(source.clip):
         raise ValueError(f"--out would replace the clip {source.clip}: give another name")
     started = time.perf_counter()
-    facts = read_clip_facts(source.clip)
+    facts = read_clip_metadata(source.clip)
     with ClipReader(source.clip, copied=True) as reader:
         clip = reader.clip
         recording: ClipRecording | None = None
         as_it_came, found, said = "", None, ""
         exposed = source.exposure is not None or facts.exposures is not None
-        if facts.stabilised:
+        if facts.stabilisation:
             as_it_came = (
-                f"stabilised in the camera ({facts.stabilised}), so that the gyro does not tell its blur"
+                f"stabilised in the camera ({facts.stabilisation}), so that the gyro does not tell its blur"
             )
         else:
-            recording = read_clip_recording(source, facts, clip, exposed=False)
-            recording, found, as_it_came = _in_sync(recording, source.clip, sync, progress)
-            check_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
+            recording = read_clip_recording(source, facts, clip, exposure_needed=False)
+            recording, found, as_it_came = _synchronise_recording(recording, source.clip, sync, progress)
+            check_clip_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
             if not as_it_came and (refine or not exposed):
-                recording, said = refined(source.clip, recording, exposed=exposed, progress=progress)
-        job = _Job(None if as_it_came else recording, as_it_came, method, threshold, session)
+                recording, said = calibrate_clip(
+                    source.clip, recording, exposure_known=exposed, progress=progress
+                )
+        job = _ClipJob(None if as_it_came else recording, as_it_came, method, threshold, session)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
-        rows = _Rows(report, overwrite)
+        rows = _FrameReportWriter(report, overwrite)
         try:
             if as_it_came and out.suffix.lower() == source.clip.suffix.lower():
-                _copy(source.clip, out, overwrite)
+                _copy_clip(source.clip, out, overwrite)
                 for frame in reader.frames():
-                    rows.add(job.passed(frame, as_it_came))
+                    rows.add(job.report_skipped(frame, as_it_came))
                 note = ""
             else:
                 writer = ClipWriter(out, reader, quality=quality, effort=effort, overwrite=overwrite)
-                note = _run(job, reader, writer, rows, progress, total)
+                note = _write_deblurred_clip(job, reader, writer, rows, progress, total)
             rows.finish()
         except BaseException:
             rows.give_up()
             raise
-        left = f"{as_it_came}: passed through" if as_it_came else rows.said()
+        left = f"{as_it_came}: passed through" if as_it_came else rows.summarise_skipped()
         notes = [said, left, note, reader.ended_early]
     return ClipReport(
         file=str(source.clip),
@@ -193,12 +195,12 @@ def deblur_video(
     )
 
 
-def _in_sync(
+def _synchronise_recording(
     recording: ClipRecording,
     clip: Path,
-    sync: SyncWhen,
+    sync: SyncMode,
     progress: Callable[[int, int], None] | None,
-) -> tuple[ClipRecording, Sync | None, str]:
+) -> tuple[ClipRecording, SyncResult | None, str]:
     """Return a recording that knows offset and axes, how they were found, and why it must not be used."""
     camera = recording.camera
     unknown = [
@@ -212,23 +214,24 @@ def _in_sync(
     if sync == "never" or (sync == "auto" and not unknown):
         if "cam_from_imu" in unknown:
             raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
-        return recording, None, "" if sync == "never" else contradicted(clip, recording, progress)
-    found = synced(clip, recording, progress)
-    if why := contradiction(found):
+        return recording, None, "" if sync == "never" else check_known_offset(clip, recording, progress)
+    found = synchronise_clip(clip, recording, progress)
+    if why := sync_contradiction(found):
         return recording, found, why
-    if found.confidence < SURE:
+    if found.confidence < ACCEPT_SYNC_CONFIDENCE:
         raise DeepGyroError(
-            f"{clip}: the gyro's offset is not sure (confidence {found.confidence:.2f}, {SURE} is needed): "
+            f"{clip}: the gyro's offset is not sure (confidence {found.confidence:.2f}, "
+            f"{ACCEPT_SYNC_CONFIDENCE} is needed): "
             f"give {' and '.join(unknown) or 'another log'} in the camera file"
         )
-    return with_sync(recording, found), found, ""
+    return apply_sync(recording, found), found, ""
 
 
-def _run(
-    job: _Job,
+def _write_deblurred_clip(
+    job: _ClipJob,
     reader: ClipReader,
     writer: ClipWriter,
-    rows: _Rows,
+    rows: _FrameReportWriter,
     progress: Callable[[int, int], None] | None,
     total: int,
 ) -> str:
@@ -240,13 +243,13 @@ def _run(
         else:
             writer.copy(part)
 
-    planned = prefetched(map(job.plan, reader.parts()), _ROOM)
-    with _kept(writer), closing(planned), behind(write, _ROOM) as hand_over:
+    planned = prefetch(map(job.plan_frame, reader.parts()), _QUEUE_FRAMES)
+    with _keep_partial_clip(writer), closing(planned), run_in_background(write, _QUEUE_FRAMES) as hand_over:
         for part in planned:
-            if not isinstance(part, _Planned):
+            if not isinstance(part, _PlannedFrame):
                 hand_over(part)
                 continue
-            frame, row = job.done(part)
+            frame, row = job.deblur_frame(part)
             hand_over(frame)
             rows.add(row)
             if progress:
@@ -256,7 +259,7 @@ def _run(
 
 
 @contextmanager
-def _kept(writer: ClipWriter) -> Iterator[None]:
+def _keep_partial_clip(writer: ClipWriter) -> Iterator[None]:
     """Leave what can be played of a clip that is not finished, and say where."""
     try:
         yield
@@ -273,78 +276,80 @@ def _kept(writer: ClipWriter) -> Iterator[None]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Planned:
+class _PlannedFrame:
     """A frame, and what is to be done to it."""
 
     frame: ClipFrame
     field: Field | None
     """px; None: nothing."""
-    median: float
-    longest: float
+    median_px: float
+    max_px: float
     note: str
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class _ClipJob:
     """What the frames of a clip share."""
 
     recording: ClipRecording | None
-    as_it_came: str
+    skip_reason: str
     method: Method
     threshold: float
     session: Session | None
 
-    def plan(self, part: ClipFrame | Packet[Any]) -> _Planned | Packet[Any]:
+    def plan_frame(self, part: ClipFrame | Packet[Any]) -> _PlannedFrame | Packet[Any]:
         """Compute a frame's field, and judge whether it needs deblurring."""
         if not isinstance(part, ClipFrame):
             return part
         if self.recording is None:
-            return _Planned(part, None, 0.0, 0.0, self.as_it_came)
+            return _PlannedFrame(part, None, 0.0, 0.0, self.skip_reason)
         picture = part.picture
         field, missing = self.recording.field(part.index, part.t, picture.height, picture.width)
         if field is None:
-            return _Planned(part, None, 0.0, 0.0, missing)
+            return _PlannedFrame(part, None, 0.0, 0.0, missing)
         try:
-            median, longest, _ = field_extent(field)
+            median, longest, _ = measure_field(field)
         except ValueError as error:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
         # What is computed here, the network need not wait for.
-        needed = field.tabulated() if longest > self.threshold else None
-        return _Planned(part, needed, median, longest, "")
+        needed = field.tabulate() if longest > self.threshold else None
+        return _PlannedFrame(part, needed, median, longest, "")
 
-    def done(self, planned: _Planned) -> tuple[ClipFrame, FrameReport]:
+    def deblur_frame(self, planned: _PlannedFrame) -> tuple[ClipFrame, FrameReport]:
         """Deblur a frame that needs it."""
         frame = planned.frame
         if planned.field is None:
-            return frame, self.passed(frame, planned.note, planned.median, planned.longest)
+            return frame, self.report_skipped(frame, planned.note, planned.median_px, planned.max_px)
         started = time.perf_counter()
         codes = frame.rgb()
         transfer = int(frame.picture.color_trc)
-        hdr = transfer in (PQ, HLG) and codes.dtype == np.uint16
-        before = as_srgb(codes, transfer) if hdr else codes
+        hdr = transfer in (PQ_TRANSFER, HLG_TRANSFER) and codes.dtype == np.uint16
+        before = hdr_to_srgb(codes, transfer) if hdr else codes
         result = deblur_picture(
             before, planned.field, method=self.method, refine=False, session=self.session,
-            shortest=self.threshold,
+            fade_start=self.threshold,
         )  # fmt: skip
         seconds = round(time.perf_counter() - started, 3)
         row = replace(
-            self.passed(frame, result.note, planned.median, planned.longest),
+            self.report_skipped(frame, result.note, planned.median_px, planned.max_px),
             method=result.method,
             seconds=seconds,
         )
         if result.method == "none":
             return frame, row
-        after = with_changes(codes, before, result.image, transfer) if hdr else result.image
-        return frame.changed(codes, after), row
+        after = apply_srgb_changes(codes, before, result.image, transfer) if hdr else result.image
+        return frame.with_difference(codes, after), row
 
-    def passed(self, frame: ClipFrame, note: str, median: float = 0.0, longest: float = 0.0) -> FrameReport:
+    def report_skipped(
+        self, frame: ClipFrame, note: str, median_px: float = 0.0, max_px: float = 0.0
+    ) -> FrameReport:
         """Return the report of a frame that stays as it came."""
         return FrameReport(
-            frame.index, round(frame.t, 6), round(median, 2), round(longest, 2), "none", 0.0, note
+            frame.index, round(frame.t, 6), round(median_px, 2), round(max_px, 2), "none", 0.0, note
         )
 
 
-class _Rows:
+class _FrameReportWriter:
     """The report's lines, written as they come, and their sums."""
 
     def __init__(self, path: Path | None, overwrite: bool) -> None:
@@ -369,22 +374,22 @@ class _Rows:
         if self.file is not None:
             self.table.writerow(asdict(row))
 
-    def said(self) -> str:
+    def summarise_skipped(self) -> str:
         """Return which frames stayed as they came though they may be blurred."""
         return "; ".join(f"frames left as they came: {count} ({note})" for note, count in self.notes.items())
 
     def finish(self) -> None:
         if self.file is not None and self.path is not None and self.part is not None:
-            from ..frames.encoding import rename
+            from ..frames.encoding import move_into_place
 
             self.file.close()
-            rename(self.part, self.path, overwrite=self.overwrite)
+            move_into_place(self.part, self.path, overwrite=self.overwrite)
 
     def give_up(self) -> None:
         if self.file is not None:
             self.file.close()
 
 
-def _copy(clip: Path, out: Path, overwrite: bool) -> None:
+def _copy_clip(clip: Path, out: Path, overwrite: bool) -> None:
     with open(clip, "rb") as file:
-        write_whole(out, lambda written: shutil.copyfileobj(file, written), overwrite=overwrite)
+        write_atomically(out, lambda written: shutil.copyfileobj(file, written), overwrite=overwrite)

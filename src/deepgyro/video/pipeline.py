@@ -8,29 +8,29 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-T = TypeVar("T")
+Item = TypeVar("Item")
 
-_PATIENCE = 0.1
+_QUEUE_POLL_S = 0.1
 """How often a thread looks whether it is still wanted, s."""
 
 
-def prefetched(items: Iterable[T], room: int) -> Generator[T, None, None]:
-    """Yield what is iterated in a thread of its own, which is ahead by at most `room` items.
+def prefetch(items: Iterable[Item], max_ahead: int) -> Generator[Item, None, None]:
+    """Yield what is iterated in a thread of its own, which is ahead by at most `max_ahead` items.
 
     Close it (`contextlib.closing`) where it may be left before its end: that ends the thread.
     """
-    line: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(room)
+    line: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(max_ahead)
     left = threading.Event()
 
     def run() -> None:
         try:
             for item in items:
-                if not _put(line, (item, None, False), left):
+                if not _put_unless_abandoned(line, (item, None, False), left):
                     return
         except BaseException as error:
-            _put(line, (None, error, True), left)
+            _put_unless_abandoned(line, (None, error, True), left)
         else:
-            _put(line, (None, None, True), left)
+            _put_unless_abandoned(line, (None, None, True), left)
 
     thread = threading.Thread(target=run, name="deepgyro-ahead", daemon=True)
     thread.start()
@@ -48,20 +48,21 @@ def prefetched(items: Iterable[T], room: int) -> Generator[T, None, None]:
 
 
 @contextmanager
-def behind(work: Callable[[T], object], room: int) -> Iterator[Callable[[T], None]]:
+def run_in_background(work: Callable[[Item], object], max_pending: int) -> Iterator[Callable[[Item], None]]:
     """Give a function that hands things over to a thread of its own, which does the work in their order.
 
-    At most `room` of them wait. An error of the work is raised by the next call, or at the end; leaving the
+    At most `max_pending` of them wait. An error of the work is raised by the next call, or at the end;
+    leaving the
     block waits until all is done, or, if it is left by an error, until the thing in hand is.
     """
-    line: queue.Queue[tuple[T | None, bool]] = queue.Queue(room)
+    line: queue.Queue[tuple[Item | None, bool]] = queue.Queue(max_pending)
     left = threading.Event()
     errors: list[BaseException] = []
 
     def run() -> None:
         while not left.is_set():
             try:
-                item, last = line.get(timeout=_PATIENCE)
+                item, last = line.get(timeout=_QUEUE_POLL_S)
             except queue.Empty:
                 continue
             if last:
@@ -72,15 +73,15 @@ def behind(work: Callable[[T], object], room: int) -> Iterator[Callable[[T], Non
                 errors.append(error)
                 left.set()
 
-    def hand_over(item: T) -> None:
-        if not _put(line, (item, False), left):
+    def hand_over(item: Item) -> None:
+        if not _put_unless_abandoned(line, (item, False), left):
             raise errors[0]
 
     thread = threading.Thread(target=run, name="deepgyro-behind", daemon=True)
     thread.start()
     try:
         yield hand_over
-        _put(line, (None, True), left)
+        _put_unless_abandoned(line, (None, True), left)
         thread.join()
     finally:
         left.set()
@@ -89,11 +90,11 @@ def behind(work: Callable[[T], object], room: int) -> Iterator[Callable[[T], Non
         raise errors[0]
 
 
-def _put(line: queue.Queue[T], item: T, left: threading.Event) -> bool:
+def _put_unless_abandoned(buffer: queue.Queue[Item], item: Item, abandoned: threading.Event) -> bool:
     """Wait for room and put an item in; return False if nobody wants it any more."""
-    while not left.is_set():
+    while not abandoned.is_set():
         try:
-            line.put(item, timeout=_PATIENCE)
+            buffer.put(item, timeout=_QUEUE_POLL_S)
         except queue.Full:
             continue
         return True

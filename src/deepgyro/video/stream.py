@@ -10,17 +10,17 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import exposed, field_extent, motion_field, with_fewest_instants
+from ..blurfield import exposure_interval, measure_field, motion_field, reduce_instants
 from ..camera import Camera
 from ..deblurring import Method, deblur_picture
-from ..errors import NotCovered, RunsWithShutter, TurnsBehind
+from ..errors import ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera
 from ..light import Pixels
 from ..runtime import Session
 from ..telemetry import GyroLog
-from ..telemetry.gyrolog import first_fault
-from .job import THRESHOLD
+from ..telemetry.gyrolog import find_invalid_sample
+from .job import SKIP_BELOW_PX
 
-KEPT = 2.0
+KEEP_SAMPLES_S = 2.0
 """Samples older than the frames that wait, by more than this, are forgotten, s."""
 
 
@@ -64,7 +64,7 @@ class Deblurrer:
         camera: Camera,
         *,
         method: Method = "deepgyro",
-        threshold: float = THRESHOLD,
+        threshold: float = SKIP_BELOW_PX,
         refine: bool = False,
         session: Session | None = None,
     ) -> None:
@@ -94,12 +94,12 @@ class Deblurrer:
         """
         if len(t) and len(self._t) and t[0] <= self._t[-1]:
             raise ValueError(f"samples from {t[0]:.6f} s come after one of {self._t[-1]:.6f} s")
-        if fault := first_fault(t, omega):
+        if fault := find_invalid_sample(t, omega):
             raise ValueError(f"sample {fault[0]}: {fault[1]}")
         self._t, self._omega = np.concatenate([self._t, t]), np.concatenate([self._omega, omega])
         if not self._waiting:
-            self._forget(self._t[-1] - KEPT if len(self._t) else 0.0)
-        return self._ready()
+            self._drop_samples(self._t[-1] - KEEP_SAMPLES_S if len(self._t) else 0.0)
+        return self._covered_frames()
 
     def add_frame(self, image: Pixels, *, t: float, exposure: float) -> Iterator[StreamFrame]:
         """Take a frame; return the frames that are ready, each deblurred when it is asked for.
@@ -114,28 +114,28 @@ class Deblurrer:
             How long a line collects light, s.
         """
         self._waiting.append((image, t, exposure))
-        return self._ready()
+        return self._covered_frames()
 
     def flush(self) -> Iterator[StreamFrame]:
         """Return the frames that still wait, as they came where the gyro never covered them."""
         while self._waiting:
-            yield self._deblurred(*self._waiting.popleft())
+            yield self._deblur_frame(*self._waiting.popleft())
 
-    def _ready(self) -> Iterator[StreamFrame]:
+    def _covered_frames(self) -> Iterator[StreamFrame]:
         while self._waiting and len(self._t) > 1:
             _, t, exposure = self._waiting[0]
-            first, last = exposed(self.camera, t, exposure)
+            first, last = exposure_interval(self.camera, t, exposure)
             if last > self._t[-1]:
                 return
-            self._forget(first - KEPT)
-            yield self._deblurred(*self._waiting.popleft())
+            self._drop_samples(first - KEEP_SAMPLES_S)
+            yield self._deblur_frame(*self._waiting.popleft())
 
-    def _forget(self, before: float) -> None:
+    def _drop_samples(self, before: float) -> None:
         """Forget samples of earlier times."""
         old = int(np.searchsorted(self._t, before))
         self._t, self._omega = self._t[old:], self._omega[old:]
 
-    def _deblurred(self, image: Pixels, t: float, exposure: float) -> StreamFrame:
+    def _deblur_frame(self, image: Pixels, t: float, exposure: float) -> StreamFrame:
         height, width = image.shape[:2]
         if len(self._t) < 2:
             return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
@@ -144,19 +144,19 @@ class Deblurrer:
                 GyroLog(self._t, self._omega, "<stream>"), self.camera, t=t, exposure=exposure,
                 height=height, width=width, n=17, reference="picture",
             )  # fmt: skip
-            longest = field_extent(few := with_fewest_instants(field))[1]
-        except NotCovered:
+            longest = measure_field(few := reduce_instants(field))[1]
+        except ExposureNotCovered:
             return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
-        except RunsWithShutter:
+        except MotionOutrunsShutter:
             note = "the picture moves as fast as the shutter reads it"
             return StreamFrame(t, image, "none", 0.0, note)
-        except TurnsBehind:
+        except PixelBehindCamera:
             return StreamFrame(t, image, "none", 0.0, "pixels turn behind the camera")
         if longest <= self.threshold:
             return StreamFrame(t, image, "none", longest, "")
         result = deblur_picture(
-            image, few.tabulated(), method=self.method, refine=self.refine, session=self.session,
-            shortest=self.threshold,
+            image, few.tabulate(), method=self.method, refine=self.refine, session=self.session,
+            fade_start=self.threshold,
         )  # fmt: skip
         if result.method == "none":
             return StreamFrame(t, image, "none", longest, result.note)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from deepgyro.lab.benchmark.datafolder import HELD_LOGS, HELD_PHOTOS
-from deepgyro.lab.synthesis import hand_shake
+from deepgyro.lab.benchmark.datafolder import VALIDATION_LOG_COLUMNS, VALIDATION_PHOTOS_FOLDER
+from deepgyro.lab.synthesis import simulate_camera_shake
 
 
 def smooth_picture(height, width, seed):
@@ -23,11 +23,13 @@ def smooth_picture(height, width, seed):
 def held(tmp_path_factory):
     """Three validation photos and the two validation logs; nobody may change them."""
     folder = tmp_path_factory.mktemp("held")
-    (folder / HELD_PHOTOS).mkdir(parents=True)
+    (folder / VALIDATION_PHOTOS_FOLDER).mkdir(parents=True)
     for seed in range(3):
-        Image.fromarray(smooth_picture(110, 150, seed)).save(folder / HELD_PHOTOS / f"{seed}.png")
-    for seed, (name, columns) in enumerate(HELD_LOGS.items()):
-        log = hand_shake(np.random.default_rng(seed), duration=3.0)
+        Image.fromarray(smooth_picture(110, 150, seed)).save(
+            folder / VALIDATION_PHOTOS_FOLDER / f"{seed}.png"
+        )
+    for seed, (name, columns) in enumerate(VALIDATION_LOG_COLUMNS.items()):
+        log = simulate_camera_shake(np.random.default_rng(seed), duration=3.0)
         (folder / name).parent.mkdir(parents=True)
         header = "" if columns else "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"
         table = np.c_[np.rint(log.t * 1e9), log.omega]

@@ -1,10 +1,10 @@
 import pytest
 
-from deepgyro.lab.benchmark import corrections, corrections_shown
+from deepgyro.lab.benchmark import bench_corrections, corrections_display_rows
 
 
 def test_a_burst_corrects_its_gyro_by_one_scale(shared):
-    report = corrections(shared, recordings=["shield_burst"], width=480, count=7)
+    report = bench_corrections(shared, recordings=["shield_burst"], width=480, count=7)
 
     burst = [row for row in report.rows if row["recording"] == "shield_burst"]
     assert {row["photo"] for row in burst} <= {f"000{k}.jpg" for k in range(2, 7)}  # 1 and 7 are not covered
@@ -14,11 +14,11 @@ def test_a_burst_corrects_its_gyro_by_one_scale(shared):
     corrected = [row for row in burst if row["answer"] == "corrected"]
     assert len(corrected) >= 6
     assert all(1.1 < row["scale"] < 1.3 for row in corrected)
-    (exact, *_) = corrections_shown(burst)
+    (exact, *_) = corrections_display_rows(burst)
     assert (exact["recording"], exact["reference"], exact["photos"]) == ("shield_burst", "picture", 5)
     assert exact["spread of scale"] < 0.05
 
 
 def test_an_unknown_recording_is_named(tmp_path):
     with pytest.raises(ValueError, match="--recording moon: one of shield_burst, "):
-        corrections(tmp_path, recordings=["moon"])
+        bench_corrections(tmp_path, recordings=["moon"])

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepgyro.blurfield import path_length
+from deepgyro.blurfield import path_lengths
 from deepgyro.cli import main
 from deepgyro.deblurring import available_methods, deblur_picture
-from deepgyro.lab.benchmark import errors, errors_shown, with_missing
-from deepgyro.lab.benchmark.contenders import contenders
-from deepgyro.lab.benchmark.datafolder import held_logs
-from deepgyro.lab.benchmark.errors import LENGTHS, errors_by_method
-from deepgyro.lab.benchmark.mistakes import mistakes
+from deepgyro.lab.benchmark import add_missing_networks, bench_errors, errors_display_rows
+from deepgyro.lab.benchmark.contenders import select_methods
+from deepgyro.lab.benchmark.datafolder import read_validation_logs
+from deepgyro.lab.benchmark.errors import ERRORS_BLUR_LENGTHS_PX, errors_by_method
+from deepgyro.lab.benchmark.mistakes import all_perturbations
 from deepgyro.lab.benchmark.scores import psnr
-from deepgyro.lab.benchmark.shots import drawn, take_shot
+from deepgyro.lab.benchmark.shots import draw_photos, simulate_photo
 
 KEYS = ["method", "error", "level", "blur_px", "psnr", "psnr_in"]
 SMALL = {"count": 1, "lengths": (6,), "height": 64, "width": 80, "methods": ("blurred", "fastgyro")}
@@ -29,7 +29,7 @@ def done():
 @pytest.fixture(scope="module")
 def report(held, done, tmp_path_factory):
     plot = tmp_path_factory.mktemp("plot") / "errors.png"
-    report = errors(held, **SMALL, plot=plot, progress=done.append)
+    report = bench_errors(held, **SMALL, plot=plot, progress=done.append)
     with Image.open(plot) as picture:
         assert picture.format == "PNG"
         assert len(np.unique(np.asarray(picture))) > 50  # not an empty page
@@ -40,16 +40,18 @@ def report(held, done, tmp_path_factory):
 def shot(held, make):
     """A photo blurred by 12 px."""
     rng = np.random.default_rng(3)
-    return take_shot(make.picture(110, 150, 0), held_logs(held), 12.0, rng, height=64, width=80)
+    return simulate_photo(
+        make.picture(110, 150, 0), read_validation_logs(held), 12.0, rng, height=64, width=80
+    )
 
 
 def told(shot, error, level):
-    (mistake,) = [mistake for mistake in mistakes() if mistake.error == error]
-    return mistake.told(shot, float(level))
+    (mistake,) = [mistake for mistake in all_perturbations() if mistake.error == error]
+    return mistake.perturb(shot, float(level))
 
 
 def test_a_shots_paths_have_the_length_that_was_asked_for(shot):
-    assert path_length(shot.field[:, :]).mean() == pytest.approx(12, rel=0.2)  # px; measured at 25 places
+    assert path_lengths(shot.field[:, :]).mean() == pytest.approx(12, rel=0.2)  # px; measured at 25 places
     assert shot.sharp.shape == shot.blurred.shape == (64, 80, 3)
 
 
@@ -77,7 +79,7 @@ def test_a_physical_error_of_nothing_is_the_exact_field(shot, error, level):
 
 
 def test_a_longer_focal_length_is_a_longer_field(shot):
-    ratio = path_length(told(shot, "focal", 0.05)).mean() / path_length(shot.field[:, :]).mean()
+    ratio = path_lengths(told(shot, "focal", 0.05)).mean() / path_lengths(shot.field[:, :]).mean()
 
     assert abs(ratio - 1) == pytest.approx(0.05, abs=0.02)
 
@@ -85,7 +87,7 @@ def test_a_longer_focal_length_is_a_longer_field(shot):
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     assert report.bench == "errors"
     assert all(list(row) == KEYS for row in report.rows)
-    cases = [(mistake.error, level) for mistake in mistakes() for level in mistake.levels]
+    cases = [(mistake.error, level) for mistake in all_perturbations() for level in mistake.levels]
     assert [(row["method"], row["error"], row["level"]) for row in report.rows] == [
         (method, *case) for method in ("blurred", "fastgyro") for case in cases
     ]
@@ -93,7 +95,7 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
 
 @pytest.mark.parametrize("method", available_methods())
 def test_the_field_from_its_end_to_its_start_is_the_same_blur(shot, method):
-    restore = contenders([method])[method]
+    restore = select_methods([method])[method]
 
     forth, back = (restore(shot.blurred, told(shot, *case)) for case in (("bias", 0), ("reversed", 1)))
 
@@ -109,7 +111,7 @@ def test_the_refined_network_lets_the_picture_correct_the_field(shot, monkeypatc
 
     monkeypatch.setattr("deepgyro.lab.benchmark.contenders.deblur_picture", recorded)
     for name in ("deepgyro-refined", "deepgyro"):
-        contenders([name])[name](shot.blurred, told(shot, "bias", 1))
+        select_methods([name])[name](shot.blurred, told(shot, "bias", 1))
 
     assert asked == [("deepgyro", True), ("deepgyro", False)]
 
@@ -121,7 +123,7 @@ def test_without_gyro_a_picture_stays_as_it_is(report):
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, report):
-    again, other = (errors(held, **SMALL, seed=seed).rows for seed in (1, 2))
+    again, other = (bench_errors(held, **SMALL, seed=seed).rows for seed in (1, 2))
 
     assert again == report.rows
     assert other != report.rows
@@ -130,9 +132,9 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, repor
 def test_more_photos_are_those_of_fewer_and_others():
     photos = [Path(f"{k}.jpg") for k in range(9)]
 
-    assert drawn(photos, 6, 0)[:3] == drawn(photos, 3, 0)
+    assert draw_photos(photos, 6, 0)[:3] == draw_photos(photos, 3, 0)
     with pytest.raises(ValueError, match="1 to 9"):
-        drawn(photos, 10, 0)
+        draw_photos(photos, 10, 0)
 
 
 def test_progress_goes_up_to_one(report, done):
@@ -148,7 +150,7 @@ def test_for_a_person_lengths_are_columns_the_input_is_one_row_and_what_is_not_t
         for px in (8, 20)
     ]
 
-    blurred, *of_m, _, second_missing, _, _, _, _ = with_missing(errors_shown(rows))
+    blurred, *of_m, _, second_missing, _, _, _, _ = add_missing_networks(errors_display_rows(rows))
 
     assert blurred == {"method": "blurred", "error": "bias", "level": 0.0, "psnr, 8 px": 8, "psnr, 20 px": 20}
     assert [row["psnr, 20 px"] for row in of_m] == [20, 21]
@@ -171,7 +173,7 @@ def test_on_a_page_methods_are_columns_and_what_is_not_there_is_missing():
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.errors", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_errors", lambda *_, **__: report)
 
     code = main(["bench", "errors", "--json"])
 
@@ -180,7 +182,7 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 
 
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.errors", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_errors", lambda *_, **__: report)
 
     assert main(["bench", "errors", "--method", "fastgyro"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -200,5 +202,5 @@ def test_what_is_missing_is_said_in_one_line(capsys, tmp_path):
 def test_the_real_photos_and_logs_are_read(shared):
     settings = SMALL | {"methods": ("blurred",)}
 
-    assert errors(shared, **settings).rows[0]["psnr"] < 40  # dB
-    assert LENGTHS == (8, 20, 40)
+    assert bench_errors(shared, **settings).rows[0]["psnr"] < 40  # dB
+    assert ERRORS_BLUR_LENGTHS_PX == (8, 20, 40)

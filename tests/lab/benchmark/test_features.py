@@ -8,13 +8,13 @@ from PIL import Image
 from deepgyro.camera import Camera
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.benchmark import features
-from deepgyro.lab.benchmark.bursts import burst_pairs, burst_rows, verified
-from deepgyro.lab.benchmark.contenders import as_it_came
-from deepgyro.lab.benchmark.datafolder import PLANAR
+from deepgyro.lab.benchmark import bench_features
+from deepgyro.lab.benchmark.bursts import count_verified_matches, match_burst_pairs, read_burst_pairs
+from deepgyro.lab.benchmark.contenders import return_unchanged
+from deepgyro.lab.benchmark.datafolder import PLANAR_SCENES
 from deepgyro.lab.benchmark.features import read_homography
-from deepgyro.lab.benchmark.recordings import RealPhoto, recorded_photos
-from deepgyro.lab.benchmark.regions import detect
+from deepgyro.lab.benchmark.recordings import RealPhoto, read_real_photos
+from deepgyro.lab.benchmark.regions import detect_sift_regions
 
 KEYS = ["scene", "method", "repeatability", "correct_matches", "matching_score"]
 SMALL = {"count": 1, "bursts": (), "methods": ("unblurred", "blurred")}
@@ -25,7 +25,7 @@ def data(held, make, tmp_path_factory):
     """The validation logs, and four scenes of two pictures, the second shifted by (6, -3) px."""
     folder = tmp_path_factory.mktemp("features")
     shutil.copytree(held / "gyro", folder / "gyro")
-    for seed, scene in enumerate(PLANAR):
+    for seed, scene in enumerate(PLANAR_SCENES):
         place = folder / "eval/oxford_affine" / scene
         place.mkdir(parents=True)
         picture = make.picture(153, 226, seed)
@@ -43,27 +43,27 @@ def done():
 
 @pytest.fixture(scope="module")
 def report(data, done):
-    return features(data, **SMALL, progress=done.append)
+    return bench_features(data, **SMALL, progress=done.append)
 
 
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     assert report.bench == "features"
     assert all(list(row) == KEYS for row in report.rows)
     assert [(row["scene"], row["method"]) for row in report.rows] == [
-        (scene, method) for scene in PLANAR for method in ("unblurred", "blurred")
+        (scene, method) for scene in PLANAR_SCENES for method in ("unblurred", "blurred")
     ]
 
 
 def test_regions_of_the_unblurred_pictures_agree_and_blur_takes_most_of_them(report):
     score = {(row["scene"], row["method"]): row["matching_score"] for row in report.rows}
 
-    for scene in PLANAR:
+    for scene in PLANAR_SCENES:
         assert score[scene, "unblurred"] > 0.6
         assert score[scene, "blurred"] < 0.5 * score[scene, "unblurred"]
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_one_others(data, report):
-    again, other = (features(data, **SMALL, seed=seed).rows for seed in (1, 2))
+    again, other = (bench_features(data, **SMALL, seed=seed).rows for seed in (1, 2))
 
     assert again == report.rows
     assert other != report.rows
@@ -84,8 +84,8 @@ def test_the_photos_of_a_burst_are_matched_before_and_after(make, tmp_path):
         photos.append(RealPhoto(tmp_path / f"{k}.png", still, Camera(280, 200, K), t=0.03 * k))
     done = []
 
-    rows = burst_rows(
-        "pan", [(photos[0], photos[1]), (photos[1], photos[2])], {"blurred": as_it_came}, done.append
+    rows = match_burst_pairs(
+        "pan", [(photos[0], photos[1]), (photos[1], photos[2])], {"blurred": return_unchanged}, done.append
     )
 
     assert [row["scene"] for row in rows] == ["pan, homography", "pan, essential"]
@@ -94,13 +94,13 @@ def test_the_photos_of_a_burst_are_matched_before_and_after(make, tmp_path):
 
 
 def test_matches_of_unlike_pictures_are_not_verified(make):
-    first, second = (detect(make.picture(200, 300, seed), 300) for seed in (1, 2))
+    first, second = (detect_sift_regions(make.picture(200, 300, seed), 300) for seed in (1, 2))
 
-    correct, score = verified(first, second)
+    correct, score = count_verified_matches(first, second)
 
     assert correct < 15
     assert score < 0.05
-    assert verified(first[np.zeros(len(first), bool)], second) == (0, 0.0)
+    assert count_verified_matches(first[np.zeros(len(first), bool)], second) == (0, 0.0)
 
 
 def test_a_homography_file_of_eight_numbers_is_refused(tmp_path):
@@ -111,7 +111,7 @@ def test_a_homography_file_of_eight_numbers_is_refused(tmp_path):
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.features", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_features", lambda *_, **__: report)
 
     code = main(["bench", "features", "--json"])
 
@@ -120,7 +120,7 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 
 
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.features", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_features", lambda *_, **__: report)
 
     assert main(["bench", "features", "--method", "fastgyro"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == KEYS
@@ -141,9 +141,9 @@ def test_no_pair_at_all_is_refused(capsys, data):
 
 
 def test_the_real_recordings_are_read(shared):
-    photos = recorded_photos(shared, "shield_burst", 240)
+    photos = read_real_photos(shared, "shield_burst", 240)
 
     assert [photo.path.name for photo in photos] == [f"{k:04d}.jpg" for k in range(2, 7)]
-    assert photos[0].pixels().shape == (135, 240, 3)
+    assert photos[0].read_pixels().shape == (135, 240, 3)
     assert 13 < photos[0].blur_px < 17  # px; an eighth of the size
-    assert len(burst_pairs(shared, "iphone_office", 3)) == 3
+    assert len(read_burst_pairs(shared, "iphone_office", 3)) == 3

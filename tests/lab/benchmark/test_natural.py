@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import natural
-from deepgyro.lab.benchmark.natural import moving_region
-from deepgyro.lab.benchmark.recordings import CROPS, EXAMPLES
-from deepgyro.light import linear_to_srgb, srgb_to_linear, to_unit
+from deepgyro.lab.benchmark import bench_natural
+from deepgyro.lab.benchmark.natural import make_moving_region_case
+from deepgyro.lab.benchmark.recordings import EXAMPLES_FOLDER, PAPER_CROPS
+from deepgyro.light import linear_to_srgb, srgb_to_linear, to_unit_range
 
 KEYS = ["picture", "method", "blur_px", "reblur_error", "blur_effect", "psnr"]
 SMALL = {"recordings": (), "methods": ("blurred", "fastgyro")}
@@ -26,12 +26,12 @@ def data(held, make, tmp_path_factory):
         (folder / name).symlink_to(held / name)
     for part, value in (("blurx", 137), ("blury", 124)):
         (folder / "real/shield_crops" / part).mkdir(parents=True)
-        for name in CROPS:
+        for name in PAPER_CROPS:
             Image.fromarray(np.full((60, 72), value, np.uint8)).save(
                 folder / "real/shield_crops" / part / f"{name}.png"
             )
     (folder / "real/shield_crops/blurred").mkdir()
-    for seed, name in enumerate(CROPS):
+    for seed, name in enumerate(PAPER_CROPS):
         picture = make.picture(60, 72, seed)
         Image.fromarray(picture).save(folder / "real/shield_crops/blurred" / f"{name}.png")
     return folder
@@ -50,13 +50,13 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(data, done, page):
-    return natural(data, **SMALL, page=page, progress=done.append)
+    return bench_natural(data, **SMALL, page=page, progress=done.append)
 
 
 def test_rows_are_flat_and_say_what_can_be_known(report):
     assert report.bench == "natural"
     assert all(list(row) == KEYS for row in report.rows)
-    pictures = [*(f"shield_crops/{name}" for name in CROPS), "synthetic/moving_region"]
+    pictures = [*(f"shield_crops/{name}" for name in PAPER_CROPS), "synthetic/moving_region"]
     assert [(row["picture"], row["method"]) for row in report.rows] == [
         (picture, method) for picture in pictures for method in ("blurred", "fastgyro")
     ]
@@ -91,18 +91,18 @@ def test_a_page_that_exists_is_kept(capsys, data, page, report):
 
 
 def test_what_moves_by_itself_is_blurred_otherwise_than_the_field_says(held):
-    subject = moving_region(held, 1)
+    subject = make_moving_region_case(held, 1)
 
-    (patch,) = subject.moving
-    again = linear_to_srgb(Blur(subject.field)(srgb_to_linear(to_unit(subject.sharp))))
-    off = np.abs(again - to_unit(subject.blurred)).mean(-1)
+    (patch,) = subject.moving_patches
+    again = linear_to_srgb(BlurOperator(subject.field)(srgb_to_linear(to_unit_range(subject.sharp))))
+    off = np.abs(again - to_unit_range(subject.blurred)).mean(-1)
     y, x = np.mgrid[: off.shape[0], : off.shape[1]]
     radius = np.hypot((x - patch.x) / patch.a, (y - patch.y) / patch.b)
     assert off[radius < 0.7].mean() > 2 * off[(radius > 1) & (x > 20) & (x < 130)].mean()
 
 
 def test_the_same_seed_gives_the_same_figures(data, report):
-    assert natural(data, **SMALL).rows == report.rows
+    assert bench_natural(data, **SMALL).rows == report.rows
 
 
 def test_progress_goes_up_to_one(report, done):
@@ -111,7 +111,7 @@ def test_progress_goes_up_to_one(report, done):
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.natural", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_natural", lambda *_, **__: report)
 
     code = main(["bench", "natural", "--json"])
 
@@ -120,7 +120,7 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 
 
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.natural", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_natural", lambda *_, **__: report)
 
     assert main(["bench", "natural", "--method", "fastgyro"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == KEYS
@@ -136,8 +136,8 @@ def test_what_is_missing_is_said_in_one_line(capsys, held):
 
 
 def test_without_a_checkout_the_camera_files_are_missed(capsys, monkeypatch, shared, tmp_path):
-    monkeypatch.setattr("deepgyro.lab.benchmark.recordings.EXAMPLES", tmp_path)
+    monkeypatch.setattr("deepgyro.lab.benchmark.recordings.EXAMPLES_FOLDER", tmp_path)
 
     assert main(["bench", "natural", "--data", str(shared), "--method", "blurred"]) == 1
     assert "checkout" in capsys.readouterr().err
-    assert (EXAMPLES / "shield.yaml").is_file()
+    assert (EXAMPLES_FOLDER / "shield.yaml").is_file()

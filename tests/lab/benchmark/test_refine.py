@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import refine, refine_shown
+from deepgyro.lab.benchmark import bench_refine, refine_display_rows
 
 KEYS = ["case", "blur_px", "error_before_px", "error_after_px", "confidence", "answer", "ms"]
 SMALL = {"count": 2, "height": 96, "width": 128, "only": ("bias", "raw", "none", "sharp", "other")}
@@ -11,7 +11,7 @@ SMALL = {"count": 2, "height": 96, "width": 128, "only": ("bias", "raw", "none",
 
 @pytest.fixture(scope="module")
 def report(held):
-    return refine(held, **SMALL)
+    return bench_refine(held, **SMALL)
 
 
 def without_time(rows):
@@ -38,7 +38,7 @@ def test_errors_are_those_of_what_is_told(report):
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, report):
-    again, other = (refine(held, **SMALL, seed=seed).rows for seed in (1, 2))
+    again, other = (bench_refine(held, **SMALL, seed=seed).rows for seed in (1, 2))
 
     assert without_time(again) == without_time(report.rows)
     assert without_time(other) != without_time(report.rows)
@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, repor
 def test_what_deblurring_gains_is_measured_too(held):
     kind = {"count": 1, "height": 96, "width": 128, "only": ("raw", "sharp"), "gain": True}
 
-    blurred, sharp = refine(held, **kind).rows
+    blurred, sharp = bench_refine(held, **kind).rows
 
     assert list(blurred) == [*KEYS, "gain_exact", "gain_told", "gain"]
     assert blurred["gain_exact"] > 0.5  # dB
@@ -61,7 +61,7 @@ def row(blur_px, before, after, confidence, answer="corrected"):
 def test_a_person_sees_each_length_summed_up():
     rows = [row(20, 4, 1.0, 0.95), row(22, 4, 3.0, 0.8, "kept"), row(24, 4, 5.0, 0.92), row(70, 9, 1, 0.99)]
 
-    shown = {line["blur, px"]: line for line in refine_shown(rows)}
+    shown = {line["blur, px"]: line for line in refine_display_rows(rows)}
 
     middle = shown["15 to 30"]
     assert (middle["pictures"], middle["before"], middle["after"]) == (3, 4.0, 3.0)
@@ -72,7 +72,7 @@ def test_a_person_sees_each_length_summed_up():
 
 
 def test_the_command_prints_one_json_object_or_a_table(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.refine", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_refine", lambda *_, **__: report)
 
     assert main(["bench", "refine", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 10
@@ -93,4 +93,4 @@ def test_photos_that_are_too_small_are_passed_over(held):
     from deepgyro.errors import DeepGyroError
 
     with pytest.raises(DeepGyroError, match="at least 480 x 270"):
-        refine(held, count=1, only=("bias",))
+        bench_refine(held, count=1, only=("bias",))

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from deepgyro.lab.benchmark.regions import (
-    RADIUS,
-    Regions,
-    agreement,
-    detect,
-    mapped,
-    nearest_neighbours,
+    NORMALISED_RADIUS_PX,
+    EllipticalRegions,
+    detect_sift_regions,
+    map_regions,
+    measure_agreement,
+    mutual_nearest_neighbours,
     overlap_errors,
 )
 
@@ -28,7 +28,7 @@ def error(first, second, offset=(0.0, 0.0)):
 def regions(centres, radius, descriptors):
     count = len(centres)
     shapes = np.broadcast_to(np.eye(2) / radius**2, (count, 2, 2))
-    return Regions(np.array(centres, float), shapes, np.array(descriptors, np.float32))
+    return EllipticalRegions(np.array(centres, float), shapes, np.array(descriptors, np.float32))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.7, 2.0])
@@ -43,9 +43,9 @@ def test_two_ellipses_across_each_other_share_4_a_b_atan_of_b_over_a(angle):
 
 @pytest.mark.parametrize("distance", [3.0, 11.0, 29.0, 61.0])
 def test_two_circles_of_30_px_share_a_lens(distance):
-    d = min(distance / RADIUS, 2.0)
+    d = min(distance / NORMALISED_RADIUS_PX, 2.0)
     lens = 2 * np.arccos(d / 2) - d / 2 * np.sqrt(4 - d**2)
-    circle = ellipse(RADIUS, RADIUS)
+    circle = ellipse(NORMALISED_RADIUS_PX, NORMALISED_RADIUS_PX)
 
     found = error(circle, circle, (0.6 * distance, -0.8 * distance))
 
@@ -66,7 +66,7 @@ def test_a_region_is_mapped_as_the_points_of_its_rim_are():
     homography = np.array([[1.1, 0.2, 5.0], [-0.1, 0.9, 3.0], [2e-4, -1e-4, 1.0]])
     before = regions([[200.0, 120.0]], 0.5, [[0.0]])
 
-    after = mapped(before, homography)
+    after = map_regions(before, homography)
 
     angle = np.linspace(0, 2 * np.pi, 9)
     rim = before.centres + 0.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -79,7 +79,7 @@ def test_repeatability_and_matches_of_four_regions_by_hand():
     first = regions([[50, 50], [90, 50], [50, 90], [3, 50]], 6.0, [[0], [10], [20], [30]])
     second = regions([[57, 46], [97, 46], [150, 150]], 6.0, [[0], [21], [9]])
 
-    found = agreement(first, second, SHIFT, (200, 200), (200, 200))
+    found = measure_agreement(first, second, SHIFT, (200, 200), (200, 200))
 
     assert found.repeatability == pytest.approx(2 / 3)
     # (0, 0) is right; 10 and 9, 20 and 21 are mutual neighbours but not the same region.
@@ -91,28 +91,30 @@ def test_regions_that_the_other_picture_does_not_show_are_not_counted():
     first = regions([[50, 50], [198, 50]], 6.0, [[0], [1]])
     second = regions([[57, 46], [2, 46]], 6.0, [[0], [1]])
 
-    assert agreement(first, second, SHIFT, (200, 200), (200, 200)).repeatability == 1
+    assert measure_agreement(first, second, SHIFT, (200, 200), (200, 200)).repeatability == 1
 
 
 def test_without_regions_nothing_agrees():
     none = regions(np.zeros((0, 2)), 1.0, np.zeros((0, 1)))
 
-    found = agreement(none, none, np.eye(3), (10, 10), (10, 10))
+    found = measure_agreement(none, none, np.eye(3), (10, 10), (10, 10))
 
     assert (found.repeatability, found.correct_matches, found.matching_score) == (0, 0, 0)
 
 
 def test_a_picture_shifted_by_whole_pixels_shows_the_same_regions(make):
     picture = make.picture(200, 260, 0)
-    first, second = detect(picture[4:, :-7], 100), detect(picture[:-4, 7:], 100)
+    first, second = detect_sift_regions(picture[4:, :-7], 100), detect_sift_regions(picture[:-4, 7:], 100)
 
-    found = agreement(first, second, np.array([[1.0, 0, -7], [0, 1.0, 4], [0, 0, 1]]), (196, 253), (196, 253))
+    found = measure_agreement(
+        first, second, np.array([[1.0, 0, -7], [0, 1.0, 4], [0, 0, 1]]), (196, 253), (196, 253)
+    )
 
     assert len(first) == len(second) == 100
     assert found.repeatability > 0.8
     assert found.matching_score > 0.7
-    assert len(nearest_neighbours(first, second)) >= found.correct_matches
+    assert len(mutual_nearest_neighbours(first, second)) >= found.correct_matches
 
 
 def test_a_picture_of_one_colour_has_no_regions():
-    assert len(detect(np.full((50, 60, 3), 90, np.uint8))) == 0
+    assert len(detect_sift_regions(np.full((50, 60, 3), 90, np.uint8))) == 0

@@ -7,16 +7,18 @@ import pytest
 from deepgyro.cli import bench as bench_commands
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.benchmark import make_results, sharp
-from deepgyro.lab.benchmark.page import Panel, Section
-from deepgyro.lab.benchmark.results import Bench, Chapter, all_benches
+from deepgyro.lab.benchmark import bench_sharp, write_full_report
+from deepgyro.lab.benchmark.page import CaptionedPicture, PageSection
+from deepgyro.lab.benchmark.results import Bench, BenchChapter, all_benches
 from deepgyro.restore import network
 
 
 def small_sharp(told, tick):
-    made = sharp(told.data, count=1, lies=(10,), height=64, width=80, methods=("blurred",), progress=tick)
-    picture = Panel("a <grey> page", np.full((8, 9, 3), 128, np.uint8), wide=True)
-    return Chapter(made.rows, [Section("Sharp & true", "In dB.", made.rows, [picture])])
+    made = bench_sharp(
+        told.data, count=1, mismatched_lengths=(10,), height=64, width=80, methods=("blurred",), progress=tick
+    )
+    picture = CaptionedPicture("a <grey> page", np.full((8, 9, 3), 128, np.uint8), wide=True)
+    return BenchChapter(made.rows, [PageSection("Sharp & true", "In dB.", made.rows, [picture])])
 
 
 def without_data(told, tick):
@@ -37,7 +39,7 @@ BENCHES = [Bench("sharp", small_sharp), Bench("natural", without_data)]
 @pytest.fixture
 def made(held, tmp_path):
     files = {"page": tmp_path / "r.html", "markdown": tmp_path / "r.md"}
-    report = make_results(held, **files, benches=BENCHES)
+    report = write_full_report(held, **files, benches=BENCHES)
     return report, files["page"].read_text(), files["markdown"].read_text()
 
 
@@ -79,7 +81,7 @@ def test_a_bench_without_its_data_says_so_and_the_others_go_on(made):
 def test_what_is_trained_for_how_long_and_what_is_missing_stands_first(held, tmp_path):
     files = {"page": tmp_path / "r.html", "markdown": tmp_path / "r.md"}
 
-    make_results(held, **files, baselines=tmp_path, benches=BENCHES)
+    write_full_report(held, **files, baselines=tmp_path, benches=BENCHES)
 
     page, markdown = (file.read_text() for file in files.values())
     for text in (page, markdown):
@@ -91,12 +93,12 @@ def test_what_is_trained_for_how_long_and_what_is_missing_stands_first(held, tmp
 def test_after_a_break_the_rest_is_done_and_nothing_twice(held, tmp_path):
     page = tmp_path / "r.html"
     with pytest.raises(KeyboardInterrupt, match="--resume"):
-        make_results(held, page, benches=[BENCHES[0], Bench("natural", broken_off)])
+        write_full_report(held, page, benches=[BENCHES[0], Bench("natural", broken_off)])
     assert not page.exists()
 
-    resumed = make_results(held, page, resume=True, benches=[Bench("sharp", not_again), BENCHES[1]])
+    resumed = write_full_report(held, page, resume=True, benches=[Bench("sharp", not_again), BENCHES[1]])
 
-    whole = make_results(held, tmp_path / "whole.html", benches=BENCHES)
+    whole = write_full_report(held, tmp_path / "whole.html", benches=BENCHES)
     assert resumed.rows == whole.rows
     parts = [re.sub(r"\d+ s, of", "", file.read_text()) for file in (page, tmp_path / "whole.html")]
     assert parts[0] == parts[1]
@@ -104,12 +106,12 @@ def test_after_a_break_the_rest_is_done_and_nothing_twice(held, tmp_path):
 
 @pytest.mark.parametrize("changed", ["settings", "weights"])
 def test_what_was_found_with_others_is_not_taken(held, tmp_path, monkeypatch, changed):
-    make_results(held, tmp_path / "r.html", quick=changed == "settings", benches=BENCHES)
+    write_full_report(held, tmp_path / "r.html", quick=changed == "settings", benches=BENCHES)
     if changed == "weights":
-        monkeypatch.setattr("deepgyro.lab.benchmark.results.provenance", lambda _: {})
+        monkeypatch.setattr("deepgyro.lab.benchmark.results.network_provenance", lambda _: {})
 
     with pytest.raises(AssertionError, match="before"):
-        make_results(
+        write_full_report(
             held, tmp_path / "r.html", resume=True, overwrite=True, benches=[Bench("sharp", not_again)]
         )
 
@@ -117,17 +119,17 @@ def test_what_was_found_with_others_is_not_taken(held, tmp_path, monkeypatch, ch
 def test_some_benches_alone_can_be_run(held, tmp_path):
     benches = [BENCHES[0], Bench("speed", not_again)]
 
-    report = make_results(held, tmp_path / "r.html", only=["sharp"], benches=benches)
+    report = write_full_report(held, tmp_path / "r.html", only=["sharp"], benches=benches)
 
     assert {row["bench"] for row in report.rows} == {"sharp"}
     with pytest.raises(ValueError, match="sharp, speed"):
-        make_results(held, tmp_path / "s.html", only=["shapr"], benches=benches)
+        write_full_report(held, tmp_path / "s.html", only=["shapr"], benches=benches)
 
 
 def test_progress_goes_up_to_one(held, tmp_path):
     done = []
 
-    make_results(held, tmp_path / "r.html", benches=BENCHES, progress=done.append)
+    write_full_report(held, tmp_path / "r.html", benches=BENCHES, progress=done.append)
 
     assert done == sorted(done)
     assert done[-1] == 1

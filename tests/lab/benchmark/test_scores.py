@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from deepgyro.lab.benchmark.scores import blur_effect, psnr, reblur_error, similarity
+from deepgyro.lab.benchmark.scores import blur_effect, psnr, reblur_error, ssim_volume
 
 
 def picture(height, width):
@@ -21,7 +21,7 @@ def test_psnr_and_ssim_agree_with_a_hand_calculation():
     cov = of_sample * (mean(x * y) - mean(x) * mean(y))
     c1, c2 = 0.01**2, 0.03**2
     ssim = (2 * mean(x) * mean(y) + c1) * (2 * cov + c2) / (mean(x) ** 2 + mean(y) ** 2 + c1) / (vx + vy + c2)
-    assert similarity(sharp, other) == pytest.approx(ssim[3:-3, 3:-3].mean(), abs=1e-5)
+    assert ssim_volume(sharp, other) == pytest.approx(ssim[3:-3, 3:-3].mean(), abs=1e-5)
     assert psnr(sharp, other) == pytest.approx(-10 * np.log10(((x - y) ** 2).mean()), abs=1e-4)  # dB
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import sharp
+from deepgyro.lab.benchmark import bench_sharp
 
 KEYS = ["method", "case", "lie_px", "psnr"]
 SMALL = {"count": 2, "lies": (10,), "height": 64, "width": 80, "methods": ("blurred", "fastgyro", "deepgyro")}
@@ -11,7 +11,7 @@ SMALL = {"count": 2, "lies": (10,), "height": 64, "width": 80, "methods": ("blur
 
 @pytest.fixture(scope="module")
 def report(held):
-    return sharp(held, **SMALL)
+    return bench_sharp(held, **SMALL)
 
 
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
@@ -40,7 +40,7 @@ def test_without_blur_a_sharp_picture_comes_back(report):
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, report):
-    again, other = (sharp(held, **SMALL, seed=seed).rows for seed in (1, 2))
+    again, other = (bench_sharp(held, **SMALL, seed=seed).rows for seed in (1, 2))
 
     assert again == report.rows
     assert other != report.rows
@@ -49,14 +49,14 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others(held, repor
 def test_progress_goes_up_to_one(held):
     done = []
 
-    sharp(held, **SMALL | {"methods": ("blurred",)}, progress=done.append)
+    bench_sharp(held, **SMALL | {"methods": ("blurred",)}, progress=done.append)
 
     assert done == sorted(done)
     assert done[-1] == 1
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.sharp", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_sharp", lambda *_, **__: report)
 
     code = main(["bench", "sharp", "--json"])
 
@@ -65,7 +65,7 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 
 
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.sharp", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_sharp", lambda *_, **__: report)
 
     assert main(["bench", "sharp", "--method", "fastgyro"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -7,17 +7,17 @@ import pytest
 
 from deepgyro.blurfield import blur_field
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import speed, speed_shown
+from deepgyro.lab.benchmark import bench_speed, speed_display_rows
 from deepgyro.lab.benchmark.peers import field_row_by_row
 from deepgyro.lab.benchmark.speed import (
-    PAPERS,
-    Job,
-    Once,
+    PAPER_NETWORK_METHOD,
+    LazyWork,
+    TimedJob,
+    _available_precisions,
     _deblur_jobs,
-    _measured,
+    _measure_jobs,
     _network_jobs,
-    _precisions,
-    _recording,
+    _simulate_recording,
 )
 from deepgyro.restore import network, shipped
 
@@ -38,7 +38,7 @@ KEYS = [
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    return speed(repeats=1, large=False, baselines=tmp_path_factory.mktemp("none"))
+    return bench_speed(repeats=1, large=False, baselines=tmp_path_factory.mktemp("none"))
 
 
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
@@ -53,7 +53,10 @@ def test_small_pictures_are_timed_in_every_runtime_and_precision(report):
     for what, method in (("network", "deepgyro"), ("deblur", "deepgyro")):
         rows = [row for row in report.rows if (row["what"], row["method"]) == (what, method)]
         found = {(row["runtime"], row["precision"]) for row in rows}
-        assert found == {*(("openvino", precision) for precision in _precisions()), ("onnxruntime", "fp32")}
+        assert found == {
+            *(("openvino", precision) for precision in _available_precisions()),
+            ("onnxruntime", "fp32"),
+        }
 
 
 def test_differences_are_those_of_the_shipped_weights(report):
@@ -63,9 +66,9 @@ def test_differences_are_those_of_the_shipped_weights(report):
 
 
 def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(report):
-    shown = speed_shown(report.rows)
+    shown = speed_display_rows(report.rows)
 
-    for precision in _precisions():
+    for precision in _available_precisions():
         paper, ours = (
             next(
                 row
@@ -85,9 +88,9 @@ def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(repor
 
 def test_what_is_compared_takes_turns():
     done = []
-    jobs = [Job("network", name, 270, 480, partial(done.append, name)) for name in "ab"]
+    jobs = [TimedJob("network", name, 270, 480, partial(done.append, name)) for name in "ab"]
 
-    (times, _), _ = _measured(jobs, 7)
+    (times, _), _ = _measure_jobs(jobs, 7)
 
     assert len(times) == 7
     assert "".join(done) == "ab" + "a" * 6 + "b" * 6 + "a" * 3 + "b" * 3
@@ -97,15 +100,17 @@ def test_the_sizes_that_take_seconds_are_720p_1080p_and_12_mpx():
     deblurred = {(job.method, job.precision, job.height * job.width // 10**5) for job in _deblur_jobs(True)}
     networks = {(job.method, job.height * job.width // 10**5) for job in _network_jobs(True, None)}
 
-    for precision, size in product(_precisions(), (1, 9, 20, 120)):
+    for precision, size in product(_available_precisions(), (1, 9, 20, 120)):
         assert ("deepgyro", precision, size) in deblurred
     assert ("richardson-lucy", "fp32", 20) in deblurred
-    assert networks >= {(method, size) for method in ("deepgyro", PAPERS) for size in (1, 9, 20)}
+    assert networks >= {
+        (method, size) for method in ("deepgyro", PAPER_NETWORK_METHOD) for size in (1, 9, 20)
+    }
 
 
 def test_what_makes_work_ready_is_done_once_and_only_when_it_is_asked_for():
     done = []
-    work = Once(lambda: done.append("ready") or partial(done.append, "work"))
+    work = LazyWork(lambda: done.append("ready") or partial(done.append, "work"))
     assert not done
 
     work()
@@ -115,7 +120,7 @@ def test_what_makes_work_ready_is_done_once_and_only_when_it_is_asked_for():
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.speed", lambda **options: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_speed", lambda **options: report)
 
     code = main(["bench", "speed", "--small", "--json"])
 
@@ -124,8 +129,8 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 
 
 def test_the_peer_computes_the_same_field():
-    log, camera = _recording()
-    camera = camera.scaled(height=90, width=160)
+    log, camera = _simulate_recording()
+    camera = camera.scale_to(height=90, width=160)
 
     ours = blur_field(log, camera, t=0.5, exposure=0.02, n=2, reference="start")
     peer = field_row_by_row(log, camera, 0.5, 0.02)

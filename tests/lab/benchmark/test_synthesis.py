@@ -3,12 +3,12 @@ import json
 import pytest
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import synthesis
+from deepgyro.lab.benchmark import bench_synthesis
 
 
 @pytest.fixture(scope="module")
 def report():
-    return synthesis(count=24, workers=1)
+    return bench_synthesis(count=24, workers=1)
 
 
 def test_the_row_has_the_keys_other_programs_expect(report):
@@ -30,7 +30,7 @@ def test_the_shares_are_those_of_the_whole_time(report):
 
 
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
-    monkeypatch.setattr("deepgyro.lab.benchmark.synthesis", lambda **options: report)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_synthesis", lambda **options: report)
 
     code = main(["bench", "synthesis", "--json"])
 

@@ -8,10 +8,16 @@ from PIL import Image
 from scipy import ndimage
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import beside_paper, table1
-from deepgyro.lab.benchmark.datafolder import PLANAR
+from deepgyro.lab.benchmark import bench_table1, table1_display_rows
+from deepgyro.lab.benchmark.datafolder import PLANAR_SCENES
 from deepgyro.lab.benchmark.scores import psnr
-from deepgyro.lab.benchmark.table1 import COLUMNS, LENGTHS, PAPER, cases, make_case
+from deepgyro.lab.benchmark.table1 import (
+    PUBLISHED_COLUMNS,
+    TABLE1_BLUR_LENGTHS_PX,
+    TABLE1_COLUMNS,
+    make_case,
+    make_cases,
+)
 from deepgyro.light import linear_to_srgb, srgb_to_linear
 
 KEYS = ["method", "field", "refined", "blurred_in", "blur_px", "psnr", "ssim"]
@@ -42,7 +48,7 @@ def blurred_by_brute_force(sharp, u, v):
 def data(tmp_path_factory):
     """A folder with four small pictures where the bench looks for those of Table 1."""
     folder = tmp_path_factory.mktemp("data")
-    for k, name in enumerate(PLANAR):
+    for k, name in enumerate(PLANAR_SCENES):
         place = folder / "eval/oxford_affine" / name
         place.mkdir(parents=True)
         pixels = (255 * picture(height=90, width=110, seed=k)).astype(np.uint8)
@@ -58,7 +64,7 @@ def done():
 
 @pytest.fixture(scope="module")
 def report(data, done):
-    return table1(data, methods=METHODS, lengths=(10, 20), progress=done.append)
+    return bench_table1(data, methods=METHODS, lengths=(10, 20), progress=done.append)
 
 
 @pytest.mark.parametrize("blur_px", [10, 40])
@@ -103,7 +109,7 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     assert [tuple(row[key] for key in ("blurred_in", *KEYS[:3], "blur_px")) for row in report.rows] == [
         (made_in, *column, blur_px)
         for made_in in ("encoded", "linear")
-        for column in COLUMNS
+        for column in TABLE1_COLUMNS
         if column[0] in METHODS
         for blur_px in (10, 20)
     ]
@@ -142,11 +148,11 @@ def test_the_mean_over_directions_is_that_of_blurs_a_part_of_half_a_turn_apart(d
     sharp, rng = picture(40, 50), np.random.default_rng(0)
     vectors = [make_case(sharp, 20, rng, direction=direction).vector for direction in (45.0, 135.0)]
     np.testing.assert_allclose(vectors, 20 / np.sqrt(2) * np.array([[1, 1], [-1, 1]]), atol=1e-5)  # px
-    paths = [data / "eval/oxford_affine" / name / "img1.png" for name in PLANAR]
+    paths = [data / "eval/oxford_affine" / name / "img1.png" for name in PLANAR_SCENES]
 
-    (row,) = table1(data, methods=["blurred"], lengths=[20], directions=2, blurred_in=["encoded"]).rows
+    (row,) = bench_table1(data, methods=["blurred"], lengths=[20], directions=2, blurred_in=["encoded"]).rows
 
-    scores = [psnr(case.sharp, case.blurred) for _, case in cases(paths, [20], directions=2)]
+    scores = [psnr(case.sharp, case.blurred) for _, case in make_cases(paths, [20], directions=2)]
     assert len(scores) == 8
     assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-3)  # dB
 
@@ -155,7 +161,7 @@ def test_other_photos_can_be_taken(data, tmp_path):
     (tmp_path / "1.png").symlink_to(data / "eval/oxford_affine/bikes/img1.png")
 
     other, all_four = (
-        table1(data, images=images, methods=["blurred"], lengths=[10]).rows[0]["psnr"]
+        bench_table1(data, images=images, methods=["blurred"], lengths=[10]).rows[0]["psnr"]
         for images in (tmp_path, None)
     )
 
@@ -168,7 +174,7 @@ def test_no_direction_is_refused(capsys, data):
 
 
 def test_the_same_seed_gives_the_same_figures(data, report):
-    again = table1(data, methods=["deepgyro"], lengths=[10], blurred_in=["linear"])
+    again = bench_table1(data, methods=["deepgyro"], lengths=[10], blurred_in=["linear"])
 
     figures = {tuple(row[key] for key in KEYS[:5]): row["psnr"] for row in report.rows}
     for row in again.rows:
@@ -181,20 +187,20 @@ def test_progress_goes_up_to_one(report, done):
 
 
 def test_some_methods_alone_give_the_same_numbers(data, report):
-    alone = table1(data, methods=["blurred"], lengths=[20], blurred_in=["encoded"])
+    alone = bench_table1(data, methods=["blurred"], lengths=[20], blurred_in=["encoded"])
 
     assert alone.rows == report.rows[1:2]
 
 
 def test_the_papers_figures_stand_below_ours_and_what_is_missing_has_none(report):
-    shown = beside_paper(report.rows)
+    shown = table1_display_rows(report.rows)
 
     first, paper = shown[:2]
     assert first["10 px"] == f"{report.rows[0]['psnr']:.2f} {report.rows[0]['ssim']:.3f}"
     assert (paper["method"], paper["10 px"]) == ("  the paper's blurred", "23.41 0.792")
     absent = [line for line in shown if "(missing)" in line["method"]]
     assert sorted(line["method"].split()[0] for line in absent) == sorted(
-        2 * [method for method, *_ in COLUMNS if method not in METHODS]
+        2 * [method for method, *_ in TABLE1_COLUMNS if method not in METHODS]
     )
     assert all(line["10 px"] is None and line["20 px"] is None for line in absent)
     alike = [line["method"] for line in shown if line["field"] == "exact" and line["blurred in"] == "encoded"]
@@ -202,7 +208,7 @@ def test_the_papers_figures_stand_below_ours_and_what_is_missing_has_none(report
     star = [line["method"] for line in shown].index("  the paper's DeepGyro*")
     assert {line["field"] for line in shown[star - 4 : star]} == {"exact"}
     assert not any("paper's" in line["method"] for line in shown if line["blurred in"] == "linear")
-    assert not any("paper's" in line["method"] for line in beside_paper(report.rows, published=False))
+    assert not any("paper's" in line["method"] for line in table1_display_rows(report.rows, published=False))
 
 
 def test_the_command_prints_a_table(capsys, data):
@@ -216,7 +222,7 @@ def test_the_command_prints_a_table(capsys, data):
         "in",
         "method",
         "field",
-        *" ".join(f"{L} px" for L in LENGTHS).split(),
+        *" ".join(f"{L} px" for L in TABLE1_BLUR_LENGTHS_PX).split(),
     ]
     assert lines[2].split()[:6] == ["encoded", "the", "paper's", "blurred", "23.41", "0.792"]
     assert lines[3].split()[:3] == ["linear", "blurred", "none"]
@@ -240,7 +246,7 @@ def test_the_command_prints_one_json_object(capsys, data, report):
     result = json.loads(capsys.readouterr().out)
     assert code == 0
     assert list(result) == ["bench", "machine", "commit", "rows"]
-    assert [row["blur_px"] for row in result["rows"]] == 2 * list(LENGTHS)
+    assert [row["blur_px"] for row in result["rows"]] == 2 * list(TABLE1_BLUR_LENGTHS_PX)
     assert result["rows"][:2] == list(report.rows[:2])
 
 
@@ -269,9 +275,9 @@ def test_without_the_extra_the_command_says_how_to_get_it(capsys, monkeypatch, d
 
 @pytest.mark.slow
 def test_the_blurred_column_is_the_papers(shared):
-    ours = table1(shared, methods=["blurred"], blurred_in=["encoded"])
+    ours = bench_table1(shared, methods=["blurred"], blurred_in=["encoded"])
 
     psnrs, ssims = ([row[name] for row in ours.rows] for name in ("psnr", "ssim"))
     np.testing.assert_allclose(psnrs, [23.34, 20.66, 18.71, 17.75, 17.12], atol=0.15)  # dB, ours before
-    np.testing.assert_allclose(psnrs, PAPER["blurred", "none"].psnr, atol=0.25)  # dB
-    np.testing.assert_allclose(ssims, PAPER["blurred", "none"].ssim, atol=0.01)
+    np.testing.assert_allclose(psnrs, PUBLISHED_COLUMNS["blurred", "none"].psnr, atol=0.25)  # dB
+    np.testing.assert_allclose(ssims, PUBLISHED_COLUMNS["blurred", "none"].ssim, atol=0.01)

@@ -16,17 +16,17 @@ PRECISION = PRECISIONS[-1] if has_bf16() else PRECISIONS[0]
 @pytest.fixture
 def tiny(monkeypatch):
     """Make clips of a few small frames; the paper's network sleeps."""
-    monkeypatch.setattr(videospeed, "SMALL", (54, 96))
-    monkeypatch.setattr(videospeed, "HD", (72, 128))
-    monkeypatch.setattr(videospeed, "UHD", (108, 192))
+    monkeypatch.setattr(videospeed, "SMALL_CLIP_SIZE_PX", (54, 96))
+    monkeypatch.setattr(videospeed, "HD_CLIP_SIZE_PX", (72, 128))
+    monkeypatch.setattr(videospeed, "UHD_CLIP_SIZE_PX", (108, 192))
     for name, count in (("FRAMES", 5), ("HD_FRAMES", 3), ("PAPERS_FRAMES", 2), ("FIRST_SHARP", 3)):
         monkeypatch.setattr(videospeed, name, count)
-    monkeypatch.setattr(videospeed, "paper_network", lambda *_: lambda: time.sleep(0.002))
+    monkeypatch.setattr(videospeed, "make_paper_network", lambda *_: lambda: time.sleep(0.002))
 
 
 def test_small_clips_and_the_stream_stand_beside_peers_of_the_same_run(tiny, monkeypatch, capsys):
-    short = partial(videospeed.video_speed, streamed=3)
-    monkeypatch.setattr("deepgyro.lab.benchmark.video_speed", short)
+    short = partial(videospeed.bench_video_speed, stream_frames=3)
+    monkeypatch.setattr("deepgyro.lab.benchmark.bench_video_speed", short)
 
     code = main(["bench", "speed", "--video", "--small", "--repeats", "5", "--json"])
 
@@ -45,8 +45,10 @@ def test_small_clips_and_the_stream_stand_beside_peers_of_the_same_run(tiny, mon
 
 
 def test_frames_of_a_clip_are_blurred_or_pass_through_as_they_should(tiny, tmp_path):
-    every = videospeed._hd(tmp_path, True, PRECISION, 1)
-    none = videospeed._hd(tmp_path, False, PRECISION, 1)  # each run checks how many frames were deblurred
+    every = videospeed._time_hd_clip(tmp_path, True, PRECISION, 1)
+    none = videospeed._time_hd_clip(
+        tmp_path, False, PRECISION, 1
+    )  # each run checks how many frames were deblurred
 
     assert [row["method"] for row in every] == ["decode and encode alone", "deepgyro-fast, every frame"]
     assert [row["method"] for row in none] == [
@@ -58,7 +60,7 @@ def test_frames_of_a_clip_are_blurred_or_pass_through_as_they_should(tiny, tmp_p
 
 
 def test_the_commands_own_process_is_measured(tiny, tmp_path):
-    idle, busy = videospeed._processes(tmp_path, 72, 128)
+    idle, busy = videospeed._time_command(tmp_path, 72, 128)
 
     assert idle["method"] == busy["peer"] == "process, no frame"
     assert 50 < idle["peak_mb"] < busy["peak_mb"]  # MB: the network adds to it
@@ -66,13 +68,13 @@ def test_the_commands_own_process_is_measured(tiny, tmp_path):
 
 def test_the_clip_that_is_made_is_blurred_along_its_gyro(tmp_path):
     turning = np.arange(6) >= 3
-    clip = videospeed._clip(tmp_path, 108, 192, turning)
-    frames = list(videospeed._frames(108, 192, turning, videospeed.EXPOSURE))
+    clip = videospeed._write_panning_clip(tmp_path, 108, 192, turning)
+    frames = list(videospeed._render_pan_frames(108, 192, turning, videospeed.CLIP_EXPOSURE_S))
 
-    t, omega = videospeed._turns(turning)
+    t, omega = videospeed._panning_gyro(turning)
 
     detail = [np.abs(np.diff(frame[..., 1].astype(int), axis=1)).mean() for frame in frames]
-    assert (clip.blurred, read_clip(clip.source.clip).count) == (3, 6)
+    assert (clip.blurred_frames, read_clip(clip.source.clip).count) == (3, 6)
     assert max(detail[3:]) < 0.8 * min(detail[:3])
-    still = omega[(t >= 0) & (t < 2 / 30 + videospeed.EXPOSURE + videospeed.READOUT)]
+    still = omega[(t >= 0) & (t < 2 / 30 + videospeed.CLIP_EXPOSURE_S + videospeed.CLIP_READOUT_S)]
     assert not still.any()

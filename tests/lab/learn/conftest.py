@@ -6,7 +6,7 @@ from PIL import Image
 
 from deepgyro.lab.learn.corrector.pairs import CellPairs
 from deepgyro.lab.learn.dataset import collate
-from deepgyro.lab.synthesis import PHYSICAL, hand_shake, make_dataset, open_pool
+from deepgyro.lab.synthesis import PHYSICAL_PRESET, make_dataset, open_pool, simulate_camera_shake
 
 SIZE = {"height": 40, "width": 56}
 WIDE = {"height": 135, "width": 240}
@@ -18,7 +18,7 @@ def material(tmp_path_factory):
     folder = tmp_path_factory.mktemp("material")
     pixels = np.random.default_rng(0).integers(0, 256, (300, 500, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "photo.png")
-    log = hand_shake(np.random.default_rng(0), duration=3.0)
+    log = simulate_camera_shake(np.random.default_rng(0), duration=3.0)
     header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
     np.savetxt(folder / "log.csv", np.c_[log.t, log.omega], delimiter=",", header=header, comments="")
     return folder
@@ -33,7 +33,7 @@ def pool(material):
 def shards(pool, tmp_path_factory):
     """Eighteen pairs of 40 x 56 px in four shards."""
     out = tmp_path_factory.mktemp("shards")
-    make_dataset(pool, PHYSICAL, out=out, count=18, shard_size=5, workers=1, **SIZE)
+    make_dataset(pool, PHYSICAL_PRESET, out=out, count=18, shard_size=5, workers=1, **SIZE)
     return out
 
 
@@ -42,7 +42,7 @@ def pairs(material, tmp_path_factory):
     """A folder with eight pairs of 240 x 135 px."""
     pool = open_pool([material / "photo.png"], [material / "log.csv"], **WIDE)
     out = tmp_path_factory.mktemp("pairs")
-    make_dataset(pool, PHYSICAL, out=out, count=8, shard_size=5, workers=1, **WIDE)
+    make_dataset(pool, PHYSICAL_PRESET, out=out, count=8, shard_size=5, workers=1, **WIDE)
     return out
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.learn.dataset import FreshPairs, Numbers, ShardPairs, collate, sample
-from deepgyro.lab.synthesis import PHYSICAL, pair_at
+from deepgyro.lab.synthesis import PHYSICAL_PRESET, make_pair_at
 
 SIZE = {"height": 40, "width": 56}
 
@@ -23,7 +23,7 @@ def same(a, b):
 
 
 def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
-    pair = pair_at(pool, PHYSICAL, 0, 3, **SIZE)
+    pair = make_pair_at(pool, PHYSICAL_PRESET, 0, 3, **SIZE)
 
     item = sample(pair)
 
@@ -31,13 +31,13 @@ def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
     assert item["exact"].shape == item["noisy"].shape == (18, 40, 56)
     np.testing.assert_allclose(item["blurred"][1] * 255, pair.blurred[..., 1], atol=1e-4)
     np.testing.assert_array_equal(item["exact"][2 * 4 + 1], pair.exact[:, :][:, :, 4, 1])
-    np.testing.assert_array_equal(item["noisy"][2 * 8], pair.noisy[:, :][:, :, 8, 0])
-    assert item["gyro"] == (pair.facts["gyro"] != "none")
-    assert item["linear"] == (pair.facts["encoding"] == "linear")
+    np.testing.assert_array_equal(item["noisy"][2 * 8], pair.prior[:, :][:, :, 8, 0])
+    assert item["gyro"] == (pair.metadata["gyro"] != "none")
+    assert item["linear"] == (pair.metadata["encoding"] == "linear")
 
 
 def test_a_patch_is_a_part_of_everything_alike(pool):
-    pair = pair_at(pool, PHYSICAL, 0, 5, **SIZE)
+    pair = make_pair_at(pool, PHYSICAL_PRESET, 0, 5, **SIZE)
     whole = sample(pair)
     rows, columns = whole["sharp"].shape[1:]
     seed = next(k for k in range(99) if np.random.default_rng(k).random() >= 0.5)  # not on its head
@@ -54,13 +54,15 @@ def test_a_patch_is_a_part_of_everything_alike(pool):
 @pytest.mark.parametrize("patch", [(0, 8), (41, 8), (8, 57)])
 def test_a_patch_that_does_not_fit_is_refused(pool, patch):
     with pytest.raises(ValueError, match="56 x 40"):
-        sample(pair_at(pool, PHYSICAL, 0, 0, **SIZE), np.random.default_rng(0), patch=patch)
+        sample(make_pair_at(pool, PHYSICAL_PRESET, 0, 0, **SIZE), np.random.default_rng(0), patch=patch)
 
 
 def test_told_paths_run_right_and_down_however_the_camera_moved(pool):
     for number in range(20):
         item = sample(
-            pair_at(pool, PHYSICAL, 0, number, **SIZE), np.random.default_rng(number), patch=(32, 40)
+            make_pair_at(pool, PHYSICAL_PRESET, 0, number, **SIZE),
+            np.random.default_rng(number),
+            patch=(32, 40),
         )
 
         u, v = (item["noisy"][-2 + k] - item["noisy"][k] for k in range(2))
@@ -71,7 +73,7 @@ def test_told_paths_run_right_and_down_however_the_camera_moved(pool):
 
 
 def test_a_pair_is_drawn_standing_and_on_its_head(pool):
-    pair = pair_at(pool, PHYSICAL, 0, 5, **SIZE)
+    pair = make_pair_at(pool, PHYSICAL_PRESET, 0, 5, **SIZE)
 
     items = [sample(pair, np.random.default_rng(k), patch=(40, 40)) for k in range(200)]
 
@@ -81,7 +83,7 @@ def test_a_pair_is_drawn_standing_and_on_its_head(pool):
 def pairs_of(kind, pool, shards, **options):
     if kind == "shards":
         return ShardPairs(shards, seed=7, **options)
-    return FreshPairs(pool, PHYSICAL, seed=7, **SIZE, **options)
+    return FreshPairs(pool, PHYSICAL_PRESET, seed=7, **SIZE, **options)
 
 
 @pytest.mark.parametrize("kind", ["shards", "fresh"])
@@ -98,16 +100,16 @@ def test_a_number_always_stands_for_the_same_sample(pool, shards, kind):
 
 
 def test_pairs_made_on_the_fly_are_those_of_the_seed(pool):
-    pairs = FreshPairs(pool, PHYSICAL, seed=7, **SIZE)
+    pairs = FreshPairs(pool, PHYSICAL_PRESET, seed=7, **SIZE)
 
-    assert same(pairs[3], sample(pair_at(pool, PHYSICAL, 7, 3, **SIZE)))
+    assert same(pairs[3], sample(make_pair_at(pool, PHYSICAL_PRESET, 7, 3, **SIZE)))
 
 
 def test_each_epoch_has_every_kept_pair_once_in_an_order_of_its_own(pool, shards):
     kept = [
         pair
-        for pair in (pair_at(pool, PHYSICAL, 0, k, **SIZE) for k in range(18))
-        if pair.facts["gyro"] != "refined"
+        for pair in (make_pair_at(pool, PHYSICAL_PRESET, 0, k, **SIZE) for k in range(18))
+        if pair.metadata["gyro"] != "refined"
     ]
 
     pairs = ShardPairs(shards, seed=0, without=("refined",))
@@ -128,17 +130,17 @@ def test_pairs_of_one_encoding_can_be_had_alone(shards):
 
 def test_a_pair_may_stay_as_it_lies(pool):
     for number in range(8):
-        pair = pair_at(pool, PHYSICAL, 0, number, **SIZE)
+        pair = make_pair_at(pool, PHYSICAL_PRESET, 0, number, **SIZE)
 
         item = sample(pair, np.random.default_rng(0), patch=(40, 56), turned=False)
 
         np.testing.assert_array_equal(255 * item["sharp"].permute(1, 2, 0), pair.sharp)
-        np.testing.assert_array_equal(item["noisy"][-1], pair.noisy[:, :][:, :, -1, 1])
+        np.testing.assert_array_equal(item["noisy"][-1], pair.prior[:, :][:, :, -1, 1])
 
 
 def test_another_pair_takes_the_place_of_one_that_is_passed_over(pool):
-    whole, some = (FreshPairs(pool, PHYSICAL, seed=0, **SIZE, without=w) for w in ((), ("refined",)))
-    told = [pair_at(pool, PHYSICAL, 0, k, **SIZE).facts["gyro"] for k in range(12)]
+    whole, some = (FreshPairs(pool, PHYSICAL_PRESET, seed=0, **SIZE, without=w) for w in ((), ("refined",)))
+    told = [make_pair_at(pool, PHYSICAL_PRESET, 0, k, **SIZE).metadata["gyro"] for k in range(12)]
 
     for k, kind in enumerate(told):
         assert same(some[k], whole[k]) == (kind != "refined")
@@ -154,7 +156,7 @@ def test_ranks_together_have_the_numbers_of_one_with_the_doubled_batch():
 
 
 def test_batches_come_out_of_a_loader_with_workers(pool):
-    pairs = FreshPairs(pool, PHYSICAL, seed=2, patch=(24, 24), **SIZE)
+    pairs = FreshPairs(pool, PHYSICAL_PRESET, seed=2, patch=(24, 24), **SIZE)
     loader = DataLoader(
         pairs, batch_sampler=Numbers(5, 3), num_workers=1, collate_fn=collate, multiprocessing_context="spawn"
     )
@@ -172,7 +174,9 @@ def test_a_data_set_that_cannot_be_used_is_refused(tmp_path, shards, pool):
     kinds = ("exact", "refined", "raw", "none", "wrong")
     with pytest.raises(DeepGyroError, match="passed over"):
         ShardPairs(shards, seed=0, without=kinds)
-    only_exact = replace(PHYSICAL, gyro=replace(PHYSICAL.gyro, exact=1.0, refined=0.0, none=0.0, wrong=0.0))
+    only_exact = replace(
+        PHYSICAL_PRESET, gyro=replace(PHYSICAL_PRESET.gyro, exact=1.0, refined=0.0, none=0.0, wrong=0.0)
+    )
     with pytest.raises(DeepGyroError, match="passed over"):
         FreshPairs(pool, only_exact, seed=0, **SIZE, without=("exact",))[0]
     whole = (shards / "shard-000000.tar").read_bytes()

@@ -9,12 +9,12 @@ import torch
 from deepgyro.cli import main
 from deepgyro.lab.learn.dataset import FreshPairs
 from deepgyro.lab.learn.recording import Scenes, collate_scenes, noise_of, recorded
-from deepgyro.lab.synthesis import PHYSICAL, open_pool, with_paper_share
-from deepgyro.lab.synthesis.kernels import record
+from deepgyro.lab.synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
+from deepgyro.lab.synthesis.kernels import encode_srgb_with_noise
 
 SIZE = {"height": 40, "width": 56}
 WHOLE = {"seed": 0, **SIZE, "patch": (40, 56), "turned": False}
-LIGHT = with_paper_share(PHYSICAL, 0.0)
+LIGHT = with_encoded_share(PHYSICAL_PRESET, 0.0)
 PLAIN = replace(LIGHT, image=replace(LIGHT.image, jpeg=0.0))
 NOISELESS = replace(PLAIN, image=replace(PLAIN.image, shot=(0.0, 0.0), read=(0.0, 0.0)))
 
@@ -63,7 +63,7 @@ def test_a_patch_of_a_turned_pair_is_that_of_the_cpu(coffee):
 
 
 def test_pairs_of_the_papers_kind_have_noise_of_their_size(coffee):
-    config = with_paper_share(PHYSICAL, 1.0)
+    config = with_encoded_share(PHYSICAL_PRESET, 1.0)
     for ours, theirs in both(coffee, config, 6):
         np.testing.assert_array_equal(ours["sharp"], theirs["sharp"])
         difference = (ours["blurred"] - theirs["blurred"]).std()
@@ -87,7 +87,7 @@ def test_a_batch_is_as_its_scenes_alone(coffee):
 def test_the_noise_is_the_cpu_s(key):
     values = np.full(5 * 7 * 3, 0.5, np.float32)
     table, out = np.arange(65536).astype(np.uint16), np.empty(len(values), np.uint16)
-    record(values, np.uint64(key), 0.0, 0.05**2, table, out)
+    encode_srgb_with_noise(values, np.uint64(key), 0.0, 0.05**2, table, out)
 
     found = noise_of(torch.tensor([key - 2**64 if key >= 2**63 else key]), 5, 7)
 

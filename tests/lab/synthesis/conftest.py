@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepgyro.lab.synthesis import hand_shake, open_pool
+from deepgyro.lab.synthesis import open_pool, simulate_camera_shake
 
 HEADER = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
 SIZE = {"height": 64, "width": 80}
@@ -21,7 +21,7 @@ def write_photo(path: Path, seed: int = 0, height: int = 96, width: int = 128) -
 
 def write_log(path: Path, seed: int = 0, duration: float = 2.0, header: str = HEADER) -> None:
     """Write the log of a hand."""
-    log = hand_shake(np.random.default_rng(seed), duration=duration)
+    log = simulate_camera_shake(np.random.default_rng(seed), duration=duration)
     np.savetxt(path, np.c_[log.t, log.omega], "%.9f", ",", header=header, comments="")
 
 

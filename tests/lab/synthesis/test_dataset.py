@@ -20,7 +20,16 @@ import pytest
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis import PAPER, PHYSICAL, make_dataset, open_pool, pack, pair_at, read_shard, unpack
+from deepgyro.lab.synthesis import (
+    PAPER_PRESET,
+    PHYSICAL_PRESET,
+    make_dataset,
+    make_pair_at,
+    open_pool,
+    pack_pair,
+    read_shard,
+    unpack_pair,
+)
 from deepgyro.lab.synthesis import job as job_module
 from deepgyro.lab.synthesis.shards import write_shard
 
@@ -37,7 +46,7 @@ def contents(folder):
 def make(material, tmp_path):
     """Make a data set in a folder of this name."""
 
-    def make(name="set", *, pool=material.pool, config=PHYSICAL, **options):
+    def make(name="set", *, pool=material.pool, config=PHYSICAL_PRESET, **options):
         return make_dataset(pool, config, out=tmp_path / name, **(JOB | options))
 
     return make
@@ -47,7 +56,7 @@ def make(material, tmp_path):
 def whole(material, tmp_path_factory):
     """The files of the data set that `make` makes, made in one go."""
     out = tmp_path_factory.mktemp("whole") / "set"
-    make_dataset(material.pool, PHYSICAL, out=out, **JOB)
+    make_dataset(material.pool, PHYSICAL_PRESET, out=out, **JOB)
     return contents(out)
 
 
@@ -76,14 +85,14 @@ def test_a_data_set_is_shards_that_webdataset_streams_and_a_manifest(make, whole
 
 
 def test_the_samples_of_a_data_set_are_the_pairs_of_its_seed(make, material, tmp_path):
-    make(config=PAPER)
+    make(config=PAPER_PRESET)
 
     samples = [sample for path in sorted((tmp_path / "set").glob("*.tar")) for sample in read_shard(path)]
     assert [index for index, _ in samples] == list(range(10))
     for index, files in samples:
-        assert files == pack(pair_at(material.pool, PAPER, 5, index, **SIZE))
+        assert files == pack_pair(make_pair_at(material.pool, PAPER_PRESET, 5, index, **SIZE))
     np.testing.assert_array_equal(
-        unpack(samples[3][1]).sharp, pair_at(material.pool, PAPER, 5, 3, **SIZE).sharp
+        unpack_pair(samples[3][1]).sharp, make_pair_at(material.pool, PAPER_PRESET, 5, 3, **SIZE).sharp
     )
 
 
@@ -187,7 +196,7 @@ OTHER_JOBS = {
     "seed": ({"seed": 6}, "holds another data set (seed: 5 there, 6 here)"),
     "count": ({"count": 11}, "(count: 10 there, 11 here)"),
     "size": ({"height": 48, "shard_size": 5}, "(height: 64 there, 48 here; shard_size: 4 there, 5 here)"),
-    "preset": ({"config": PAPER}, "holds another data set ("),
+    "preset": ({"config": PAPER_PRESET}, "holds another data set ("),
 }
 
 
@@ -236,7 +245,7 @@ def test_a_set_of_other_versions_is_not_gone_on_with(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("what", "function"), [("deepgyro's code", "_code_hash"), ("processor", "_processor")]
+    ("what", "function"), [("deepgyro's code", "_code_hash"), ("processor", "_processor_class")]
 )
 def test_a_set_of_other_code_or_another_class_of_processor_is_not_gone_on_with(
     make, monkeypatch, what, function
@@ -271,7 +280,7 @@ def test_the_hash_of_the_code_is_that_of_every_module(tmp_path, monkeypatch):
 
 
 def test_the_class_of_processor_is_named_as_a_message_needs_it():
-    assert job_module._processor() in ("x86_64 with FMA", "x86_64 without FMA", "aarch64")
+    assert job_module._processor_class() in ("x86_64 with FMA", "x86_64 without FMA", "aarch64")
 
 
 def test_shards_of_nobody_knows_what_are_refused(make, tmp_path):

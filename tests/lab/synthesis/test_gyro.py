@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 
 from deepgyro.camera import Camera
-from deepgyro.lab.synthesis import PAPER, PHYSICAL, hand_shake
+from deepgyro.lab.synthesis import PAPER_PRESET, PHYSICAL_PRESET, simulate_camera_shake
 from deepgyro.lab.synthesis.config import GyroDraws
-from deepgyro.lab.synthesis.gyro import RawErrors, calibrated, draw_kind, draw_raw_errors, sensed, told_nodes
-from deepgyro.lab.synthesis.motion import Exposure
+from deepgyro.lab.synthesis.gyro import (
+    GyroErrors,
+    degrade_gyro_log,
+    draw_gyro_errors,
+    draw_gyro_kind,
+    make_prior_nodes,
+    miscalibrate_camera,
+)
+from deepgyro.lab.synthesis.motion import SimulatedExposure
 from deepgyro.rotations import so3_log
 from deepgyro.telemetry import GyroLog
 
-NOTHING = RawErrors(
+NOTHING = GyroErrors(
     offset=0.0,
     scale=1.0,
     bias=(0.0, 0.0, 0.0),
@@ -23,16 +30,16 @@ NOTHING = RawErrors(
     missing=False,
     bias_px=(0.0, 0.0),
 )
-RIGHT = replace(PAPER.gyro, offset=0.0, scale=0.0)  # what is left over from the paper's gyro is right
+RIGHT = replace(PAPER_PRESET.gyro, offset=0.0, scale=0.0)  # what is left over from the paper's gyro is right
 
 
 @pytest.fixture(scope="module")
 def log():
-    return hand_shake(np.random.default_rng(0), duration=4.0)
+    return simulate_camera_shake(np.random.default_rng(0), duration=4.0)
 
 
 def sense(log, **errors):
-    return sensed(np.random.default_rng(1), log, replace(NOTHING, **errors))
+    return degrade_gyro_log(np.random.default_rng(1), log, replace(NOTHING, **errors))
 
 
 def test_a_sensor_without_faults_writes_what_there_was(log):
@@ -78,7 +85,7 @@ def test_a_calibration_is_wrong_in_axes_focal_length_and_readout():
     K = np.array([[500.0, 0, 10], [0, 510.0, 20], [0, 0, 1]])
     camera = Camera(100, 80, K, readout_time=0.02, cam_from_imu=np.eye(3))
 
-    found = calibrated(camera, replace(NOTHING, tilt=(1.0, -2.0, 3.0), focal=1.1, readout=0.5))
+    found = miscalibrate_camera(camera, replace(NOTHING, tilt=(1.0, -2.0, 3.0), focal=1.1, readout=0.5))
 
     np.testing.assert_allclose(np.degrees(so3_log(found.cam_from_imu)), [1, -2, 3], atol=1e-9)
     np.testing.assert_allclose(found.K, [[550, 0, 10], [0, 561, 20], [0, 0, 1]])
@@ -100,7 +107,7 @@ def test_a_calibration_is_wrong_in_axes_focal_length_and_readout():
 def test_an_error_has_the_deviation_that_is_drawn_and_the_others_are_absent(name, draws, deviation):
     rng = np.random.default_rng(0)
 
-    found = [draw_raw_errors(rng, replace(RIGHT, **draws)) for _ in range(3000)]
+    found = [draw_gyro_errors(rng, replace(RIGHT, **draws)) for _ in range(3000)]
 
     values = np.array([getattr(errors, name) for errors in found])
     assert values.std() == pytest.approx(deviation, rel=0.06)
@@ -110,34 +117,46 @@ def test_an_error_has_the_deviation_that_is_drawn_and_the_others_are_absent(name
 def test_the_shares_of_the_kinds_are_those_of_the_data_card():
     rng = np.random.default_rng(0)
 
-    kinds = [draw_kind(rng, PHYSICAL.gyro) for _ in range(8000)]
+    kinds = [draw_gyro_kind(rng, PHYSICAL_PRESET.gyro) for _ in range(8000)]
 
     card = {"refined": 0.55, "exact": 0.15, "raw": 0.15, "none": 0.08, "wrong": 0.07}
     for kind, share in card.items():
         assert kinds.count(kind) / len(kinds) == pytest.approx(share, abs=0.015)
     with pytest.raises(ValueError, match="at most 1"):
-        draw_kind(rng, GyroDraws(exact=0.9, refined=0.9))
+        draw_gyro_kind(rng, GyroDraws(exact=0.9, refined=0.9))
 
 
 def test_the_papers_numbers_are_those_of_the_data_card():
-    assert (PAPER.motion.rate, PAPER.motion.exposure, PAPER.motion.longest) == (2.0, (0.03, 0.03), 100.0)
-    assert PAPER.camera.readout == (0.0, 0.03)
-    assert (PAPER.gyro.offset, PAPER.gyro.scale, PAPER.image.encoded_noise) == (0.01, 0.2, 30.0)
-    assert (PAPER.image.jpeg, PAPER.motion.instants, PAPER.motion.reference) == (0.0, 2, "row")
+    assert (PAPER_PRESET.motion.rate, PAPER_PRESET.motion.exposure, PAPER_PRESET.motion.longest) == (
+        2.0,
+        (0.03, 0.03),
+        100.0,
+    )
+    assert PAPER_PRESET.camera.readout == (0.0, 0.03)
+    assert (PAPER_PRESET.gyro.offset, PAPER_PRESET.gyro.scale, PAPER_PRESET.image.encoded_noise) == (
+        0.01,
+        0.2,
+        30.0,
+    )
+    assert (PAPER_PRESET.image.jpeg, PAPER_PRESET.motion.instants, PAPER_PRESET.motion.reference) == (
+        0.0,
+        2,
+        "row",
+    )
 
 
 @pytest.fixture(scope="module")
 def taken(log):
     K = np.array([[400.0, 0, 47.5], [0, 400.0, 29.5], [0, 0, 1]])
     camera = Camera(96, 60, K, readout_time=0.02, cam_from_imu=np.eye(3))
-    return Exposure(log, camera, 1.0, 0.03, 3, "picture", start=1.0)
+    return SimulatedExposure(log, camera, 1.0, 0.03, 3, "picture", log_time=1.0)
 
 
 def told(taken, kind, draws, seed=0, **options):
-    turned = taken.field().on_grid(16).nodes
+    turned = taken.field().sample_on_grid(16).nodes
     seen = options.pop("seen", turned)
-    other = {"motion": PHYSICAL.motion, "other_log": taken.log}
-    return turned, *told_nodes(np.random.default_rng(seed), kind, seen, turned, taken, draws, **other)
+    other = {"motion": PHYSICAL_PRESET.motion, "other_log": taken.log}
+    return turned, *make_prior_nodes(np.random.default_rng(seed), kind, seen, turned, taken, draws, **other)
 
 
 def test_a_raw_gyro_without_errors_tells_the_turning(taken):
@@ -149,7 +168,7 @@ def test_a_raw_gyro_without_errors_tells_the_turning(taken):
 def test_a_late_clock_tells_the_motion_of_another_time(taken):
     _, nodes, facts = told(taken, "raw", replace(RIGHT, offset=0.01))
 
-    later = replace(taken, t=taken.t + facts["offset"]).field().on_grid(16).nodes
+    later = replace(taken, t=taken.t + facts["offset"]).field().sample_on_grid(16).nodes
     assert abs(facts["offset"]) > 1e-3
     np.testing.assert_allclose(nodes, later, atol=1e-5)
 
@@ -164,7 +183,7 @@ def test_a_field_off_by_a_multiple_of_5_and_3_px_says_by_what(taken):
 
 def test_a_refined_field_knows_the_mean_of_a_translation_and_not_where_it_differs(taken):
     rng = np.random.default_rng(5)
-    nodes = taken.field().on_grid(16).nodes
+    nodes = taken.field().sample_on_grid(16).nodes
     moved = rng.normal(0, 3, (*nodes.shape[:2], 1, 2)) * np.array([-1.0, 0.0, 1.0])[:, None]
     seen = (nodes + moved).astype(np.float32)
 

@@ -1,11 +1,11 @@
 import numpy as np
 
-from deepgyro.blur import Blur
-from deepgyro.lab.synthesis import blur_photo, hand_shake
+from deepgyro.blur import BlurOperator
+from deepgyro.lab.synthesis import blur_photo, simulate_camera_shake
 
 
 def test_a_hand_shakes_as_strongly_as_it_is_told_and_slower_than_12_hz():
-    log = hand_shake(np.random.default_rng(0), duration=20.0, strength=0.6)
+    log = simulate_camera_shake(np.random.default_rng(0), duration=20.0, strength=0.6)
 
     spectrum = np.abs(np.fft.rfft(log.omega, axis=0)) ** 2
     frequency = np.fft.rfftfreq(len(log.t), 1 / log.rate)
@@ -14,7 +14,7 @@ def test_a_hand_shakes_as_strongly_as_it_is_told_and_slower_than_12_hz():
 
 
 def test_the_same_generator_gives_the_same_shake():
-    logs = [hand_shake(np.random.default_rng(7), duration=1.0) for _ in range(2)]
+    logs = [simulate_camera_shake(np.random.default_rng(7), duration=1.0) for _ in range(2)]
 
     np.testing.assert_array_equal(logs[0].omega, logs[1].omega)
 
@@ -27,7 +27,7 @@ def test_a_blurred_photo_is_the_blur_with_noise_that_grows_with_the_light():
 
     photo = blur_photo(light, field, np.random.default_rng(0), noise=0.01)
 
-    noise = photo - Blur(field)(light)
+    noise = photo - BlurOperator(field)(light)
     np.testing.assert_allclose(noise[:, :45].std(), 0.002, rtol=0.05)
     np.testing.assert_allclose(noise[:, 55:].std(), 0.009, rtol=0.05)
     assert 0 <= photo.min() <= photo.max() <= 1

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from deepgyro.blurfield import GridField
-from deepgyro.lab.synthesis import PHYSICAL
-from deepgyro.lab.synthesis.motion import draw_camera, draw_exposure, log_uniform, random_rotation
-from deepgyro.lab.synthesis.patches import Patch, PatchedField
+from deepgyro.lab.synthesis import PHYSICAL_PRESET
+from deepgyro.lab.synthesis.motion import draw_camera, draw_exposure, draw_log_uniform, draw_rotation
+from deepgyro.lab.synthesis.patches import MovingPatch, PatchedField
 from deepgyro.telemetry import GyroLog
 
 
 def test_random_rotations_are_proper_and_point_everywhere():
     rng = np.random.default_rng(0)
-    rotations = np.stack([random_rotation(rng) for _ in range(2000)])
+    rotations = np.stack([draw_rotation(rng) for _ in range(2000)])
 
     np.testing.assert_allclose(
         rotations @ rotations.swapaxes(1, 2), np.broadcast_to(np.eye(3), (2000, 3, 3)), atol=1e-12
@@ -22,7 +22,7 @@ def test_random_rotations_are_proper_and_point_everywhere():
 def test_cameras_are_within_what_is_drawn():
     rng = np.random.default_rng(0)
 
-    cameras = [draw_camera(rng, PHYSICAL.camera, height=270, width=480) for _ in range(200)]
+    cameras = [draw_camera(rng, PHYSICAL_PRESET.camera, height=270, width=480) for _ in range(200)]
 
     focal = [camera.K[0, 0] / 480 for camera in cameras]
     assert 0.6 <= min(focal) < 0.7
@@ -36,16 +36,16 @@ def test_cameras_are_within_what_is_drawn():
 def test_every_factor_is_as_likely():
     rng = np.random.default_rng(0)
 
-    draws = [log_uniform(rng, (0.01, 1.0)) for _ in range(4000)]
+    draws = [draw_log_uniform(rng, (0.01, 1.0)) for _ in range(4000)]
 
     assert np.mean(np.array(draws) < 0.1) == pytest.approx(0.5, abs=0.04)
-    assert log_uniform(rng, (0.0, 0.0)) == 0
+    assert draw_log_uniform(rng, (0.0, 0.0)) == 0
 
 
 def test_a_window_of_a_patched_field_is_the_same_part_of_the_whole():
     rng = np.random.default_rng(0)
     nodes = rng.normal(0, 5, (4, 5, 3, 2)).astype(np.float32)
-    field = PatchedField(GridField(nodes, 40, 60, 16), (Patch(20.0, 15.0, 12.0, 5.0, 0.7, 6.0, -4.0),))
+    field = PatchedField(GridField(nodes, 40, 60, 16), (MovingPatch(20.0, 15.0, 12.0, 5.0, 0.7, 6.0, -4.0),))
 
     whole = field[:, :]
 
@@ -54,15 +54,15 @@ def test_a_window_of_a_patched_field_is_the_same_part_of_the_whole():
     bare = field.grid[:, :]
     np.testing.assert_allclose(whole[15, 20] - bare[15, 20], [[-3, 2], [0, 0], [3, -2]], atol=1e-5)
     np.testing.assert_array_equal(whole[39, 59], bare[39, 59])
-    assert field.reach >= np.abs(whole).max()
+    assert field.max_reach_px >= np.abs(whole).max()
 
 
 def test_the_reach_holds_where_regions_overlap():
-    patches = (Patch(20.0, 15.0, 12.0, 9.0, 0.0, 30.0, 0.0),) * 3
+    patches = (MovingPatch(20.0, 15.0, 12.0, 9.0, 0.0, 30.0, 0.0),) * 3
     field = PatchedField(GridField(np.zeros((4, 5, 2, 2), np.float32), 40, 60, 16), patches)
 
     assert np.abs(field[:, :]).max() == 45
-    assert field.reach >= 45
+    assert field.max_reach_px >= 45
 
 
 def test_a_knock_in_a_quiet_log_is_drawn_again_where_no_picture_can_show_it():
@@ -73,6 +73,6 @@ def test_a_knock_in_a_quiet_log_is_drawn_again_where_no_picture_can_show_it():
     rng = np.random.default_rng(0)
 
     for _ in range(60):
-        camera = draw_camera(rng, PHYSICAL.camera, height=64, width=80)
-        taken = draw_exposure(rng, log, camera, PHYSICAL.motion)
+        camera = draw_camera(rng, PHYSICAL_PRESET.camera, height=64, width=80)
+        taken = draw_exposure(rng, log, camera, PHYSICAL_PRESET.motion)
         assert np.abs(taken.log.omega).max() <= 35.01  # rad/s

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from deepgyro.blur import Blur
-from deepgyro.blurfield import path_length
+from deepgyro.blur import BlurOperator
+from deepgyro.blurfield import path_lengths
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis import PAPER, PHYSICAL, hand_shake, make_pair, with_paper_share
+from deepgyro.lab.synthesis import (
+    PAPER_PRESET,
+    PHYSICAL_PRESET,
+    make_pair,
+    simulate_camera_shake,
+    with_encoded_share,
+)
 from deepgyro.lab.synthesis.motion import draw_camera
 from deepgyro.light import linear_to_srgb, srgb_to_linear
 
@@ -16,7 +22,7 @@ HEIGHT, WIDTH = 60, 96
 
 @pytest.fixture(scope="module")
 def log():
-    return hand_shake(np.random.default_rng(0), duration=5.0, strength=1.0)
+    return simulate_camera_shake(np.random.default_rng(0), duration=5.0, strength=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +45,15 @@ def draw(photo, log, config, seed=0, **options):
 
 def with_parts(**parts):
     """Return the physical preset with some numbers of its parts changed."""
-    changed = {name: replace(getattr(PHYSICAL, name), **numbers) for name, numbers in parts.items()}
-    return replace(PHYSICAL, **changed)
+    changed = {name: replace(getattr(PHYSICAL_PRESET, name), **numbers) for name, numbers in parts.items()}
+    return replace(PHYSICAL_PRESET, **changed)
 
 
 CLEAN = {"encoded": 0.0, "jpeg": 0.0, "highlights": 0.0, "shot": (0.0, 0.0), "read": (0.0, 0.0)}
 PLAIN = {"translation": 0.0, "patches": 0.0, "still": 0.0, "straight": 0.0}
 
 
-@pytest.mark.parametrize("config", [PHYSICAL, PAPER], ids=["physical", "paper"])
+@pytest.mark.parametrize("config", [PHYSICAL_PRESET, PAPER_PRESET], ids=["physical", "paper"])
 def test_the_same_generator_draws_the_same_pair(photo, log, config):
     for seed in range(4):
         first, second = (draw(photo, log, config, seed) for _ in range(2))
@@ -55,12 +61,12 @@ def test_the_same_generator_draws_the_same_pair(photo, log, config):
         np.testing.assert_array_equal(first.sharp, second.sharp)
         np.testing.assert_array_equal(first.blurred, second.blurred)
         np.testing.assert_array_equal(first.exact[:, :], second.exact[:, :])
-        np.testing.assert_array_equal(first.noisy.nodes, second.noisy.nodes)
-        assert (first.facts, first.jpeg) == (second.facts, second.jpeg)
+        np.testing.assert_array_equal(first.prior.nodes, second.prior.nodes)
+        assert (first.metadata, first.jpeg) == (second.metadata, second.jpeg)
 
 
 def test_pairs_differ_from_one_another(photo, log):
-    pairs = [draw(photo, log, PHYSICAL, seed) for seed in range(6)]
+    pairs = [draw(photo, log, PHYSICAL_PRESET, seed) for seed in range(6)]
 
     assert len({pair.sharp.tobytes() for pair in pairs}) == 6
     assert len({pair.exact.grid.nodes.tobytes() for pair in pairs}) >= 5
@@ -82,8 +88,8 @@ def test_the_blurred_picture_is_the_mean_of_200_photos_warped_along_the_path(pho
                 total[..., c] += map_coordinates(light[..., c].astype(float), where, order=1, mode="nearest")
     mean = total / 200
 
-    assert pair.facts["blur_px"] > 1
-    np.testing.assert_allclose(Blur(field)(light), mean, atol=1 / 255)
+    assert pair.metadata["blur_px"] > 1
+    np.testing.assert_allclose(BlurOperator(field)(light), mean, atol=1 / 255)
     # ... and what the camera makes of it: its encoded value, to 1 of 255
     np.testing.assert_allclose(pair.blurred, 255 * linear_to_srgb(mean.astype(np.float32)), atol=1)
 
@@ -94,7 +100,7 @@ def test_energy_is_kept():
     path = np.cumsum(np.random.default_rng(2).normal(0, 1.5, (9, 2)), axis=0)
     field = np.broadcast_to(path - path.mean(0), (60, 80, 9, 2)).astype(np.float32)
 
-    np.testing.assert_allclose(Blur(field)(light).sum((0, 1)), light.sum((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(BlurOperator(field)(light).sum((0, 1)), light.sum((0, 1)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("highlights", [0.0, 1.0])
@@ -129,7 +135,7 @@ def test_highlights_that_were_brighter_than_white_leave_brighter_streaks(log):
 def test_the_mean_blur_is_the_one_that_was_drawn(photo, log, blur):
     config = with_parts(motion={**PLAIN, "blur": blur, "blur_power": 0.0})
 
-    lengths = [draw(photo, log, config, seed).facts["blur_px"] for seed in range(8)]
+    lengths = [draw(photo, log, config, seed).metadata["blur_px"] for seed in range(8)]
 
     np.testing.assert_allclose(lengths, blur, rtol=0.12)
 
@@ -145,23 +151,23 @@ def test_a_clip_of_light_and_noise_hardly_moves_the_mean(photo, log):
 
 
 def test_the_papers_pairs_have_noise_of_30_db_and_straight_paths(photo, log):
-    config = replace(PAPER, image=replace(PAPER.image, jpeg=0.0))
+    config = replace(PAPER_PRESET, image=replace(PAPER_PRESET.image, jpeg=0.0))
 
     pair = draw(photo, log, config, 2)
 
-    assert pair.facts["encoding"] == "encoded"
+    assert pair.metadata["encoding"] == "encoded"
     assert pair.exact.shape == (HEIGHT, WIDTH, 2, 2)
-    clean = Blur(pair.exact[:, :])(pair.sharp.astype(np.float32) / 255)
+    clean = BlurOperator(pair.exact[:, :])(pair.sharp.astype(np.float32) / 255)
     error = pair.blurred / 255 - clean
     assert 10 * np.log10((clean**2).mean() / (error**2).mean()) == pytest.approx(30, abs=0.5)
 
 
 def test_no_path_of_the_paper_is_longer_than_100_px(photo):
-    wild = hand_shake(np.random.default_rng(3), duration=5.0, strength=12.0)
+    wild = simulate_camera_shake(np.random.default_rng(3), duration=5.0, strength=12.0)
 
-    pairs = [draw(photo, wild, PAPER, seed) for seed in range(6)]
+    pairs = [draw(photo, wild, PAPER_PRESET, seed) for seed in range(6)]
 
-    longest = [path_length(pair.exact[:, :]).max() for pair in pairs]
+    longest = [path_lengths(pair.exact[:, :]).max() for pair in pairs]
     assert 80 < max(longest) < 101
 
 
@@ -176,25 +182,25 @@ def test_an_exact_gyro_sees_the_turning_and_nothing_else(photo, log):
     alone = draw(photo, log, with_parts(motion=turning, gyro=shares(exact=1.0)), 1)
     moved = draw(photo, log, with_parts(motion=moving, gyro=shares(exact=1.0)), 1)
 
-    np.testing.assert_array_equal(alone.noisy.nodes, alone.exact.grid.nodes)
-    assert alone.facts["error_px"] == 0
-    assert moved.facts["error_px"] > 1
-    np.testing.assert_array_equal(moved.noisy.nodes, alone.noisy.nodes)
+    np.testing.assert_array_equal(alone.prior.nodes, alone.exact.grid.nodes)
+    assert alone.metadata["error_px"] == 0
+    assert moved.metadata["error_px"] > 1
+    np.testing.assert_array_equal(moved.prior.nodes, alone.prior.nodes)
 
 
 def test_without_gyro_the_field_is_zero_and_says_so(photo, log):
     pair = draw(photo, log, with_parts(gyro=shares(none=1.0)))
 
-    assert pair.facts["gyro"] == "none"
-    assert not pair.noisy.nodes.any()
+    assert pair.metadata["gyro"] == "none"
+    assert not pair.prior.nodes.any()
 
 
 def test_a_wrong_gyro_has_nothing_to_do_with_the_picture(photo, log):
     motion = {**PLAIN, "blur": 20.0, "blur_power": 0.0}
-    other = hand_shake(np.random.default_rng(9), duration=3.0)
+    other = simulate_camera_shake(np.random.default_rng(9), duration=3.0)
     config = with_parts(motion=motion, gyro=shares(wrong=1.0))
 
-    errors = [draw(photo, log, config, seed, other_log=other).facts["error_px"] for seed in range(8)]
+    errors = [draw(photo, log, config, seed, other_log=other).metadata["error_px"] for seed in range(8)]
 
     assert np.median(errors) > 10
 
@@ -202,7 +208,7 @@ def test_a_wrong_gyro_has_nothing_to_do_with_the_picture(photo, log):
 def test_refined_fields_are_wrong_by_some_per_cent_and_half_a_pixel(photo, log):
     config = with_parts(motion={**PLAIN, "blur": 20.0, "blur_power": 0.0}, gyro=shares(refined=1.0))
 
-    errors = [draw(photo, log, config, seed).facts["error_px"] for seed in range(40)]
+    errors = [draw(photo, log, config, seed).metadata["error_px"] for seed in range(40)]
 
     # 0.6 px a component alone: 0.75 px on average; 3 % of 20 px on top
     assert 0.6 < np.mean(errors) < 1.4
@@ -214,10 +220,10 @@ def test_raw_gyros_are_wrong_by_tens_of_per_cent_in_both_directions(photo, log):
 
     pairs = [draw(photo, log, config, seed) for seed in range(40)]
 
-    ratio = [path_length(p.noisy[:, :]).mean() / p.facts["blur_px"] for p in pairs]
+    ratio = [path_lengths(p.prior[:, :]).mean() / p.metadata["blur_px"] for p in pairs]
     assert 0.8 < np.mean(ratio) < 1.2
     assert 0.1 < np.std(ratio) < 0.4
-    assert 2 < np.mean([p.facts["error_px"] for p in pairs]) < 12
+    assert 2 < np.mean([p.metadata["error_px"] for p in pairs]) < 12
 
 
 def test_the_field_bias_of_the_papers_tables_is_a_multiple_of_5_and_3_px(photo, log):
@@ -234,7 +240,7 @@ def test_the_field_bias_of_the_papers_tables_is_a_multiple_of_5_and_3_px(photo, 
 
     pair = draw(photo, log, config, 4)
 
-    off = pair.noisy.nodes - pair.exact.grid.nodes
+    off = pair.prior.nodes - pair.exact.grid.nodes
     vector = (off[..., -1, :] - off[..., 0, :]).reshape(-1, 2)
     np.testing.assert_allclose(vector, np.broadcast_to(vector[0], vector.shape), atol=1e-3)
     times = np.abs(vector[0]) / [5, 3]
@@ -248,17 +254,17 @@ def test_a_lying_gyro_over_a_sharp_picture_is_among_them(photo, log):
     pairs = [draw(photo, log, config, seed) for seed in range(5)]
 
     assert all((p.sharp == p.blurred).all() for p in pairs)
-    assert max(p.facts["error_px"] for p in pairs) > 5
+    assert max(p.metadata["error_px"] for p in pairs) > 5
 
 
 def test_regions_that_move_by_themselves_are_in_the_exact_field_only(photo, log):
     motion = {"still": 0.0, "straight": 0.0, "translation": 0.0, "patches": 1.0}
     pair = draw(photo, log, with_parts(motion=motion, gyro=shares(exact=1.0)), 6)
 
-    off = np.abs(pair.exact[:, :] - pair.noisy[:, :]).max((2, 3))
+    off = np.abs(pair.exact[:, :] - pair.prior[:, :]).max((2, 3))
 
     assert 0 < (off > 0).mean() < 0.8
-    lengths = [np.hypot(patch["u"], patch["v"]) for patch in pair.facts["patches"]]
+    lengths = [np.hypot(patch["u"], patch["v"]) for patch in pair.metadata["patches"]]
     assert off.max() <= sum(lengths) / 2 + 1e-3
 
 
@@ -278,21 +284,21 @@ def test_what_lies_beside_the_picture_moves_into_it(log):
 
 def test_a_photo_smaller_than_the_pair_is_never_enlarged(log):
     with pytest.raises(ValueError, match="at least 96 x 60"):
-        draw(np.zeros((59, 200, 3), np.uint8), log, PHYSICAL)
+        draw(np.zeros((59, 200, 3), np.uint8), log, PHYSICAL_PRESET)
 
 
 def test_a_log_shorter_than_an_exposure_says_so(photo):
-    short = hand_shake(np.random.default_rng(0), duration=0.1)
+    short = simulate_camera_shake(np.random.default_rng(0), duration=0.1)
 
     with pytest.raises(DeepGyroError, match="give a longer log"):
-        draw(photo, short, PHYSICAL)
+        draw(photo, short, PHYSICAL_PRESET)
 
 
 def test_facts_can_be_written_as_json(photo, log):
     import json
 
     for seed in range(10):
-        facts = draw(photo, log, PHYSICAL, seed).facts
+        facts = draw(photo, log, PHYSICAL_PRESET, seed).metadata
         assert json.loads(json.dumps(facts, allow_nan=False)) == facts
 
 
@@ -302,26 +308,26 @@ def test_straight_pairs_are_told_straight_paths_too(photo, log):
     pairs = [draw(photo, log, with_parts(motion=motion, gyro=shares()), seed) for seed in range(4)]
 
     for pair in pairs:
-        for nodes in (pair.exact.grid.nodes, pair.noisy.nodes):
+        for nodes in (pair.exact.grid.nodes, pair.prior.nodes):
             steps = np.diff(nodes, axis=2)
             np.testing.assert_allclose(steps, np.broadcast_to(steps[:, :, :1], steps.shape), atol=1e-4)
-        assert pair.facts["straight"]
+        assert pair.metadata["straight"]
 
 
 def test_a_quarter_of_the_paths_is_straight_and_the_rest_curved(photo, log):
     config = with_parts(image={"encoded": 0.0})
 
-    straight = [draw(photo, log, config, seed).facts["straight"] for seed in range(120)]
+    straight = [draw(photo, log, config, seed).metadata["straight"] for seed in range(120)]
 
     assert 0.13 < np.mean(straight) < 0.37
 
 
 def test_the_papers_kind_is_not_compressed(photo, log):
-    config = with_paper_share(with_parts(image={"jpeg": 1.0}), 1.0)
+    config = with_encoded_share(with_parts(image={"jpeg": 1.0}), 1.0)
 
     pairs = [draw(photo, log, config, seed) for seed in range(3)]
 
-    assert {(pair.facts["encoding"], pair.facts["straight"], pair.jpeg) for pair in pairs} == {
+    assert {(pair.metadata["encoding"], pair.metadata["straight"], pair.jpeg) for pair in pairs} == {
         ("encoded", True, None)
     }
 
@@ -329,4 +335,4 @@ def test_the_papers_kind_is_not_compressed(photo, log):
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_is_between_none_and_all(share):
     with pytest.raises(ValueError, match="0 to 1"):
-        with_paper_share(PHYSICAL, share)
+        with_encoded_share(PHYSICAL_PRESET, share)

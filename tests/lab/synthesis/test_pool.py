@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import Photo, eight_bits, read_photo
+from deepgyro.frames import Photo, read_photo, to_eight_bits
 from deepgyro.frames import write_photo as write_recorded
-from deepgyro.lab.synthesis import PHYSICAL, PRESETS, open_pool, pack, pair_at
+from deepgyro.lab.synthesis import PHYSICAL_PRESET, PRESETS, make_pair_at, open_pool, pack_pair
 
 SIZE = {"height": 64, "width": 80}
 COLUMNS = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
@@ -200,7 +200,7 @@ def test_it_is_warned_of_several_pictures_in_a_file_only_while_it_is_checked(fol
     pages[0].save(folder / "photos/good.png", "TIFF", save_all=True, append_images=pages[1:])
 
     pool, _ = opened()
-    pool.photos[0].pixels()
+    pool.photos[0].read_pixels()
 
     (warning,) = caplog.messages
     assert "good.png holds 2 pictures; only the first is read" in warning
@@ -293,7 +293,7 @@ def test_a_photo_of_16_bits_is_rounded_to_8(folder, opened):
 
     pool, _ = opened()
 
-    np.testing.assert_array_equal(pool.photos[0].pixels(), eight_bits(deep[..., ::-1].copy()))
+    np.testing.assert_array_equal(pool.photos[0].read_pixels(), to_eight_bits(deep[..., ::-1].copy()))
 
 
 def test_pixels_are_as_stored_whatever_the_orientation(folder, opened):
@@ -304,7 +304,7 @@ def test_pixels_are_as_stored_whatever_the_orientation(folder, opened):
 
     pool, _ = opened()
 
-    turned = pool.photos[1].pixels()
+    turned = pool.photos[1].read_pixels()
     np.testing.assert_array_equal(turned, read_photo(folder / "photos/turned.jpg").pixels)
     assert turned.shape == pixels.shape
 
@@ -318,7 +318,7 @@ def test_a_photo_that_changed_since_it_was_checked_is_refused(folder, opened, wr
     change(photo, write)
 
     with pytest.raises(DeepGyroError, match=r"good.png: (cannot be read any more|has changed)"):
-        pair_at(pool, PHYSICAL, 0, 0, **SIZE)
+        make_pair_at(pool, PHYSICAL_PRESET, 0, 0, **SIZE)
 
 
 # ---- pairs
@@ -327,7 +327,7 @@ def test_a_photo_that_changed_since_it_was_checked_is_refused(folder, opened, wr
 @pytest.mark.parametrize("preset", PRESETS)
 def test_seed_and_index_name_a_pair(material, preset):
     def files(seed, index):
-        return pack(pair_at(material.pool, PRESETS[preset], seed, index, **SIZE))
+        return pack_pair(make_pair_at(material.pool, PRESETS[preset], seed, index, **SIZE))
 
     assert files(3, 5) == files(3, 5)
     assert files(3, 5)["sharp.png"] != files(3, 6)["sharp.png"]
@@ -335,9 +335,9 @@ def test_seed_and_index_name_a_pair(material, preset):
 
 
 def test_a_pair_says_what_it_was_made_of(material):
-    pair = pair_at(material.pool, PHYSICAL, 0, 7, **SIZE)
+    pair = make_pair_at(material.pool, PHYSICAL_PRESET, 0, 7, **SIZE)
 
     assert pair.sharp.shape == pair.blurred.shape == (64, 80, 3)
-    assert pair.facts["index"] == 7
-    assert pair.facts["photo"] in names(material.pool.photos)
-    assert pair.facts["log"] in names(material.pool.logs)
+    assert pair.metadata["index"] == 7
+    assert pair.metadata["photo"] in names(material.pool.photos)
+    assert pair.metadata["log"] in names(material.pool.logs)

@@ -6,36 +6,40 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepgyro.lab.synthesis import PAPER, PHYSICAL, pack, pair_at, unpack
+from deepgyro.lab.synthesis import PAPER_PRESET, PHYSICAL_PRESET, make_pair_at, pack_pair, unpack_pair
 
 SIZE = {"height": 64, "width": 80}
 
 
 @pytest.fixture(scope="module")
 def pairs(material):
-    patched = replace(PHYSICAL, motion=replace(PHYSICAL.motion, patches=1.0))
-    return [pair_at(material.pool, config, 0, i, **SIZE) for config in (PAPER, patched) for i in range(12)]
+    patched = replace(PHYSICAL_PRESET, motion=replace(PHYSICAL_PRESET.motion, patches=1.0))
+    return [
+        make_pair_at(material.pool, config, 0, i, **SIZE)
+        for config in (PAPER_PRESET, patched)
+        for i in range(12)
+    ]
 
 
 def test_a_pair_that_was_packed_and_unpacked_is_the_same_bit_for_bit(pairs):
     for pair in pairs:
-        again = unpack(pack(pair))
+        again = unpack_pair(pack_pair(pair))
 
         for name in ("sharp", "blurred"):
             np.testing.assert_array_equal(getattr(again, name), getattr(pair, name))
         np.testing.assert_array_equal(again.exact[:, :], pair.exact[:, :])
         np.testing.assert_array_equal(again.exact.grid.nodes, pair.exact.grid.nodes)
-        np.testing.assert_array_equal(again.noisy.nodes, pair.noisy.nodes)
-        assert again.noisy.shape == pair.noisy.shape
-        assert again.facts == json.loads(json.dumps(pair.facts))
+        np.testing.assert_array_equal(again.prior.nodes, pair.prior.nodes)
+        assert again.prior.shape == pair.prior.shape
+        assert again.metadata == json.loads(json.dumps(pair.metadata))
         assert again.jpeg == pair.jpeg
-        assert pack(again) == pack(pair)
+        assert pack_pair(again) == pack_pair(pair)
     assert {bool(pair.exact.patches) for pair in pairs} == {True, False}
 
 
 def test_the_blurred_picture_of_a_pair_is_its_own_jpeg_or_lossless(pairs):
     for pair in pairs:
-        files = pack(pair)
+        files = pack_pair(pair)
 
         if pair.jpeg is None:
             assert list(files) == ["sharp.png", "blurred.png", "field.npy", "json"]
@@ -46,8 +50,8 @@ def test_the_blurred_picture_of_a_pair_is_its_own_jpeg_or_lossless(pairs):
 
 
 def test_the_facts_are_sorted_json_with_the_grid_of_the_fields(pairs):
-    text = pack(pairs[0])["json"].decode()
+    text = pack_pair(pairs[0])["json"].decode()
 
     facts = json.loads(text)
     assert list(facts) == sorted(facts)
-    assert (facts["height"], facts["width"], facts["step"]) == (64, 80, pairs[0].noisy.step)
+    assert (facts["height"], facts["width"], facts["step"]) == (64, 80, pairs[0].prior.step)

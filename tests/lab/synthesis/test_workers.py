@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis.workers import work_here, work_in_processes
+from deepgyro.lab.synthesis.workers import run_tasks_here, run_tasks_in_processes
 from deepgyro.threads import core_count
 
 PIECES = """
@@ -63,9 +63,9 @@ def work(work, numbers, workers):
     """Return the results in order, and how often was ticked."""
     ticks = []
     if workers == 1:
-        results = work_here(work, numbers, ticks.append)
+        results = run_tasks_here(work, numbers, ticks.append)
     else:
-        results = work_in_processes(work, numbers, ticks.append, workers=workers)
+        results = run_tasks_in_processes(work, numbers, ticks.append, workers=workers)
     return sorted(results), sum(ticks)
 
 
@@ -94,8 +94,8 @@ def test_a_script_that_workers_run_again_is_told_what_it_needs(pieces, tmp_path)
     script = tmp_path / "script.py"
     script.write_text(
         f"from {pieces.__name__} import square\n"
-        "from deepgyro.lab.synthesis.workers import work_in_processes\n"
-        "list(work_in_processes(square, range(9), lambda count: None, workers=2))\n"
+        "from deepgyro.lab.synthesis.workers import run_tasks_in_processes\n"
+        "list(run_tasks_in_processes(square, range(9), lambda count: None, workers=2))\n"
     )
 
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
@@ -119,8 +119,8 @@ def test_workers_clean_up_and_end_when_nobody_listens_any_more(pieces, tmp_path,
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         f"from {pieces.__name__} import Slow\n"
-        "from deepgyro.lab.synthesis.workers import work_in_processes\n"
-        f"list(work_in_processes(Slow({str(tmp_path)!r}), range(9), lambda count: None, workers=2))\n"
+        "from deepgyro.lab.synthesis.workers import run_tasks_in_processes\n"
+        f"list(run_tasks_in_processes(Slow({str(tmp_path)!r}), range(9), lambda count: None, workers=2))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     assert wait_for(lambda: len(numbers_in(tmp_path)) == 2)

@@ -10,18 +10,18 @@ from numpy import ndarray
 
 from ...blurfield import Field, paths_from_vectors
 from ...deblurring import Encoding, deblur_picture
-from ...light import Pixels, from_unit, to_unit
+from ...light import Pixels, from_unit_range, to_unit_range
 from ...refine import refine_field
 from ...restore import BASELINES, Baseline
 from ...runtime import open_session
 
-SAME_BUDGET = "deepgyro-90min"
+SAME_BUDGET_NETWORK = "deepgyro-90min"
 """Our network, trained for as long as the baselines: so that designs are compared, and not patience."""
-COMPARED = (*BASELINES, SAME_BUDGET)
+COMPARED_NETWORKS = (*BASELINES, SAME_BUDGET_NETWORK)
 """NAME.onnx in a folder."""
 
 
-class InOnePiece:
+class UntiledBaseline:
     """A network that sees a picture in one piece."""
 
     def __init__(self, path: Path) -> None:
@@ -49,10 +49,10 @@ class InOnePiece:
             paths = refine_field(image, paths).field
             if paths is None:  # the picture contradicts it
                 return image
-        return from_unit(self.network(to_unit(image), paths), image.dtype)
+        return from_unit_range(self.network(to_unit_range(image), paths), image.dtype)
 
 
-class SameBudget:
+class SameBudgetNetwork:
     """Our network with weights from a file."""
 
     def __init__(self, path: Path) -> None:
@@ -81,6 +81,6 @@ class SameBudget:
 
 
 @cache
-def contender_of(path: Path) -> InOnePiece | SameBudget:
+def load_baseline(path: Path) -> UntiledBaseline | SameBudgetNetwork:
     """Return the contender of a file, NAME.onnx; opened once."""
-    return SameBudget(path) if path.stem == SAME_BUDGET else InOnePiece(path)
+    return SameBudgetNetwork(path) if path.stem == SAME_BUDGET_NETWORK else UntiledBaseline(path)

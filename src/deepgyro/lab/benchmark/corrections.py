@@ -7,28 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from ...blurfield import Field, Reference, sparse_paths
-from ...errors import NotCovered
-from ...frames import eight_bits, read_photo
-from ...recording.photos import Recording
+from ...blurfield import Field, PathReference, sample_paths
+from ...errors import ExposureNotCovered
+from ...frames import read_photo, to_eight_bits
+from ...recording.photos import PhotoRecording
 from ...refine import SURE, refine_field
-from ..report import BenchReport, Row, number, report
-from .recordings import RECORDINGS, crops, recorded
+from ..report import BenchReport, Row, as_number, make_report
+from .recordings import RECORDING_FILES, open_recording, read_paper_crops
 
-REFERENCES: tuple[Reference, ...] = ("picture", "row")
-WIDTH = 960
-COUNT = 20
-INSTANTS = 17
-LONG = 10.0
+FIELD_REFERENCES: tuple[PathReference, ...] = ("picture", "row")
+CORRECTIONS_WIDTH_PX = 960
+CORRECTIONS_PHOTO_COUNT = 20
+CORRECTIONS_INSTANTS = 17
+LONG_BLUR_PX = 10.0
 """Photos with less blur say little of a scale, px at a picture 480 px wide."""
 
 
-def corrections(
+def bench_corrections(
     data: Path,
     *,
-    recordings: Sequence[str] = tuple(RECORDINGS),
-    width: int = WIDTH,
-    count: int = COUNT,
+    recordings: Sequence[str] = tuple(RECORDING_FILES),
+    width: int = CORRECTIONS_WIDTH_PX,
+    count: int = CORRECTIONS_PHOTO_COUNT,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
     """Let real photos correct the field of their gyro: the exact one of a rolling shutter, and eq. 5's.
@@ -58,30 +58,30 @@ def corrections(
     ValueError
         If there is no such recording.
     """
-    if unknown := set(recordings) - set(RECORDINGS):
-        raise ValueError(f"--recording {sorted(unknown)[0]}: one of {', '.join(RECORDINGS)} is needed")
+    if unknown := set(recordings) - set(RECORDING_FILES):
+        raise ValueError(f"--recording {sorted(unknown)[0]}: one of {', '.join(RECORDING_FILES)} is needed")
     rows: list[Row] = []
     for k, name in enumerate(recordings):
-        recording, photos = recorded(data, name)
+        recording, photos = open_recording(data, name)
         photos = [photos[i] for i in np.unique(np.linspace(0, len(photos) - 1, count).round().astype(int))]
         for i, photo in enumerate(photos):
-            rows += _rows(name, recording, photo, width)
+            rows += _photo_rows(name, recording, photo, width)
             if progress:
                 progress((k + (i + 1) / len(photos)) / (len(recordings) + 1))
-    for crop in crops(data):
-        rows.append(_row("shield_crops", crop.path.name, "start", crop.pixels(), crop.field))
+    for crop in read_paper_crops(data):
+        rows.append(_row("shield_crops", crop.path.name, "start", crop.read_pixels(), crop.field))
     if progress:
         progress(1.0)
-    return report("corrections", rows)
+    return make_report("corrections", rows)
 
 
-def corrections_shown(rows: Sequence[Row]) -> list[Row]:
+def corrections_display_rows(rows: Sequence[Row]) -> list[Row]:
     """Return rows for a person: those of each recording and reference summed up."""
     shown: list[Row] = []
     for name, reference in dict.fromkeys((row["recording"], row["reference"]) for row in rows):
         part = [row for row in rows if (row["recording"], row["reference"]) == (name, reference)]
         told = [row for row in part if row["answer"] == "corrected"]
-        long = [number(row["scale"]) for row in told if number(row["blur_480"]) > LONG]
+        long = [as_number(row["scale"]) for row in told if as_number(row["blur_480"]) > LONG_BLUR_PX]
         answers = [str(row["answer"]) for row in part]
         shown.append(
             {
@@ -99,29 +99,29 @@ def corrections_shown(rows: Sequence[Row]) -> list[Row]:
     return shown
 
 
-def _rows(name: str, recording: Recording, photo: Path, width: int) -> list[Row]:
+def _photo_rows(name: str, recording: PhotoRecording, photo: Path, width: int) -> list[Row]:
     import cv2
 
     frame = recording.times[photo]
     if frame is None:
         return []
-    pixels = eight_bits(read_photo(photo, quiet=True).pixels)
+    pixels = to_eight_bits(read_photo(photo, quiet=True).pixels)
     height = round(pixels.shape[0] * width / pixels.shape[1])
     small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     rows = []
-    for reference in REFERENCES:
+    for reference in FIELD_REFERENCES:
         try:
-            field = recording.motion(frame, height, width, n=INSTANTS, reference=reference)
-        except NotCovered:
+            field = recording.frame_field(frame, height, width, n=CORRECTIONS_INSTANTS, reference=reference)
+        except ExposureNotCovered:
             return []
-        rows.append(_row(name, photo.name, reference, small, field.tabulated()))
+        rows.append(_row(name, photo.name, reference, small, field.tabulate()))
     return rows
 
 
-def _row(name: str, photo: str, reference: Reference, pixels: np.ndarray, field: Field) -> Row:
+def _row(name: str, photo: str, reference: PathReference, pixels: np.ndarray, field: Field) -> Row:
     fit = refine_field(pixels, field)
-    told = _mean_length(field)
-    found = None if fit.field is None else _mean_length(fit.field)
+    told = _mean_path_length_px(field)
+    found = None if fit.field is None else _mean_path_length_px(fit.field)
     if fit.field is None:
         answer = "ignored"
     elif fit.confidence < SURE:
@@ -141,10 +141,10 @@ def _row(name: str, photo: str, reference: Reference, pixels: np.ndarray, field:
     }
 
 
-def _mean_length(field: Field) -> float:
-    paths = sparse_paths(field, 45, 80)
+def _mean_path_length_px(field: Field) -> float:
+    paths = sample_paths(field, 45, 80)
     return float(np.linalg.norm(paths[:, :, -1] - paths[:, :, 0], axis=-1).mean())
 
 
 def _median(values: Sequence[object]) -> float | None:
-    return float(np.median([number(value) for value in values])) if values else None
+    return float(np.median([as_number(value) for value in values])) if values else None

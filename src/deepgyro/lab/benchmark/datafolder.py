@@ -8,17 +8,17 @@ from pathlib import Path
 from ...errors import DeepGyroError
 from ...telemetry import GyroLog, read_gyro
 
-PLANAR = ("graf", "ubc", "bikes", "leuven")
+PLANAR_SCENES = ("graf", "ubc", "bikes", "leuven")
 """The Oxford affine sequences that are used."""
-HELD_PHOTOS = "photos/val"
+VALIDATION_PHOTOS_FOLDER = "photos/val"
 # Logs that no training sees, and what their columns are where they don't say.
-HELD_LOGS = {
+VALIDATION_LOG_COLUMNS = {
     "gyro/tum_vi/room3.csv.gz": None,
     "gyro/inertialscale/D13/gyroscope.txt.gz": "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]",
 }
 
 
-def needed(data: Path, names: Sequence[str], reason: str) -> list[Path]:
+def require_files(data: Path, names: Sequence[str], reason: str) -> list[Path]:
     """Return files and folders of the data folder.
 
     Raises
@@ -32,21 +32,23 @@ def needed(data: Path, names: Sequence[str], reason: str) -> list[Path]:
     return paths
 
 
-def planar_picture(data: Path, scene: str) -> Path:
+def planar_picture_path(data: Path, scene: str) -> Path:
     """Return the first picture of a sequence."""
-    reason = f"needed are the first pictures of {', '.join(PLANAR)} (Oxford affine data set) as "
-    return needed(
+    reason = f"needed are the first pictures of {', '.join(PLANAR_SCENES)} (Oxford affine data set) as "
+    return require_files(
         data, [f"eval/oxford_affine/{scene}/img1.png"], reason + "eval/oxford_affine/NAME/img1.png"
     )[0]
 
 
-def held_photos(data: Path) -> list[Path]:
+def validation_photos(data: Path) -> list[Path]:
     """Return the validation photos, in the order of their names."""
-    (folder,) = needed(data, [HELD_PHOTOS], f"sharp photos are needed as {HELD_PHOTOS}/NAME.jpg")
-    return photos_in(folder)
+    (folder,) = require_files(
+        data, [VALIDATION_PHOTOS_FOLDER], f"sharp photos are needed as {VALIDATION_PHOTOS_FOLDER}/NAME.jpg"
+    )
+    return list_photos(folder)
 
 
-def photos_in(folder: Path) -> list[Path]:
+def list_photos(folder: Path) -> list[Path]:
     """Return the photos of a folder, in the order of their names."""
     photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not photos:
@@ -54,7 +56,12 @@ def photos_in(folder: Path) -> list[Path]:
     return photos
 
 
-def held_logs(data: Path) -> list[GyroLog]:
+def read_validation_logs(data: Path) -> list[GyroLog]:
     """Return the validation logs."""
-    paths = needed(data, list(HELD_LOGS), f"the gyro logs {' and '.join(HELD_LOGS)} are needed")
-    return [read_gyro(path, columns=columns) for path, columns in zip(paths, HELD_LOGS.values(), strict=True)]
+    paths = require_files(
+        data, list(VALIDATION_LOG_COLUMNS), f"the gyro logs {' and '.join(VALIDATION_LOG_COLUMNS)} are needed"
+    )
+    return [
+        read_gyro(path, columns=columns)
+        for path, columns in zip(paths, VALIDATION_LOG_COLUMNS.values(), strict=True)
+    ]

@@ -9,35 +9,35 @@ from typing import Any
 import numpy as np
 
 from ...frames import check_writable
-from ..report import BenchReport, Row, report, side_by_side
-from .contenders import BLURRED, contenders, missing_networks
-from .datafolder import held_logs, held_photos
-from .mistakes import mistakes
+from ..report import BenchReport, Row, make_report, pivot_rows
+from .contenders import BLURRED_INPUT, missing_networks, select_methods
+from .datafolder import read_validation_logs, validation_photos
+from .mistakes import all_perturbations
 from .plots import plot_errors
-from .scores import need_extra, psnr
-from .shots import shots
+from .scores import psnr, require_bench_extra
+from .shots import simulate_photos
 
-LENGTHS = (8, 20, 40)  # px
-COUNT = 4
-HEIGHT, WIDTH = 192, 256
-SEED = 1
+ERRORS_BLUR_LENGTHS_PX = (8, 20, 40)  # px
+ERRORS_PHOTO_COUNT = 4
+ERRORS_HEIGHT_PX, ERRORS_WIDTH_PX = 192, 256
+ERRORS_SEED = 1
 
 
-def errors(
+def bench_errors(
     data: Path,
     *,
     methods: Sequence[str] = (),
     baselines: Path | None = None,
-    count: int = COUNT,
-    lengths: Sequence[int] = LENGTHS,
-    height: int = HEIGHT,
-    width: int = WIDTH,
-    seed: int = SEED,
+    count: int = ERRORS_PHOTO_COUNT,
+    lengths: Sequence[int] = ERRORS_BLUR_LENGTHS_PX,
+    height: int = ERRORS_HEIGHT_PX,
+    width: int = ERRORS_WIDTH_PX,
+    seed: int = ERRORS_SEED,
     plot: Path | None = None,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
-    """Tell every method wrong fields; see `mistakes`.
+    """Tell every method wrong fields; see `all_perturbations`.
 
     Validation photos, blurred by motions of the validation logs with cameras, light and noise as the preset
     "physical" of `synth` draws them; PSNR of encoded values, all pixels, the mean over the pictures.
@@ -72,20 +72,20 @@ def errors(
     ValueError
         If there is no such method, or there are not so many photos.
     """
-    compared = contenders(methods, baselines=baselines)
-    need_extra("skimage", *(["matplotlib"] if plot else []))
+    compared = select_methods(methods, baselines=baselines)
+    require_bench_extra("skimage", *(["matplotlib"] if plot else []))
     if plot:
         check_writable(plot, overwrite=overwrite)
-    photos, logs = held_photos(data), held_logs(data)
-    cases = [(mistake, level) for mistake in mistakes() for level in mistake.levels]
+    photos, logs = validation_photos(data), read_validation_logs(data)
+    cases = [(mistake, level) for mistake in all_perturbations() for level in mistake.levels]
     names = [(mistake.error, level) for mistake, level in cases]
     scores: dict[tuple[str, str, float, int], list[tuple[float, float]]] = {}
     done, jobs = 0, count * len(lengths) * len(cases) * len(compared)
-    drawn = shots(photos, logs, count=count, lengths=lengths, height=height, width=width, seed=seed)
+    drawn = simulate_photos(photos, logs, count=count, lengths=lengths, height=height, width=width, seed=seed)
     for blur_px, shot in drawn:
         before = psnr(shot.sharp, shot.blurred)
         for mistake, level in cases:
-            told = mistake.told(shot, level)
+            told = mistake.perturb(shot, level)
             for method, restore in compared.items():
                 after = psnr(shot.sharp, restore(shot.blurred, told))
                 scores.setdefault((method, mistake.error, level, blur_px), []).append((after, before))
@@ -96,14 +96,14 @@ def errors(
     rows = [_row(*key, scores[key]) for key in keys]
     if plot:
         plot_errors(rows, plot, overwrite=overwrite)
-    return report("errors", rows)
+    return make_report("errors", rows)
 
 
-def errors_shown(rows: Sequence[Row]) -> list[Row]:
+def errors_display_rows(rows: Sequence[Row]) -> list[Row]:
     """Return rows for a person: lengths side by side, and the input once instead of for every error."""
     first = rows[0]["error"], rows[0]["level"]
-    kept = [row for row in rows if row["method"] != BLURRED or (row["error"], row["level"]) == first]
-    return side_by_side(kept, "blur_px", "psnr", "px", without="psnr_in")
+    kept = [row for row in rows if row["method"] != BLURRED_INPUT or (row["error"], row["level"]) == first]
+    return pivot_rows(kept, "blur_px", "psnr", "px", without="psnr_in")
 
 
 def errors_by_method(rows: Sequence[Row]) -> list[Row]:

@@ -10,30 +10,30 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ...errors import ImpossibleMotion
-from ..synthesis.gyro import BIAS, RawErrors, calibrated, sensed
-from ..synthesis.motion import STEP, linear_path
-from .shots import Shot
+from ..synthesis.gyro import PAPER_BIAS_PX, GyroErrors, degrade_gyro_log, miscalibrate_camera
+from ..synthesis.motion import NODE_STEP_PX, straight_paths
+from .shots import SimulatedPhoto
 
-Told = Float32[ndarray, "h w n 2"] | None
+PriorField = Float32[ndarray, "h w n 2"] | None
 """The field that a method is given, px; None: no gyro."""
 
-_FLAWLESS = RawErrors(
+_NO_GYRO_ERRORS = GyroErrors(
     offset=0.0, scale=1.0, bias=(0.0, 0.0, 0.0), noise_density=0.0, full_scale=None, tilt=(0.0, 0.0, 0.0),
     focal=1.0, readout=1.0, missing=False, bias_px=(0.0, 0.0),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Mistake:
+class FieldPerturbation:
     """A way of being wrong, and how much."""
 
     error: str
     """What is wrong; where `level` has a unit, it stands last in the name."""
     levels: tuple[float, ...]
-    told: Callable[[Shot, float], Told]
+    perturb: Callable[[SimulatedPhoto, float], PriorField]
 
 
-def mistakes() -> Iterator[Mistake]:
+def all_perturbations() -> Iterator[FieldPerturbation]:
     """Yield every error that is measured. Level 0 of "bias" and level 1 of "scale" are the exact field.
 
     ``bias``: level times (5, 3) px are added to the blur vectors, as in figures 5 to 7 of the paper;
@@ -43,74 +43,88 @@ def mistakes() -> Iterator[Mistake]:
     the camera, the readout time and the focal length (share by which they are off); another log's gyro; no
     gyro. An error that has a sign or a direction gets one for each picture.
     """
-    yield Mistake("bias", (0.0, 1.0, 2.0, 3.0, 4.0), _biased)
-    yield Mistake("scale", (0.0, 0.5, 0.75, 1.25, 1.5), lambda shot, level: np.float32(level) * _exact(shot))
-    yield Mistake("mirrored", (1.0,), lambda shot, _: _exact(shot) * np.array([-1, 1], np.float32))
-    yield Mistake("reversed", (1.0,), lambda shot, _: np.ascontiguousarray(_exact(shot)[..., ::-1, :]))
-    yield Mistake("turned_deg", (5.0, 15.0), _turned)
-    yield Mistake("time_offset_ms", (1.0, 2.0, 5.0, 10.0), _late)
-    yield Mistake("gyro_bias_rad_s", (0.01, 0.05), _drifted)
-    yield Mistake("axes_deg", (1.0, 2.0, 5.0), _tilted)
-    yield Mistake("readout", (0.2,), lambda shot, level: _computed(shot, readout=1 + _sign(shot) * level))
-    yield Mistake("focal", (0.05,), lambda shot, level: _computed(shot, focal=1 + _sign(shot) * level))
-    yield Mistake("other_log", (1.0,), lambda shot, _: shot.other.field().on_grid(STEP)[:, :])
-    yield Mistake("no_gyro", (1.0,), lambda shot, _: None)
+    yield FieldPerturbation("bias", (0.0, 1.0, 2.0, 3.0, 4.0), _add_bias)
+    yield FieldPerturbation(
+        "scale", (0.0, 0.5, 0.75, 1.25, 1.5), lambda shot, level: np.float32(level) * _exact_field(shot)
+    )
+    yield FieldPerturbation(
+        "mirrored", (1.0,), lambda shot, _: _exact_field(shot) * np.array([-1, 1], np.float32)
+    )
+    yield FieldPerturbation(
+        "reversed", (1.0,), lambda shot, _: np.ascontiguousarray(_exact_field(shot)[..., ::-1, :])
+    )
+    yield FieldPerturbation("turned_deg", (5.0, 15.0), _rotate_paths)
+    yield FieldPerturbation("time_offset_ms", (1.0, 2.0, 5.0, 10.0), _shift_gyro_clock)
+    yield FieldPerturbation("gyro_bias_rad_s", (0.01, 0.05), _bias_gyro)
+    yield FieldPerturbation("axes_deg", (1.0, 2.0, 5.0), _tilt_axes)
+    yield FieldPerturbation(
+        "readout", (0.2,), lambda shot, level: _field_with_errors(shot, readout=1 + _error_sign(shot) * level)
+    )
+    yield FieldPerturbation(
+        "focal", (0.05,), lambda shot, level: _field_with_errors(shot, focal=1 + _error_sign(shot) * level)
+    )
+    yield FieldPerturbation(
+        "other_log",
+        (1.0,),
+        lambda shot, _: shot.mismatched_exposure.field().sample_on_grid(NODE_STEP_PX)[:, :],
+    )
+    yield FieldPerturbation("no_gyro", (1.0,), lambda shot, _: None)
 
 
-def _exact(shot: Shot) -> Float32[ndarray, "h w n 2"]:
+def _exact_field(shot: SimulatedPhoto) -> Float32[ndarray, "h w n 2"]:
     return shot.field[:, :]
 
 
-def _biased(shot: Shot, level: float) -> Told:
-    field = _exact(shot)
-    field += linear_path(level * np.array(BIAS), field.shape[2])
+def _add_bias(shot: SimulatedPhoto, level: float) -> PriorField:
+    field = _exact_field(shot)
+    field += straight_paths(level * np.array(PAPER_BIAS_PX), field.shape[2])
     return field
 
 
-def _turned(shot: Shot, level: float) -> Float32[ndarray, "h w n 2"]:
+def _rotate_paths(shot: SimulatedPhoto, level: float) -> Float32[ndarray, "h w n 2"]:
     c, s = np.cos(np.radians(level)), np.sin(np.radians(level))
-    return np.asarray(_exact(shot) @ np.array([[c, s], [-s, c]], np.float32), np.float32)
+    return np.asarray(_exact_field(shot) @ np.array([[c, s], [-s, c]], np.float32), np.float32)
 
 
-def _late(shot: Shot, level: float) -> Told:
-    return _computed(shot, offset=_sign(shot) * level / 1000)
+def _shift_gyro_clock(shot: SimulatedPhoto, level: float) -> PriorField:
+    return _field_with_errors(shot, offset=_error_sign(shot) * level / 1000)
 
 
-def _drifted(shot: Shot, level: float) -> Told:
-    return _computed(shot, bias=_vector(shot, level))
+def _bias_gyro(shot: SimulatedPhoto, level: float) -> PriorField:
+    return _field_with_errors(shot, bias=_error_vector(shot, level))
 
 
-def _tilted(shot: Shot, level: float) -> Told:
-    return _computed(shot, tilt=_vector(shot, level))
+def _tilt_axes(shot: SimulatedPhoto, level: float) -> PriorField:
+    return _field_with_errors(shot, tilt=_error_vector(shot, level))
 
 
-def _computed(
-    shot: Shot,
+def _field_with_errors(
+    shot: SimulatedPhoto,
     *,
     offset: float = 0.0,
     bias: tuple[float, float, float] = (0.0, 0.0, 0.0),
     tilt: tuple[float, float, float] = (0.0, 0.0, 0.0),
     focal: float = 1.0,
     readout: float = 1.0,
-) -> Told:
+) -> PriorField:
     """Return the field of a gyro and a calibration that are wrong; none where they tell what cannot be."""
-    errors = replace(_FLAWLESS, offset=offset, bias=bias, tilt=tilt, focal=focal, readout=readout)
+    errors = replace(_NO_GYRO_ERRORS, offset=offset, bias=bias, tilt=tilt, focal=focal, readout=readout)
     told = replace(
-        shot.taken,
-        log=sensed(np.random.default_rng(0), shot.taken.log, errors),
-        camera=calibrated(shot.taken.camera, errors),
-        t=shot.taken.t + errors.offset,
+        shot.exposure,
+        log=degrade_gyro_log(np.random.default_rng(0), shot.exposure.log, errors),
+        camera=miscalibrate_camera(shot.exposure.camera, errors),
+        t=shot.exposure.t + errors.offset,
     )
     try:
-        return told.field().on_grid(STEP)[:, :]
+        return told.field().sample_on_grid(NODE_STEP_PX)[:, :]
     except ImpossibleMotion:
         return None
 
 
-def _sign(shot: Shot) -> float:
-    return float(np.sign(shot.direction[0]))
+def _error_sign(shot: SimulatedPhoto) -> float:
+    return float(np.sign(shot.error_direction[0]))
 
 
-def _vector(shot: Shot, length: float) -> tuple[float, float, float]:
-    x, y, z = (length * shot.direction).tolist()
+def _error_vector(shot: SimulatedPhoto, length: float) -> tuple[float, float, float]:
+    x, y, z = (length * shot.error_direction).tolist()
     return x, y, z

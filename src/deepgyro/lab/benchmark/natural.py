@@ -10,29 +10,29 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ...blurfield import Field, field_extent
+from ...blurfield import Field, measure_field
 from ...blurfield.picture import draw_field
-from ...frames import check_writable, eight_bits, read_photo
-from ..report import BenchReport, Row, report
-from ..synthesis.patches import Patch
-from .contenders import contenders
-from .datafolder import held_logs, held_photos
-from .page import Panel, Section, sections_html, write_page
-from .recordings import crops, recorded_photos
-from .scores import blur_effect, need_extra, psnr, reblur_error
-from .shots import Place, shake
+from ...frames import check_writable, read_photo, to_eight_bits
+from ..report import BenchReport, Row, make_report
+from ..synthesis.patches import MovingPatch
+from .contenders import select_methods
+from .datafolder import read_validation_logs, validation_photos
+from .page import CaptionedPicture, PageSection, sections_html, write_page
+from .recordings import read_paper_crops, read_real_photos
+from .scores import blur_effect, psnr, reblur_error, require_bench_extra
+from .shots import PhotoCrop, simulate_shake
 
-RECORDINGS = {"shield_burst": 960, "iphone_office": 960, "iphone_billiards": 960, "mars": 540}
+NATURAL_WIDTHS_PX = {"shield_burst": 960, "iphone_office": 960, "iphone_billiards": 960, "mars": 540}
 """The recordings, and the width at which their photos are deblurred, px."""
-COUNT = 2
-HEIGHT, WIDTH = 320, 480
-BLUR = 16.0
+NATURAL_PHOTO_COUNT = 2
+MOVING_REGION_HEIGHT_PX, MOVING_REGION_WIDTH_PX = 320, 480
+MOVING_REGION_BLUR_PX = 16.0
 """Mean length of the camera's paths in the picture that is made, px."""
-SEED = 1
+NATURAL_SEED = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class NaturalCase:
     """A blurred picture and the field that methods are told."""
 
     name: str
@@ -41,18 +41,18 @@ class Subject:
     """px"""
     sharp: UInt8[ndarray, "h w 3"] | None = None
     """Where it is known."""
-    moving: tuple[Patch, ...] = ()
+    moving_patches: tuple[MovingPatch, ...] = ()
     """Regions that move by themselves."""
 
 
-def natural(
+def bench_natural(
     data: Path,
     *,
     methods: Sequence[str] = (),
     baselines: Path | None = None,
-    count: int = COUNT,
-    recordings: Sequence[str] = tuple(RECORDINGS),
-    seed: int = SEED,
+    count: int = NATURAL_PHOTO_COUNT,
+    recordings: Sequence[str] = tuple(NATURAL_WIDTHS_PX),
+    seed: int = NATURAL_SEED,
     page: Path | None = None,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
@@ -76,7 +76,7 @@ def natural(
     count
         Photos of each recording, at most.
     recordings
-        Those of `RECORDINGS`.
+        Those of `NATURAL_WIDTHS_PX`.
     seed
         Of the picture that is made.
     page
@@ -95,7 +95,7 @@ def natural(
     """
     if page:
         check_writable(page, overwrite=overwrite)
-    made, sections = natural_sections(
+    made, sections = run_natural_sections(
         data,
         methods=methods,
         baselines=baselines,
@@ -109,24 +109,24 @@ def natural(
     return made
 
 
-def natural_sections(
+def run_natural_sections(
     data: Path,
     *,
     methods: Sequence[str] = (),
     baselines: Path | None = None,
-    count: int = COUNT,
-    recordings: Sequence[str] = tuple(RECORDINGS),
-    seed: int = SEED,
+    count: int = NATURAL_PHOTO_COUNT,
+    recordings: Sequence[str] = tuple(NATURAL_WIDTHS_PX),
+    seed: int = NATURAL_SEED,
     progress: Callable[[float], None] | None = None,
-) -> tuple[BenchReport, list[Section]]:
-    """Do what `natural` does, and return the parts of its page."""
-    compared = contenders(methods, baselines=baselines)
-    need_extra("skimage")
+) -> tuple[BenchReport, list[PageSection]]:
+    """Do what `bench_natural` does, and return the parts of its page."""
+    compared = select_methods(methods, baselines=baselines)
+    require_bench_extra("skimage")
     if count < 1:
         raise ValueError(f"--count is {count}: at least one photo is needed")
-    subjects = list(_subjects(data, recordings, count, seed))
+    subjects = list(_natural_cases(data, recordings, count, seed))
     rows: list[Row] = []
-    sections: list[Section] = []
+    sections: list[PageSection] = []
     for k, subject in enumerate(subjects):
         results = {}
         for i, (name, restore) in enumerate(compared.items()):
@@ -135,67 +135,73 @@ def natural_sections(
                 progress((k + (i + 1) / len(compared)) / len(subjects))
         own = [_row(subject, name, result) for name, result in results.items()]
         rows += own
-        sections.append(_section(subject, results, own))
-    return report("natural", rows), sections
+        sections.append(_case_section(subject, results, own))
+    return make_report("natural", rows), sections
 
 
-def _subjects(data: Path, recordings: Sequence[str], count: int, seed: int) -> Iterator[Subject]:
-    for crop in crops(data):
-        yield Subject(f"shield_crops/{crop.path.stem}", crop.pixels(), crop.field)
+def _natural_cases(data: Path, recordings: Sequence[str], count: int, seed: int) -> Iterator[NaturalCase]:
+    for crop in read_paper_crops(data):
+        yield NaturalCase(f"shield_crops/{crop.path.stem}", crop.read_pixels(), crop.field)
     for name in recordings:
-        photos = recorded_photos(data, name, RECORDINGS[name])
+        photos = read_real_photos(data, name, NATURAL_WIDTHS_PX[name])
         spread = np.linspace(0, len(photos) - 1, min(count, len(photos)) + 2)[1:-1].round().astype(int)
         for photo in (photos[k] for k in spread):
-            yield Subject(f"{name}/{photo.path.stem}", photo.pixels(), photo.field)
-    yield moving_region(data, seed)
+            yield NaturalCase(f"{name}/{photo.path.stem}", photo.pixels(), photo.field)
+    yield make_moving_region_case(data, seed)
 
 
-def moving_region(data: Path, seed: int) -> Subject:
+def make_moving_region_case(data: Path, seed: int) -> NaturalCase:
     """Return a picture in which a region moves by itself, with the field of the camera alone."""
     rng = np.random.default_rng(seed)
-    photos = held_photos(data)
-    photo = eight_bits(read_photo(photos[int(rng.integers(len(photos)))], quiet=True).pixels)
-    height, width = min(HEIGHT, photo.shape[0]), min(WIDTH, photo.shape[1])
+    photos = validation_photos(data)
+    photo = to_eight_bits(read_photo(photos[int(rng.integers(len(photos)))], quiet=True).pixels)
+    height, width = min(MOVING_REGION_HEIGHT_PX, photo.shape[0]), min(MOVING_REGION_WIDTH_PX, photo.shape[1])
     top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
-    moving = Patch(
+    moving = MovingPatch(
         x=0.42 * width, y=0.5 * height, a=0.23 * width, b=0.25 * height, angle=0.0, u=-20.0, v=20.0
     )
-    shot = shake(Place(photo, top, left, height, width), held_logs(data), BLUR, rng, patches=(moving,))
-    return Subject("synthetic/moving_region", shot.blurred, shot.field.grid[:, :], shot.sharp, (moving,))
+    shot = simulate_shake(
+        PhotoCrop(photo, top, left, height, width),
+        read_validation_logs(data),
+        MOVING_REGION_BLUR_PX,
+        rng,
+        patches=(moving,),
+    )
+    return NaturalCase("synthetic/moving_region", shot.blurred, shot.field.grid[:, :], shot.sharp, (moving,))
 
 
-def _row(subject: Subject, method: str, result: UInt8[ndarray, "h w 3"]) -> Row:
-    sharp = subject.sharp
+def _row(case: NaturalCase, method: str, result: UInt8[ndarray, "h w 3"]) -> Row:
+    sharp = case.sharp
     return {
-        "picture": subject.name,
+        "picture": case.name,
         "method": method,
-        "blur_px": round(field_extent(subject.field)[0], 1),
-        "reblur_error": round(reblur_error(result, subject.blurred, subject.field), 3),
+        "blur_px": round(measure_field(case.field)[0], 1),
+        "reblur_error": round(reblur_error(result, case.blurred, case.field), 3),
         "blur_effect": round(blur_effect(result), 4),
         "psnr": None if sharp is None else round(psnr(sharp, result), 3),
     }
 
 
-def _section(
-    subject: Subject, results: Mapping[str, UInt8[ndarray, "h w 3"]], rows: Sequence[Row]
-) -> Section:
+def _case_section(
+    case: NaturalCase, results: Mapping[str, UInt8[ndarray, "h w 3"]], rows: Sequence[Row]
+) -> PageSection:
     import cv2
 
-    drawn = draw_field(subject.field, subject.blurred)
-    for patch in subject.moving:
+    drawn = draw_field(case.field, case.blurred)
+    for patch in case.moving_patches:
         axes = 2 * patch.a, 2 * patch.b
         cv2.ellipse(
             drawn, ((patch.x, patch.y), axes, np.degrees(patch.angle)), (255, 255, 255), 2, cv2.LINE_AA
         )
-    outlined = " (outlined: moves by itself, as they are not told)" if subject.moving else ""
-    field = Panel(f"the field that the methods are told{outlined}", drawn)
-    panels = [Panel(_caption(row), results[str(row["method"])]) for row in rows]
-    known = [] if subject.sharp is None else [Panel("the truth", subject.sharp)]
-    blur_px = field_extent(subject.field)[0]
-    return Section(subject.name, f"Blur {blur_px:.1f} px in the median.", (), [field, *panels, *known])
+    outlined = " (outlined: moves by itself, as they are not told)" if case.moving_patches else ""
+    field = CaptionedPicture(f"the field that the methods are told{outlined}", drawn)
+    panels = [CaptionedPicture(_result_caption(row), results[str(row["method"])]) for row in rows]
+    known = [] if case.sharp is None else [CaptionedPicture("the truth", case.sharp)]
+    blur_px = measure_field(case.field)[0]
+    return PageSection(case.name, f"Blur {blur_px:.1f} px in the median.", (), [field, *panels, *known])
 
 
-def _caption(row: Row) -> str:
+def _result_caption(row: Row) -> str:
     also = "" if row["psnr"] is None else f", {row['psnr']:.2f} dB"
     error, effect = row["reblur_error"], row["blur_effect"]
     return f"{row['method']}: reblur error {error:.2f} of 255, blur effect {effect:.3f}{also}"

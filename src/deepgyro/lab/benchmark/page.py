@@ -11,11 +11,11 @@ from pathlib import Path
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ...frames import write_whole
-from ..report import BenchReport, Row, cell, filled_columns
+from ...frames import write_atomically
+from ..report import BenchReport, Row, filled_columns, format_cell
 
-QUALITY = 90
-_STYLE = """
+JPEG_QUALITY = 90
+_CSS = """
 body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 110em; padding: 0 1em }
 html { color: #222; background: #fff }
 table { border-collapse: collapse; margin: 1em 0 }
@@ -29,7 +29,7 @@ figcaption { font-size: 13px; color: #555 }
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class CaptionedPicture:
     """A picture and what is written below it."""
 
     caption: str
@@ -39,18 +39,20 @@ class Panel:
 
 
 @dataclass(frozen=True, eq=False)
-class Section:
+class PageSection:
     """A part of a page: a few words, a table, pictures side by side."""
 
     title: str
     text: str = ""
     rows: Sequence[Row] = ()
-    panels: Sequence[Panel] = ()
+    panels: Sequence[CaptionedPicture] = ()
     level: int = 3
     """Of its heading."""
 
 
-def write_page(path: Path, title: str, body: str, made: BenchReport, *, overwrite: bool = False) -> None:
+def write_page(
+    path: Path, title: str, body: str, bench_report: BenchReport, *, overwrite: bool = False
+) -> None:
     """Write a page that needs no other file.
 
     Parameters
@@ -61,7 +63,7 @@ def write_page(path: Path, title: str, body: str, made: BenchReport, *, overwrit
         What it is about.
     body
         Of `sections_html`.
-    made
+    bench_report
         Whose machine and commit stand at its end.
     overwrite
         Replace a file of that name.
@@ -73,18 +75,18 @@ def write_page(path: Path, title: str, body: str, made: BenchReport, *, overwrit
     """
     text = (
         f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n{body}\n"
-        f"<p>{escape(f'deepgyro {made.commit}; {made.machine_line()}')}</p>\n</html>\n"
+        f"<style>{_CSS}</style>\n<h1>{escape(title)}</h1>\n{body}\n"
+        f"<p>{escape(f'deepgyro {bench_report.commit}; {bench_report.machine_line()}')}</p>\n</html>\n"
     )
-    write_whole(path, lambda file: file.write(text.encode()), overwrite=overwrite)
+    write_atomically(path, lambda file: file.write(text.encode()), overwrite=overwrite)
 
 
-def sections_html(sections: Sequence[Section]) -> str:
+def sections_html(sections: Sequence[PageSection]) -> str:
     """Return sections as HTML, pictures included."""
-    return "\n".join(map(_section, sections))
+    return "\n".join(map(_section_html, sections))
 
 
-def sections_markdown(sections: Sequence[Section]) -> str:
+def sections_markdown(sections: Sequence[PageSection]) -> str:
     """Return sections as Markdown, but for those of pictures alone."""
     lines: list[str] = []
     for section in sections:
@@ -95,37 +97,37 @@ def sections_markdown(sections: Sequence[Section]) -> str:
     return "\n".join(lines)
 
 
-def _section(section: Section) -> str:
+def _section_html(section: PageSection) -> str:
     parts = [f"<h{section.level}>{escape(section.title)}</h{section.level}>"]
     if section.text:
         parts.append(f"<p>{escape(section.text)}</p>")
     if section.rows:
-        parts.append(_table(section.rows))
+        parts.append(_table_html(section.rows))
     if section.panels:
         parts.append('<div class="panels">')
-        parts += [_figure(panel) for panel in section.panels]
+        parts += [_figure_html(panel) for panel in section.panels]
         parts.append("</div>")
     return "\n".join(parts)
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _table_html(rows: Sequence[Row]) -> str:
     names = filled_columns(rows)
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    lines = ("".join(f"<td>{escape(cell(row[name]))}</td>" for name in names) for row in rows)
+    lines = ("".join(f"<td>{escape(format_cell(row[name]))}</td>" for name in names) for row in rows)
     return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{line}</tr>" for line in lines) + "\n</table>"
 
 
 def _markdown_table(rows: Sequence[Row]) -> str:
     """Return rows as a Markdown table; columns that no row fills are left out."""
     names = filled_columns(rows)
-    lines = [names, ["---"] * len(names), *([cell(row[name]) for name in names] for row in rows)]
+    lines = [names, ["---"] * len(names), *([format_cell(row[name]) for name in names] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _figure(panel: Panel) -> str:
+def _figure_html(panel: CaptionedPicture) -> str:
     import cv2
 
-    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(panel.pixels, cv2.COLOR_RGB2BGR), options)
     source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
     caption = escape(panel.caption)

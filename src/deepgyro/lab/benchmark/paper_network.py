@@ -11,14 +11,14 @@ from ...runtime import Precision
 from ...runtime.session import compiled
 from ...threads import core_count
 
-WIDTHS = (64, 128, 256, 512, 1024)
-INPUTS = 5
-PARAMETERS = 31_033_027
-GMAC = 96.13
+PAPER_CHANNELS = (64, 128, 256, 512, 1024)
+PAPER_INPUT_CHANNELS = 5
+PAPER_PARAMETER_COUNT = 31_033_027
+PAPER_GMAC = 96.13
 """For 272 x 480 px."""
 
 
-def paper_network(height: int, width: int, precision: Precision) -> Callable[[], object]:
+def make_paper_network(height: int, width: int, precision: Precision) -> Callable[[], object]:
     """Return what runs the paper's network (fig. 3; see `learn.paper`) once on a picture, ready to be timed.
 
     Height and width are multiples of 16 px.
@@ -43,19 +43,19 @@ def paper_network(height: int, width: int, precision: Precision) -> Callable[[],
         x = op.relu(convolution(x, channels, wanted, 3))
         return op.relu(convolution(x, wanted, wanted, 3))
 
-    given = op.parameter([1, INPUTS, height, width], np.float32)
-    x, channels, levels = given, INPUTS, []
-    for k, wanted in enumerate(WIDTHS):
+    given = op.parameter([1, PAPER_INPUT_CHANNELS, height, width], np.float32)
+    x, channels, levels = given, PAPER_INPUT_CHANNELS, []
+    for k, wanted in enumerate(PAPER_CHANNELS):
         x, channels = level(x, channels, wanted), wanted
-        if k < len(WIDTHS) - 1:
+        if k < len(PAPER_CHANNELS) - 1:
             levels.append(x)
             x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-    for wanted, before in zip(WIDTHS[-2::-1], reversed(levels), strict=True):
+    for wanted, before in zip(PAPER_CHANNELS[-2::-1], reversed(levels), strict=True):
         up = op.convolution_backprop_data(x, constant(channels, wanted, 2, 2), [2, 2])
         up = op.add(up, constant(1, wanted, 1, 1))
         x, channels = level(op.concat([up, before], 1), 2 * wanted, wanted), wanted
     model = openvino.Model([convolution(x, channels, 3, 1)], [given], "paper")
-    assert weights == PARAMETERS
+    assert weights == PAPER_PARAMETER_COUNT
     request = compiled(model, precision, core_count()).create_infer_request()
-    picture: ndarray = rng.random((1, INPUTS, height, width), np.float32)
+    picture: ndarray = rng.random((1, PAPER_INPUT_CHANNELS, height, width), np.float32)
     return lambda: request.infer({0: picture}, share_inputs=True, share_outputs=True)

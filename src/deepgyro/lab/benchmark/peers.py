@@ -33,7 +33,7 @@ def field_row_by_row(log: GyroLog, camera: Camera, t: float, exposure: float) ->
     height, width = camera.height, camera.width
     step = (camera.readout_time or 0.0) / height
     times = t + np.arange(height + int(np.ceil(exposure / step)) + 1) * step
-    rates = np.stack([np.interp(times, log.t, w) for w in (log.omega @ _rotation(camera).T).T], axis=-1)
+    rates = np.stack([np.interp(times, log.t, w) for w in (log.omega @ _cam_from_imu(camera).T).T], axis=-1)
     q = np.array([1.0, 0.0, 0.0, 0.0])
     R = np.empty((len(times), 3, 3))
     for k, (a, b, c) in enumerate(rates):
@@ -60,7 +60,7 @@ def field_row_by_row(log: GyroLog, camera: Camera, t: float, exposure: float) ->
     return out
 
 
-def _rotation(camera: Camera) -> ndarray:
+def _cam_from_imu(camera: Camera) -> ndarray:
     if camera.cam_from_imu is None:
         raise ValueError("the camera has no cam_from_imu")
     return camera.cam_from_imu

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...frames import write_whole
+from ...frames import write_atomically
 from ..report import Row
-from .contenders import CONTENDERS
+from .contenders import BENCH_METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_OF_EACH = (
+_COLOUR_CYCLE = (
     "0.45", "black", "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:pink", "tab:brown",
     "tab:cyan",
 )  # fmt: skip
-COLOURS = dict(zip(CONTENDERS, _OF_EACH, strict=True))
+METHOD_COLOURS = dict(zip(BENCH_METHODS, _COLOUR_CYCLE, strict=True))
 # Axis of each error that has several levels; the others stand side by side in the last panel.
-PANELS = {
+PANEL_TITLES = {
     "bias": "added to the blur vectors, times (5, 3) px",
     "scale": "factor on the field",
     "turned_deg": "paths turned by, degrees",
@@ -33,18 +33,18 @@ PANELS = {
 
 
 def plot_errors(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> None:
-    """Write `errors_png` to a file.
+    """Write `draw_errors_png` to a file.
 
     Raises
     ------
     DeepGyroError
         If it cannot be written.
     """
-    png = errors_png(rows)
-    write_whole(path, lambda file: file.write(png), overwrite=overwrite)
+    png = draw_errors_png(rows)
+    write_atomically(path, lambda file: file.write(png), overwrite=overwrite)
 
 
-def errors_png(rows: Sequence[Row]) -> bytes:
+def draw_errors_png(rows: Sequence[Row]) -> bytes:
     """Draw PSNR over that of the input (dB) against each error, one line of panels a blur length.
 
     Parameters
@@ -56,16 +56,16 @@ def errors_png(rows: Sequence[Row]) -> bytes:
     from matplotlib.figure import Figure
 
     lengths = list(dict.fromkeys(row["blur_px"] for row in rows))
-    columns = len(PANELS) + 1
+    columns = len(PANEL_TITLES) + 1
     figure = Figure(figsize=(3.1 * columns, 3.3 * len(lengths) + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Any = figure.subplots(len(lengths), columns, squeeze=False, sharey="row")
     for line, blur_px in zip(axes, lengths, strict=True):
         of_length = [row for row in rows if row["blur_px"] == blur_px]
-        for panel, (error, label) in zip(line, PANELS.items(), strict=False):
-            _draw_levels(panel, of_length, error)
+        for panel, (error, label) in zip(line, PANEL_TITLES.items(), strict=False):
+            _plot_error_levels(panel, of_length, error)
             panel.set_xlabel(label)
-        _draw_singles(line[-1], of_length)
+        _plot_single_level_errors(line[-1], of_length)
         line[0].set_ylabel(f"blur {blur_px:g} px: gain, dB")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
@@ -74,38 +74,40 @@ def errors_png(rows: Sequence[Row]) -> bytes:
     return file.getvalue()
 
 
-def _draw_levels(panel: Axes, rows: Sequence[Row], error: str) -> None:
+def _plot_error_levels(panel: Axes, rows: Sequence[Row], error: str) -> None:
     """Draw a line for each method; it begins at the exact field."""
     right = 1.0 if error == "scale" else 0.0
     for method in dict.fromkeys(str(row["method"]) for row in rows):
         own = [row for row in rows if row["method"] == method]
-        points = {_number(row["level"]): _gain(row) for row in own if row["error"] == error}
-        points.update((right, _gain(row)) for row in own if row["error"] == "bias" and row["level"] == 0)
+        points = {_as_number(row["level"]): _psnr_gain_db(row) for row in own if row["error"] == error}
+        points.update(
+            (right, _psnr_gain_db(row)) for row in own if row["error"] == "bias" and row["level"] == 0
+        )
         levels = sorted(points)
         gains = [points[level] for level in levels]
-        panel.plot(levels, gains, "o-", ms=4, label=method, color=COLOURS.get(method))
-    _finish(panel)
+        panel.plot(levels, gains, "o-", ms=4, label=method, color=METHOD_COLOURS.get(method))
+    _style_axes(panel)
 
 
-def _draw_singles(panel: Axes, rows: Sequence[Row]) -> None:
+def _plot_single_level_errors(panel: Axes, rows: Sequence[Row]) -> None:
     """Draw the errors that have one level beside each other."""
-    alone = [row for row in rows if row["error"] not in PANELS]
+    alone = [row for row in rows if row["error"] not in PANEL_TITLES]
     names = list(dict.fromkeys(str(row["error"]) for row in alone))
     for method in dict.fromkeys(str(row["method"]) for row in alone):
-        gains = [_gain(row) for row in alone if row["method"] == method]
-        panel.plot(range(len(names)), gains, "o", ms=5, label=method, color=COLOURS.get(method))
+        gains = [_psnr_gain_db(row) for row in alone if row["method"] == method]
+        panel.plot(range(len(names)), gains, "o", ms=5, label=method, color=METHOD_COLOURS.get(method))
     panel.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=40, ha="right")
-    _finish(panel)
+    _style_axes(panel)
 
 
-def _finish(panel: Axes) -> None:
+def _style_axes(panel: Axes) -> None:
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _gain(row: Row) -> float:
-    return _number(row["psnr"]) - _number(row["psnr_in"])
+def _psnr_gain_db(row: Row) -> float:
+    return _as_number(row["psnr"]) - _as_number(row["psnr_in"])
 
 
-def _number(value: object) -> float:
+def _as_number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else np.nan

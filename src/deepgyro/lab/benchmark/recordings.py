@@ -9,26 +9,26 @@ from pathlib import Path
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ...blurfield import Field, field_extent, read_field_pair
+from ...blurfield import Field, measure_field, read_field_pair
 from ...camera import Camera
 from ...errors import DeepGyroError
-from ...frames import eight_bits, read_photo
+from ...frames import read_photo, to_eight_bits
 from ...photos import find_photos
-from ...recording import Source
-from ...recording.photos import Recording, read_recording
-from .datafolder import needed
+from ...recording import FieldSource
+from ...recording.photos import PhotoRecording, read_recording
+from .datafolder import require_files
 
-EXAMPLES = Path(__file__).parents[4] / "examples"
+EXAMPLES_FOLDER = Path(__file__).parents[4] / "examples"
 """The camera files of the recordings, in the checkout."""
 # Photos, gyro log and table of times of each recording, below real/ in the data folder.
-RECORDINGS = {
+RECORDING_FILES = {
     "shield_burst": ("images", "imu/imu.txt", "images/images.txt"),
     "iphone_office": ("rgb", "imu.csv", "frames.csv"),
     "iphone_billiards": ("rgb", "imu.csv", "frames.csv"),
     "mars": ("video_frames", "gyro_accel.csv", "movie_metadata.csv"),
 }
-CAMERAS = {"shield_burst": "shield"}  # where the file is not named like the recording
-CROPS = ("bridge", "church", "entrance", "office", "tower")
+CAMERA_FILE_STEMS = {"shield_burst": "shield"}  # where the file is not named like the recording
+PAPER_CROPS = ("bridge", "church", "entrance", "office", "tower")
 """Figure 8 of the paper."""
 
 
@@ -47,20 +47,20 @@ class RealPhoto:
     @cached_property
     def blur_px(self) -> float:
         """Median length of the paths, px."""
-        return field_extent(self.field)[0]
+        return measure_field(self.field)[0]
 
-    def pixels(self) -> UInt8[ndarray, "h w 3"]:
+    def read_pixels(self) -> UInt8[ndarray, "h w 3"]:
         """Return the photo at the field's size, averaged."""
         import cv2
 
-        pixels = eight_bits(read_photo(self.path, quiet=True).pixels)
+        pixels = to_eight_bits(read_photo(self.path, quiet=True).pixels)
         height, width = self.field.shape[:2]
         if pixels.shape[:2] == (height, width):
             return pixels
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def recorded_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
+def read_real_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
     """Return the photos of a recording that its log covers, made smaller to a width (px).
 
     Raises
@@ -68,7 +68,7 @@ def recorded_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
     DeepGyroError
         If the recording is not in the data folder, or its camera file not in the checkout.
     """
-    recording, photos = recorded(data, name)
+    recording, photos = open_recording(data, name)
     camera = recording.camera
     height = round(camera.height * width / camera.width)
     found = []
@@ -76,35 +76,39 @@ def recorded_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
         field, _ = recording.field(photo, height, width)
         frame = recording.times[photo]
         if field is not None and frame is not None:
-            found.append(RealPhoto(photo, field, camera.scaled(height=height, width=width), frame.t))
+            found.append(RealPhoto(photo, field, camera.scale_to(height=height, width=width), frame.t))
     return found
 
 
-def recorded(data: Path, name: str) -> tuple[Recording, list[Path]]:
-    """Return a recording and its photos; errors as in `recorded_photos`."""
+def open_recording(data: Path, name: str) -> tuple[PhotoRecording, list[Path]]:
+    """Return a recording and its photos; errors as in `read_real_photos`."""
     reason = f"the recording real/{name} is needed"
-    folder, gyro, frames = needed(data, [f"real/{name}/{part}" for part in RECORDINGS[name]], reason)
+    folder, gyro, frames = require_files(
+        data, [f"real/{name}/{part}" for part in RECORDING_FILES[name]], reason
+    )
     photos = find_photos([folder])
-    recording = read_recording(Source(gyro=gyro, camera=camera_file(name), frames=frames), photos)
+    recording = read_recording(FieldSource(gyro=gyro, camera=camera_path(name), frames=frames), photos)
     if recording is None:
         raise DeepGyroError(f"{gyro}: no recording")
     return recording, photos
 
 
-def camera_file(name: str) -> Path:
+def camera_path(name: str) -> Path:
     """Return the camera file of a recording, one of the checkout's examples."""
-    path = EXAMPLES / f"{CAMERAS.get(name, name)}.yaml"
+    path = EXAMPLES_FOLDER / f"{CAMERA_FILE_STEMS.get(name, name)}.yaml"
     if not path.is_file():
         raise DeepGyroError(f"{path} is missing: the benches with real photos need a checkout of the program")
     return path
 
 
-def crops(data: Path) -> list[RealPhoto]:
+def read_paper_crops(data: Path) -> list[RealPhoto]:
     """Return the crops of figure 8 with the authors' fields, which are straight and of 8 bits."""
     names = [
-        f"real/shield_crops/{part}/{name}.png" for name in CROPS for part in ("blurred", "blurx", "blury")
+        f"real/shield_crops/{part}/{name}.png"
+        for name in PAPER_CROPS
+        for part in ("blurred", "blurx", "blury")
     ]
-    paths = needed(
+    paths = require_files(
         data, names, "the crops of figure 8 are needed as real/shield_crops/{blurred,blurx,blury}/"
     )
     triples = zip(paths[::3], paths[1::3], paths[2::3], strict=True)

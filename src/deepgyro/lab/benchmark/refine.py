@@ -12,36 +12,36 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from ...blur import Blur
+from ...blur import BlurOperator
 from ...blurfield import paths_from_vectors
 from ...deblurring import Encoding, deblur_picture
 from ...errors import DeepGyroError
-from ...frames import eight_bits, read_photo
-from ...light import Pixels, from_unit, to_unit
+from ...frames import read_photo, to_eight_bits
+from ...light import Pixels, from_unit_range, to_unit_range
 from ...refine import refine_field
 from ...refine.model import distance
 from ...telemetry import GyroLog
-from ..report import BenchReport, Row, number, report
-from ..synthesis import PHYSICAL
-from ..synthesis.gyro import draw_raw_errors, raw_nodes
+from ..report import BenchReport, Row, as_number, make_report
+from ..synthesis import PHYSICAL_PRESET
+from ..synthesis.gyro import draw_gyro_errors, raw_gyro_nodes
 from ..synthesis.image import draw_window
-from ..synthesis.motion import STEP
-from .datafolder import PLANAR, held_logs, held_photos, planar_picture
-from .scores import need_extra, psnr
-from .shots import Place, drawn, shake
-from .table1 import BIAS, LENGTHS, NOISE, cases
+from ..synthesis.motion import NODE_STEP_PX
+from .datafolder import PLANAR_SCENES, planar_picture_path, read_validation_logs, validation_photos
+from .scores import psnr, require_bench_extra
+from .shots import PhotoCrop, draw_photos, simulate_shake
+from .table1 import NOISE_TO_SIGNAL_RMS, TABLE1_BIAS_PX, TABLE1_BLUR_LENGTHS_PX, make_cases
 
-Case = Literal["bias", "table1", "raw", "none", "sharp", "other"]
-CASES: tuple[Case, ...] = get_args(Case)
+RefineCase = Literal["bias", "table1", "raw", "none", "sharp", "other"]
+REFINE_CASES: tuple[RefineCase, ...] = get_args(RefineCase)
 
-COUNT = 40
-HEIGHT, WIDTH = 270, 480
-SEED = 1
-DIRECTIONS = 8
-SHAKES, LIES = (8.0, 80.0), (10.0, 40.0)  # px
-IMAGE = replace(PHYSICAL.image, shot=(0.01, 0.01), read=(0.002, 0.002))
+REFINE_PICTURE_COUNT = 40
+REFINE_HEIGHT_PX, REFINE_WIDTH_PX = 270, 480
+REFINE_SEED = 1
+BLUR_DIRECTION_COUNT = 8
+SHAKE_BLUR_RANGE_PX, MISMATCHED_BLUR_RANGE_PX = (8.0, 80.0), (10.0, 40.0)  # px
+REFINE_IMAGE_DRAWS = replace(PHYSICAL_PRESET.image, shot=(0.01, 0.01), read=(0.002, 0.002))
 """As the preset "physical" draws light; noise of a hundredth of white, in the dark a fifth of that."""
-SHARP = replace(IMAGE, scale=0.0, highlights=0.0)
+REFINE_SHARP_IMAGE_DRAWS = replace(REFINE_IMAGE_DRAWS, scale=0.0, highlights=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,25 +49,25 @@ class Trial:
     """A picture, what its field is, and what is told of it."""
 
     picture: Pixels
-    true: Float32[ndarray, "h w 2"] | None
+    true_vectors: Float32[ndarray, "h w 2"] | None
     """Blur vectors, px; None: the picture is sharp."""
-    told: Float32[ndarray, "h w n 2"] | None
+    prior: Float32[ndarray, "h w n 2"] | None
     """Paths, px; None: no gyro."""
     sharp: Pixels
     """The picture without blur and noise."""
-    exact: Float32[ndarray, "h w n 2"] | None
+    exact_paths: Float32[ndarray, "h w n 2"] | None
     """The true paths, px; None: the picture is sharp."""
     encoding: Encoding = "srgb"
 
 
-def refine(
+def bench_refine(
     data: Path,
     *,
-    only: Sequence[Case] = (),
-    count: int = COUNT,
-    height: int = HEIGHT,
-    width: int = WIDTH,
-    seed: int = SEED,
+    only: Sequence[RefineCase] = (),
+    count: int = REFINE_PICTURE_COUNT,
+    height: int = REFINE_HEIGHT_PX,
+    width: int = REFINE_WIDTH_PX,
+    seed: int = REFINE_SEED,
     gain: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
@@ -90,7 +90,7 @@ def refine(
     data
         Folder with the validation photos and logs, and Table 1's pictures.
     only
-        Those of `CASES` that are wanted; none named: all.
+        Those of `REFINE_CASES` that are wanted; none named: all.
     count
         Pictures a case (of "table1" there are twenty).
     height, width
@@ -109,36 +109,36 @@ def refine(
     ValueError
         If there is no such case.
     """
-    if unknown := set(only) - set(CASES):
-        raise ValueError(f"--case {sorted(unknown)[0]}: one of {', '.join(CASES)} is needed")
+    if unknown := set(only) - set(REFINE_CASES):
+        raise ValueError(f"--case {sorted(unknown)[0]}: one of {', '.join(REFINE_CASES)} is needed")
     if gain:
-        need_extra("skimage")
-    wanted = [case for case in CASES if not only or case in only]
+        require_bench_extra("skimage")
+    wanted = [case for case in REFINE_CASES if not only or case in only]
     rows: list[Row] = []
     jobs = sum(20 if case == "table1" else count for case in wanted)
     refine_field(np.zeros((height, width, 3), np.uint8), None)  # compiles
     for case in wanted:
-        for trial in _trials(data, case, count, seed, height, width):
-            rows.append({**_row(case, trial), **(_gains(trial) if gain else {})})
+        for trial in _make_trials(data, case, count, seed, height, width):
+            rows.append({**_row(case, trial), **(_deblur_gains_db(trial) if gain else {})})
             if progress:
                 progress(len(rows) / jobs)
-    return report("refine", rows)
+    return make_report("refine", rows)
 
 
-def refine_shown(rows: Sequence[Row]) -> list[Row]:
+def refine_display_rows(rows: Sequence[Row]) -> list[Row]:
     """Return rows for a person: each case's, by the length of the blur."""
     shown: list[Row] = []
     for case in dict.fromkeys(str(row["case"]) for row in rows):
         for low, high in ((0, 8), (8, 15), (15, 30), (30, 60), (60, 1000), (15, 80)):
-            part = [r for r in rows if r["case"] == case and low <= number(r["blur_px"]) < high]
+            part = [r for r in rows if r["case"] == case and low <= as_number(r["blur_px"]) < high]
             if part:
-                shown.append(_summary(case, f"{low} to {high}", part))
+                shown.append(_summary_row(case, f"{low} to {high}", part))
     return shown
 
 
-def _summary(case: str, lengths: str, part: Sequence[Row]) -> Row:
+def _summary_row(case: str, lengths: str, part: Sequence[Row]) -> Row:
     before, after, blur, sure, ms = (
-        np.array([number(row[name]) for row in part])
+        np.array([as_number(row[name]) for row in part])
         for name in ("error_before_px", "error_after_px", "blur_px", "confidence", "ms")
     )
     right = after < 0.1 * blur
@@ -155,39 +155,51 @@ def _summary(case: str, lengths: str, part: Sequence[Row]) -> Row:
         "before": float(np.median(before)),
         "after": float(np.median(after)),
         "after, 90 %": float(np.quantile(after, 0.9)),
-        "raised by 0.5 px": _percent(after > before + 0.5),
-        "within 10 %": _percent(right),
-        "sure (0.9)": _percent(sure > 0.9),
-        "of those within 10 %": _percent(right[sure > 0.9]) if (sure > 0.9).any() else "",
+        "raised by 0.5 px": _format_percent(after > before + 0.5),
+        "within 10 %": _format_percent(right),
+        "sure (0.9)": _format_percent(sure > 0.9),
+        "of those within 10 %": _format_percent(right[sure > 0.9]) if (sure > 0.9).any() else "",
         "answers": ", ".join(f"{answers.count(a)} {a}" for a in dict.fromkeys(answers)),
         "ms": float(np.median(ms)),
         **gains,
     }
 
 
-def _trials(data: Path, case: Case, count: int, seed: int, height: int, width: int) -> Iterator[Trial]:
+def _make_trials(
+    data: Path, case: RefineCase, count: int, seed: int, height: int, width: int
+) -> Iterator[Trial]:
     if case == "table1":
-        for _, table in cases([planar_picture(data, scene) for scene in PLANAR]):
+        for _, table in make_cases([planar_picture_path(data, scene) for scene in PLANAR_SCENES]):
             vectors = np.broadcast_to(table.vector, (*table.sharp.shape[:2], 2))
-            yield _off_by_bias(table.blurred, vectors, table.sharp)
+            yield _trial_with_biased_prior(table.blurred, vectors, table.sharp)
         return
-    logs = [] if case == "bias" else held_logs(data)
-    for k, photo in enumerate(_photos(held_photos(data), count, seed, height, width)):
-        rng = np.random.default_rng([seed, k, CASES.index(case)])
-        window = draw_window(rng, photo, height, width, SHARP if case in ("bias", "sharp") else IMAGE)
-        place = Place(window.photo, window.top, window.left, height, width)
-        yield _biased(place, k, rng) if case == "bias" else _shaken(case, place, logs, rng)
+    logs = [] if case == "bias" else read_validation_logs(data)
+    for k, photo in enumerate(_cycle_photos(validation_photos(data), count, seed, height, width)):
+        rng = np.random.default_rng([seed, k, REFINE_CASES.index(case)])
+        window = draw_window(
+            rng,
+            photo,
+            height,
+            width,
+            REFINE_SHARP_IMAGE_DRAWS if case in ("bias", "sharp") else REFINE_IMAGE_DRAWS,
+        )
+        place = PhotoCrop(window.photo, window.top, window.left, height, width)
+        yield (
+            _make_biased_trial(place, k, rng)
+            if case == "bias"
+            else _make_shaken_trial(case, place, logs, rng)
+        )
 
 
-def _photos(
+def _cycle_photos(
     paths: Sequence[Path], count: int, seed: int, height: int, width: int
 ) -> Iterator[UInt8[ndarray, "a b 3"]]:
     """Yield so many photos that are large enough, all of them before one comes again."""
     yielded = 0
     while yielded < count:
         before = yielded
-        for path in drawn(paths, len(paths), seed):
-            photo = eight_bits(read_photo(path, quiet=True).pixels)
+        for path in draw_photos(paths, len(paths), seed):
+            photo = to_eight_bits(read_photo(path, quiet=True).pixels)
             if photo.shape[0] >= height and photo.shape[1] >= width and yielded < count:
                 yielded += 1
                 yield photo
@@ -195,53 +207,60 @@ def _photos(
             raise DeepGyroError(f"{paths[0].parent} holds no photo of at least {width} x {height} px")
 
 
-def _biased(place: Place, k: int, rng: np.random.Generator) -> Trial:
-    sharp = to_unit(place.photo[place.top :, place.left :][: place.height, : place.width])
-    angle, length = 2 * np.pi * (k % DIRECTIONS) / DIRECTIONS, LENGTHS[k // DIRECTIONS % len(LENGTHS)]
+def _make_biased_trial(crop: PhotoCrop, k: int, rng: np.random.Generator) -> Trial:
+    sharp = to_unit_range(crop.photo[crop.top :, crop.left :][: crop.height, : crop.width])
+    angle, length = (
+        2 * np.pi * (k % BLUR_DIRECTION_COUNT) / BLUR_DIRECTION_COUNT,
+        TABLE1_BLUR_LENGTHS_PX[k // BLUR_DIRECTION_COUNT % len(TABLE1_BLUR_LENGTHS_PX)],
+    )
     vector = np.array([np.cos(angle), np.sin(angle)]) * length
     vectors = np.broadcast_to(vector.astype(np.float32), (*sharp.shape[:2], 2))
-    blurred = Blur(paths_from_vectors(vectors))(sharp)
-    noise = NOISE * np.sqrt(np.mean(np.square(blurred, dtype=np.float64)))
+    blurred = BlurOperator(paths_from_vectors(vectors))(sharp)
+    noise = NOISE_TO_SIGNAL_RMS * np.sqrt(np.mean(np.square(blurred, dtype=np.float64)))
     noisy = (blurred + noise * rng.standard_normal(blurred.shape)).clip(0, 1).astype(np.float32)
-    return _off_by_bias(from_unit(noisy, np.dtype(np.uint8)), vectors, sharp)
+    return _trial_with_biased_prior(from_unit_range(noisy, np.dtype(np.uint8)), vectors, sharp)
 
 
-def _off_by_bias(
+def _trial_with_biased_prior(
     picture: Pixels, vectors: Float32[ndarray, "h w 2"], sharp: Float32[ndarray, "h w 3"]
 ) -> Trial:
-    biased = vectors + np.array(BIAS, np.float32)
+    biased = vectors + np.array(TABLE1_BIAS_PX, np.float32)
     return Trial(picture, vectors, paths_from_vectors(biased), sharp, paths_from_vectors(vectors), "linear")
 
 
-def _shaken(case: Case, place: Place, logs: Sequence[GyroLog], rng: np.random.Generator) -> Trial:
-    low, high = LIES if case == "sharp" else SHAKES
+def _make_shaken_trial(
+    case: RefineCase, crop: PhotoCrop, logs: Sequence[GyroLog], rng: np.random.Generator
+) -> Trial:
+    low, high = MISMATCHED_BLUR_RANGE_PX if case == "sharp" else SHAKE_BLUR_RANGE_PX
     length = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    image = SHARP if case == "sharp" else IMAGE
-    shot = shake(place, logs, length, rng, image=image, still=case == "sharp")
+    image = REFINE_SHARP_IMAGE_DRAWS if case == "sharp" else REFINE_IMAGE_DRAWS
+    shot = simulate_shake(crop, logs, length, rng, image=image, still=case == "sharp")
     if case == "sharp":
-        return Trial(shot.blurred, None, shot.taken.field().on_grid(STEP)[:, :], shot.sharp, None)
+        return Trial(
+            shot.blurred, None, shot.exposure.field().sample_on_grid(NODE_STEP_PX)[:, :], shot.sharp, None
+        )
     exact, told = shot.field[:, :], None
     if case == "other":
-        told = shot.other.field().on_grid(STEP)[:, :]
+        told = shot.mismatched_exposure.field().sample_on_grid(NODE_STEP_PX)[:, :]
     if case == "raw":
         nodes = None
         while nodes is None:  # errors that add up to what cannot be are drawn again
-            nodes = raw_nodes(rng, shot.taken, draw_raw_errors(rng, PHYSICAL.gyro))
-        told = replace(shot.taken.field().on_grid(STEP), nodes=nodes)[:, :]
-    return Trial(shot.blurred, _ends(exact), told, shot.sharp, exact)
+            nodes = raw_gyro_nodes(rng, shot.exposure, draw_gyro_errors(rng, PHYSICAL_PRESET.gyro))
+        told = replace(shot.exposure.field().sample_on_grid(NODE_STEP_PX), nodes=nodes)[:, :]
+    return Trial(shot.blurred, _blur_vectors(exact), told, shot.sharp, exact)
 
 
-def _ends(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "h w 2"]:
+def _blur_vectors(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "h w 2"]:
     return np.asarray(field[:, :, -1] - field[:, :, 0], np.float32)
 
 
-def _row(case: Case, trial: Trial) -> Row:
+def _row(case: RefineCase, trial: Trial) -> Row:
     started = time.perf_counter()
-    fit = refine_field(trial.picture, trial.told)
+    fit = refine_field(trial.picture, trial.prior)
     seconds = time.perf_counter() - started
-    told = np.zeros((1, 1, 2)) if trial.told is None else _ends(trial.told)
-    true = np.zeros((1, 1, 2)) if trial.true is None else trial.true
-    found = np.zeros((1, 1, 2)) if fit.field is None else _ends(fit.field[:, :])
+    told = np.zeros((1, 1, 2)) if trial.prior is None else _blur_vectors(trial.prior)
+    true = np.zeros((1, 1, 2)) if trial.true_vectors is None else trial.true_vectors
+    found = np.zeros((1, 1, 2)) if fit.field is None else _blur_vectors(fit.field[:, :])
     length = distance(true, np.zeros(2)) or distance(told, np.zeros(2))
     return {
         "case": case,
@@ -249,12 +268,12 @@ def _row(case: Case, trial: Trial) -> Row:
         "error_before_px": round(distance(told, true), 3),
         "error_after_px": round(distance(found, true), 3),
         "confidence": round(fit.confidence, 3),
-        "answer": _answer(trial, fit.field),
+        "answer": _classify_answer(trial, fit.field),
         "ms": round(1000 * seconds, 2),
     }
 
 
-def _gains(trial: Trial) -> Row:
+def _deblur_gains_db(trial: Trial) -> Row:
     """Return what deblurring gains over the picture with the exact field, with the told one, and refined."""
     before = psnr(trial.sharp, trial.picture)
 
@@ -263,22 +282,22 @@ def _gains(trial: Trial) -> Row:
         return round(psnr(trial.sharp, result.image) - before, 3)
 
     return {
-        "gain_exact": None if trial.exact is None else gained(trial.exact, False),
-        "gain_told": None if trial.told is None else gained(trial.told, False),
-        "gain": gained(trial.told, True),
+        "gain_exact": None if trial.exact_paths is None else gained(trial.exact_paths, False),
+        "gain_told": None if trial.prior is None else gained(trial.prior, False),
+        "gain": gained(trial.prior, True),
     }
 
 
 def _mean(values: Sequence[object]) -> float | None:
-    numbers = [number(value) for value in values if value is not None]
+    numbers = [as_number(value) for value in values if value is not None]
     return float(np.mean(numbers)) if numbers else None
 
 
-def _answer(trial: Trial, field: object) -> str:
-    if trial.told is None:
+def _classify_answer(trial: Trial, field: object) -> str:
+    if trial.prior is None:
         return "found" if field is not None else "nothing"
-    return "ignored" if field is None else "kept" if field is trial.told else "corrected"
+    return "ignored" if field is None else "kept" if field is trial.prior else "corrected"
 
 
-def _percent(of: ndarray) -> str:
-    return f"{100 * np.mean(of):.0f} %"
+def _format_percent(mask: ndarray) -> str:
+    return f"{100 * np.mean(mask):.0f} %"

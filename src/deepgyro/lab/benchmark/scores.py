@@ -8,21 +8,21 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from ...blur import Blur
+from ...blur import BlurOperator
 from ...blurfield import Field
-from ...errors import extra
-from ...light import Pixels, linear_to_srgb, srgb_to_linear, to_unit
+from ...errors import require_extra
+from ...light import Pixels, linear_to_srgb, srgb_to_linear, to_unit_range
 
 
 def psnr(sharp: Pixels, restored: Pixels) -> float:
     """Return the peak signal-to-noise ratio over all pixels and channels, dB; the peak is white."""
     from skimage.metrics import peak_signal_noise_ratio
 
-    reference = to_unit(sharp).astype(np.float64)
-    return float(peak_signal_noise_ratio(reference, to_unit(restored), data_range=1))
+    reference = to_unit_range(sharp).astype(np.float64)
+    return float(peak_signal_noise_ratio(reference, to_unit_range(restored), data_range=1))
 
 
-def similarity(sharp: Float32[ndarray, "h w 3"], restored: Float32[ndarray, "h w 3"]) -> float:
+def ssim_volume(sharp: Float32[ndarray, "h w 3"], restored: Float32[ndarray, "h w 3"]) -> float:
     """Return the SSIM of two pictures taken as volumes of height x width x 3.
 
     scikit-image's own settings (uniform window of side 7, sample covariance, K1 = 0.01, K2 = 0.03), range 1;
@@ -50,12 +50,12 @@ def blur_effect(image: UInt8[ndarray, "h w 3"]) -> float:
 
 def reblur_error(restored: UInt8[ndarray, "h w 3"], blurred: UInt8[ndarray, "h w 3"], field: Field) -> float:
     """Return the mean of ``|A(restored) - blurred|``, of 255: blurred in linear light, compared encoded."""
-    light = srgb_to_linear(to_unit(restored))
-    again = linear_to_srgb(Blur(field[:, :])(light)).clip(0, 1)
-    return 255 * float(np.abs(again - to_unit(blurred)).mean(dtype=np.float64))
+    light = srgb_to_linear(to_unit_range(restored))
+    again = linear_to_srgb(BlurOperator(field[:, :])(light)).clip(0, 1)
+    return 255 * float(np.abs(again - to_unit_range(blurred)).mean(dtype=np.float64))
 
 
-def need_extra(*packages: str) -> None:
+def require_bench_extra(*packages: str) -> None:
     """Refuse to begin where a package of the extra `bench` is missing.
 
     Raises
@@ -63,6 +63,6 @@ def need_extra(*packages: str) -> None:
     DeepGyroError
         If one is.
     """
-    with extra("bench"):
+    with require_extra("bench"):
         for package in packages:
             import_module(package)

@@ -11,44 +11,47 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from ...frames import eight_bits, read_photo
+from ...frames import read_photo, to_eight_bits
 from ...telemetry import GyroLog
-from ..report import BenchReport, Row, report
-from ..synthesis import PHYSICAL
-from ..synthesis.motion import STEP
-from .contenders import contenders
-from .datafolder import held_logs, held_photos
-from .scores import need_extra, psnr
-from .shots import Shot, drawn, take_shot
+from ..report import BenchReport, Row, make_report
+from ..synthesis import PHYSICAL_PRESET
+from ..synthesis.motion import NODE_STEP_PX
+from .contenders import select_methods
+from .datafolder import read_validation_logs, validation_photos
+from .scores import psnr, require_bench_extra
+from .shots import SimulatedPhoto, draw_photos, simulate_photo
 
-Case = Literal["zero", "half", "lie"]
+SharpCase = Literal["zero", "half", "lie"]
 
-HALF = 0.5  # px
-LIES = (10, 20, 30, 40)  # px
-IMAGE = replace(PHYSICAL.image, scale=0.0, highlights=0.0, shot=(0.01, 0.01), read=(0.002, 0.002))
+HALF_PIXEL_BLUR_PX = 0.5  # px
+MISMATCHED_LENGTHS_PX = (10, 20, 30, 40)  # px
+SHARP_IMAGE_DRAWS = replace(
+    PHYSICAL_PRESET.image, scale=0.0, highlights=0.0, shot=(0.01, 0.01), read=(0.002, 0.002)
+)
 """Mild noise: a hundredth of white in white, a fifth of that in the dark. No highlights above white."""
-COUNT = 6
-HEIGHT, WIDTH = 192, 256
-SEED = 1
+SHARP_PHOTO_COUNT = 6
+SHARP_HEIGHT_PX, SHARP_WIDTH_PX = 192, 256
+SHARP_SEED = 1
 
 
-def sharp(
+def bench_sharp(
     data: Path,
     *,
     methods: Sequence[str] = (),
     baselines: Path | None = None,
-    count: int = COUNT,
-    lies: Sequence[int] = LIES,
-    height: int = HEIGHT,
-    width: int = WIDTH,
-    seed: int = SEED,
+    count: int = SHARP_PHOTO_COUNT,
+    mismatched_lengths: Sequence[int] = MISMATCHED_LENGTHS_PX,
+    height: int = SHARP_HEIGHT_PX,
+    width: int = SHARP_WIDTH_PX,
+    seed: int = SHARP_SEED,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
     """Give every method sharp pictures, and a field of nothing, of half a pixel, and one that lies.
 
     "zero": no blur and a zero field; "half": blur of 0.5 px in the mean, and its exact field; "lie": no
     blur, and the field of a motion of a validation log that was not made. All pictures have mild sensor noise
-    (`IMAGE`). PSNR against the sharp picture without noise, of encoded values, the mean over the pictures.
+    (`SHARP_IMAGE_DRAWS`). PSNR against the sharp picture without noise, of encoded values, the mean over the
+    pictures.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def sharp(
         Folder with the baselines' weights; None: that of the checkout.
     count
         Photos.
-    lies
+    mismatched_lengths
         Mean lengths of the paths of the fields that lie, px.
     height, width
         Of the pictures, px.
@@ -76,41 +79,49 @@ def sharp(
     ValueError
         If there is no such method, or there are not so many photos.
     """
-    compared = contenders(methods, baselines=baselines)
-    need_extra("skimage")
-    photos, logs = held_photos(data), held_logs(data)
-    cases: list[tuple[Case, int]] = [("zero", 0), ("half", 0), *(("lie", px) for px in lies)]
-    scores: dict[tuple[str, Case, int], list[float]] = {}
+    compared = select_methods(methods, baselines=baselines)
+    require_bench_extra("skimage")
+    photos, logs = validation_photos(data), read_validation_logs(data)
+    cases: list[tuple[SharpCase, int]] = [
+        ("zero", 0),
+        ("half", 0),
+        *(("lie", px) for px in mismatched_lengths),
+    ]
+    scores: dict[tuple[str, SharpCase, int], list[float]] = {}
     done, jobs = 0, count * len(cases) * len(compared)
-    for k, path in enumerate(drawn(photos, count, seed)):
-        photo = eight_bits(read_photo(path, quiet=True).pixels)
+    for k, path in enumerate(draw_photos(photos, count, seed)):
+        photo = to_eight_bits(read_photo(path, quiet=True).pixels)
         for case, lie_px in cases:
             rng = np.random.default_rng([seed, k])  # the same part of the photo in every case
-            shot, told = _shot(photo, logs, case, lie_px, rng, height=height, width=width)
+            shot, told = _simulate_sharp_photo(photo, logs, case, lie_px, rng, height=height, width=width)
             for method, restore in compared.items():
                 score = psnr(shot.sharp, restore(shot.blurred, told))
                 scores.setdefault((method, case, lie_px), []).append(score)
                 done += 1
                 if progress:
                     progress(done / jobs)
-    return report("sharp", [_row(name, *case, scores[name, *case]) for name in compared for case in cases])
+    return make_report(
+        "sharp", [_row(name, *case, scores[name, *case]) for name in compared for case in cases]
+    )
 
 
-def _shot(
+def _simulate_sharp_photo(
     photo: UInt8[ndarray, "a b 3"],
     logs: Sequence[GyroLog],
-    case: Case,
-    lie_px: int,
+    case: SharpCase,
+    prior_px: int,
     rng: np.random.Generator,
     *,
     height: int,
     width: int,
-) -> tuple[Shot, Float32[ndarray, "h w n 2"]]:
+) -> tuple[SimulatedPhoto, Float32[ndarray, "h w n 2"]]:
     """Return a picture, and the field that methods are told."""
-    blur_px, still = (HALF, False) if case == "half" else (float(lie_px), True)
-    shot = take_shot(photo, logs, blur_px, rng, height=height, width=width, image=IMAGE, still=still)
-    return shot, shot.taken.field().on_grid(STEP)[:, :]
+    blur_px, still = (HALF_PIXEL_BLUR_PX, False) if case == "half" else (float(prior_px), True)
+    shot = simulate_photo(
+        photo, logs, blur_px, rng, height=height, width=width, image=SHARP_IMAGE_DRAWS, still=still
+    )
+    return shot, shot.exposure.field().sample_on_grid(NODE_STEP_PX)[:, :]
 
 
-def _row(method: str, case: Case, lie_px: int, scores: Sequence[float]) -> Row:
-    return {"method": method, "case": case, "lie_px": lie_px, "psnr": round(float(np.mean(scores)), 3)}
+def _row(method: str, case: SharpCase, prior_px: int, scores: Sequence[float]) -> Row:
+    return {"method": method, "case": case, "lie_px": prior_px, "psnr": round(float(np.mean(scores)), 3)}

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from ...blur import Blur
+from ...blur import BlurOperator
 from ...blur.differences import PathDifferences
-from ...blurfield import Field, Reference, blur_field, motion_field, path_length
+from ...blurfield import Field, PathReference, blur_field, motion_field, path_lengths
 from ...camera import Camera
 from ...deblurring import METHODS, Method, deblur_picture
 from ...restore import NETWORKS, Baseline, network, restore, shipped, weights_path
@@ -26,29 +26,29 @@ from ...restore.weights import Name
 from ...runtime import ENGINES, PRECISIONS, Engine, Precision, Session, has_bf16, open_session
 from ...runtime.contract import Provenance
 from ...telemetry import GyroLog
-from ..report import BenchReport, Row, report
-from ..synthesis import hand_shake
-from .baselines import SAME_BUDGET, contender_of
-from .contenders import missing_networks, weights_files
-from .memory import memory_rise
-from .paper_network import GMAC, PARAMETERS, paper_network
+from ..report import BenchReport, Row, make_report
+from ..synthesis import simulate_camera_shake
+from .baselines import SAME_BUDGET_NETWORK, load_baseline
+from .contenders import baseline_files, missing_networks
+from .memory import measure_memory_rise
+from .paper_network import PAPER_GMAC, PAPER_PARAMETER_COUNT, make_paper_network
 from .peers import blur_by_remap, field_row_by_row
 
-T, EXPOSURE = 0.5, 0.02  # s
-SMALL = (270, 480)  # px, as in the paper
-BLUR = 30.0
+SPEED_EXPOSURE_START_S, SPEED_EXPOSURE_S = 0.5, 0.02  # s
+SMALL_SIZE_PX = (270, 480)  # px, as in the paper
+SPEED_BLUR_PX = 30.0
 """Mean length of the paths where networks and operators are timed, px."""
-REPEATS = 15
-TURN = 5
+SPEED_REPEATS = 15
+RUNS_PER_TURN = 5
 """Runs that one of the jobs that are compared has before it is the next one's turn."""
-LARGE = ((720, 1280), (1080, 1920), (2600, 4622))
+LARGE_SIZES_PX = ((720, 1280), (1080, 1920), (2600, 4622))
 """Sizes that take seconds, px."""
-PAPERS = "the paper's"
+PAPER_NETWORK_METHOD = "the paper's"
 """The paper's network in rows "network"."""
 
 
 @dataclass(frozen=True)
-class Job:
+class TimedJob:
     """What is timed, and how it is told apart."""
 
     what: str
@@ -62,16 +62,16 @@ class Job:
     parameters: int | None = None
 
     @property
-    def slow(self) -> bool:
+    def is_slow(self) -> bool:
         """Whether it takes seconds: it is repeated less often."""
-        return self.method in ("richardson-lucy", "fastgyro") or self.height >= LARGE[0][0]
+        return self.method in ("richardson-lucy", "fastgyro") or self.height >= LARGE_SIZES_PX[0][0]
 
 
-class Once:
+class LazyWork:
     """Work that is made ready when it is first asked for: what that takes of the memory counts, too."""
 
-    def __init__(self, ready: Callable[[], Callable[[], object]]) -> None:
-        self._ready = ready
+    def __init__(self, prepare: Callable[[], Callable[[], object]]) -> None:
+        self._ready = prepare
         self._work: Callable[[], object] | None = None
 
     def __call__(self) -> object:
@@ -81,9 +81,9 @@ class Once:
         return self._work()
 
 
-def speed(
+def bench_speed(
     *,
-    repeats: int = REPEATS,
+    repeats: int = SPEED_REPEATS,
     large: bool = True,
     baselines: Path | None = None,
     progress: Callable[[float], None] | None = None,
@@ -112,21 +112,21 @@ def speed(
     progress
         Called with the share that is done.
     """
-    total = sum(1 for _ in _jobs(large, baselines))
+    total = sum(1 for _ in _all_jobs(large, baselines))
     rows: list[Row] = []
     for _, group in groupby(
-        _jobs(large, baselines), lambda job: (job.what, job.precision, job.height, job.slow)
+        _all_jobs(large, baselines), lambda job: (job.what, job.precision, job.height, job.is_slow)
     ):
         compared = list(group)
-        counted = max(1, repeats // 5) if compared[0].slow else repeats
-        for job, (times, peak) in zip(compared, _measured(compared, counted), strict=True):
+        counted = max(1, repeats // 5) if compared[0].is_slow else repeats
+        for job, (times, peak) in zip(compared, _measure_jobs(compared, counted), strict=True):
             rows.append(_row(job, times, peak))
         if progress:
             progress(len(rows) / total)
-    return report("speed", rows)
+    return make_report("speed", rows)
 
 
-def _jobs(large: bool, baselines: Path | None) -> Iterator[Job]:
+def _all_jobs(large: bool, baselines: Path | None) -> Iterator[TimedJob]:
     """Yield what is timed; networks are opened only when they run, and closed after their group."""
     yield from _field_jobs(large)
     yield from _operator_jobs()
@@ -134,19 +134,19 @@ def _jobs(large: bool, baselines: Path | None) -> Iterator[Job]:
     yield from _deblur_jobs(large)
 
 
-def speed_shown(rows: Sequence[Row]) -> list[Row]:
+def speed_display_rows(rows: Sequence[Row]) -> list[Row]:
     """Return rows for a person: how much quicker than the paper's network, and what is missing.
 
     The former is of rows "network" alone, against the paper's in OpenVINO at the same precision and size.
     """
-    papers = {_conditions(row): row["ms_median"] for row in rows if row["method"] == PAPERS}
-    shown = [{**row, "times_faster": _times_faster(row, papers.get(_conditions(row)))} for row in rows]
+    papers = {_comparison_key(row): row["ms_median"] for row in rows if row["method"] == PAPER_NETWORK_METHOD}
+    shown = [{**row, "times_faster": _times_faster(row, papers.get(_comparison_key(row)))} for row in rows]
     empty = dict.fromkeys(shown[0]) if shown else {}
-    missing = [name for name in missing_networks(rows) if name != SAME_BUDGET]
+    missing = [name for name in missing_networks(rows) if name != SAME_BUDGET_NETWORK]
     return shown + [{**empty, "what": "network", "method": f"{name} (missing)"} for name in missing]
 
 
-def _conditions(row: Row) -> tuple[object, ...]:
+def _comparison_key(row: Row) -> tuple[object, ...]:
     return tuple(row[key] for key in ("what", "precision", "height", "width"))
 
 
@@ -155,140 +155,166 @@ def _times_faster(row: Row, papers: object) -> float | None:
     return round(papers / own, 2) if isinstance(papers, float) and isinstance(own, float) else None
 
 
-def _field_jobs(large: bool) -> Iterator[Job]:
-    log, camera = _recording()
-    for height, width, n in [(540, 960, 2), (270, 480, 9)] + ([(*LARGE[-1], 2)] if large else []):
-        scaled = camera.scaled(height=height, width=width)
-        for reference in get_args(Reference)[:2]:
-            compute = partial(blur_field, log, scaled, t=T, exposure=EXPOSURE, n=n, reference=reference)
-            yield Job("field", f"ours, {reference}, n = {n}", height, width, compute, precision="fp64")
+def _field_jobs(large: bool) -> Iterator[TimedJob]:
+    log, camera = _simulate_recording()
+    for height, width, n in [(540, 960, 2), (270, 480, 9)] + ([(*LARGE_SIZES_PX[-1], 2)] if large else []):
+        scaled = camera.scale_to(height=height, width=width)
+        for reference in get_args(PathReference)[:2]:
+            compute = partial(
+                blur_field,
+                log,
+                scaled,
+                t=SPEED_EXPOSURE_START_S,
+                exposure=SPEED_EXPOSURE_S,
+                n=n,
+                reference=reference,
+            )
+            yield TimedJob("field", f"ours, {reference}, n = {n}", height, width, compute, precision="fp64")
         if n == 2:
-            peer = partial(field_row_by_row, log, scaled, T, EXPOSURE)
-            yield Job("field", "row by row, n = 2", height, width, peer, runtime="numpy", precision="fp64")
+            peer = partial(field_row_by_row, log, scaled, SPEED_EXPOSURE_START_S, SPEED_EXPOSURE_S)
+            yield TimedJob(
+                "field", "row by row, n = 2", height, width, peer, runtime="numpy", precision="fp64"
+            )
 
 
-def _operator_jobs() -> Iterator[Job]:
-    paths = _paths(270, 480)
+def _operator_jobs() -> Iterator[TimedJob]:
+    paths = _make_paths(270, 480)
     image = np.random.default_rng(0).random((270, 480, 3), dtype=np.float32)
     for n in (2, 9):
-        A = Blur(np.ascontiguousarray(paths[:, :, :: 8 // (n - 1)]))
-        yield Job("operator", f"ours, A, n = {n}", 270, 480, partial(A, image))
-        yield Job("operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image))
+        A = BlurOperator(np.ascontiguousarray(paths[:, :, :: 8 // (n - 1)]))
+        yield TimedJob("operator", f"ours, A, n = {n}", 270, 480, partial(A, image))
+        yield TimedJob("operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image))
     planes = np.ascontiguousarray(image.transpose(2, 0, 1))
     for fractions, steps in {(c.fractions, c.steps) for c in (network(name).contract for name in shipped())}:
         D = PathDifferences(path_ends(paths), fractions, steps)
         count = len(fractions) * len(steps)
-        yield Job("operator", f"ours, {count} differences along the path", 270, 480, partial(D, planes))
+        yield TimedJob("operator", f"ours, {count} differences along the path", 270, 480, partial(D, planes))
     remap = partial(blur_by_remap, image, paths)
-    yield Job("operator", "cv2.remap, 30 samples", 270, 480, remap, runtime="opencv")
+    yield TimedJob("operator", "cv2.remap, 30 samples", 270, 480, remap, runtime="opencv")
 
 
-def _network_jobs(large: bool, baselines: Path | None) -> Iterator[Job]:
+def _network_jobs(large: bool, baselines: Path | None) -> Iterator[TimedJob]:
     rng = np.random.default_rng(0)
-    files = {name: path for name, path in weights_files(baselines).items() if name != SAME_BUDGET}
-    for height, width in (SMALL, *(LARGE[:2] if large else ())):
-        field = np.ascontiguousarray(_paths(height, width)[:, :, ::2])
+    files = {name: path for name, path in baseline_files(baselines).items() if name != SAME_BUDGET_NETWORK}
+    for height, width in (SMALL_SIZE_PX, *(LARGE_SIZES_PX[:2] if large else ())):
+        field = np.ascontiguousarray(_make_paths(height, width)[:, :, ::2])
         image = rng.random((height, width, 3), dtype=np.float32)
         rows, columns = -(-height // 16) * 16, -(-width // 16) * 16
-        for precision in _precisions():
-            paper = Once(partial(paper_network, rows, columns, precision))
-            gmac = round(GMAC * rows * columns / (272 * 480), 2)
-            yield Job("network", PAPERS, height, width, paper, "openvino", precision, gmac, PARAMETERS)
+        for precision in _available_precisions():
+            paper = LazyWork(partial(make_paper_network, rows, columns, precision))
+            gmac = round(PAPER_GMAC * rows * columns / (272 * 480), 2)
+            yield TimedJob(
+                "network",
+                PAPER_NETWORK_METHOD,
+                height,
+                width,
+                paper,
+                "openvino",
+                precision,
+                gmac,
+                PAPER_PARAMETER_COUNT,
+            )
             for name, path in files.items():
-                cost = _cost(contender_of(path).contract, height, width)
-                ready = partial(_ready_baseline, path, precision, image, field)
-                yield Job("network", name, height, width, Once(ready), "openvino", precision, *cost)
-            for name, engine in product(shipped(), _engines(precision)):
-                cost = _cost(network(name).contract, height, width)
-                ready = partial(_ready_network, name, engine, precision, image, field)
-                yield Job("network", name, height, width, Once(ready), engine, precision, *cost)
+                cost = _network_cost(load_baseline(path).contract, height, width)
+                ready = partial(_prepare_baseline, path, precision, image, field)
+                yield TimedJob("network", name, height, width, LazyWork(ready), "openvino", precision, *cost)
+            for name, engine in product(shipped(), _available_engines(precision)):
+                cost = _network_cost(network(name).contract, height, width)
+                ready = partial(_prepare_network, name, engine, precision, image, field)
+                yield TimedJob("network", name, height, width, LazyWork(ready), engine, precision, *cost)
 
 
-def _ready_baseline(path: Path, precision: Precision, image: ndarray, field: ndarray) -> Callable[[], object]:
+def _prepare_baseline(
+    path: Path, precision: Precision, image: ndarray, field: ndarray
+) -> Callable[[], object]:
     return partial(Baseline(path, precision), image, field)
 
 
-def _ready_network(
+def _prepare_network(
     name: Name, engine: Engine, precision: Precision, image: ndarray, field: ndarray
 ) -> Callable[[], object]:
-    return partial(_run, _session(name, engine, precision), image, field)
+    return partial(_run_network, _open_own_session(name, engine, precision), image, field)
 
 
-def _run(session: Session, image: ndarray, field: ndarray) -> None:
+def _run_network(session: Session, image: ndarray, field: ndarray) -> None:
     for _ in restore(session, image, field, linear=True):
         pass
 
 
-def _deblur_jobs(large: bool) -> Iterator[Job]:
-    log, camera = _recording()
+def _deblur_jobs(large: bool) -> Iterator[TimedJob]:
+    log, camera = _simulate_recording()
     rng = np.random.default_rng(0)
-    for height, width in (SMALL, *(LARGE if large else ())):
+    for height, width in (SMALL_SIZE_PX, *(LARGE_SIZES_PX if large else ())):
         photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        field: Field = np.ascontiguousarray(_paths(*SMALL)[:, :, ::2])
-        if (height, width) != SMALL:
-            scaled = camera.scaled(height=height, width=width)
-            field = motion_field(log, scaled, t=T, exposure=EXPOSURE, n=5, reference="picture")
-        for precision in _precisions():
-            for name, engine in product(shipped(), _engines(precision)):
-                cost = _cost(network(name).contract, height, width)
-                ready = partial(_ready_deblur, name, engine, precision, photo, field)
-                yield Job("deblur", name, height, width, Once(ready), engine, precision, *cost)
-        for method in _without_weights() if height < LARGE[-1][0] else ():
+        field: Field = np.ascontiguousarray(_make_paths(*SMALL_SIZE_PX)[:, :, ::2])
+        if (height, width) != SMALL_SIZE_PX:
+            scaled = camera.scale_to(height=height, width=width)
+            field = motion_field(
+                log, scaled, t=SPEED_EXPOSURE_START_S, exposure=SPEED_EXPOSURE_S, n=5, reference="picture"
+            )
+        for precision in _available_precisions():
+            for name, engine in product(shipped(), _available_engines(precision)):
+                cost = _network_cost(network(name).contract, height, width)
+                ready = partial(_prepare_deblur, name, engine, precision, photo, field)
+                yield TimedJob("deblur", name, height, width, LazyWork(ready), engine, precision, *cost)
+        for method in _methods_without_weights() if height < LARGE_SIZES_PX[-1][0] else ():
             work = partial(deblur_picture, photo, field, method=method, refine=False)
-            yield Job("deblur", method, height, width, work)
+            yield TimedJob("deblur", method, height, width, work)
 
 
-def _ready_deblur(
+def _prepare_deblur(
     name: Name, engine: Engine, precision: Precision, photo: ndarray, field: Field
 ) -> Callable[[], object]:
-    session = _session(name, engine, precision)
+    session = _open_own_session(name, engine, precision)
     return partial(deblur_picture, photo, field, method=name, refine=False, session=session)
 
 
-def _engines(precision: Precision) -> tuple[Engine, ...]:
+def _available_engines(precision: Precision) -> tuple[Engine, ...]:
     """Return the runtimes that are installed and have a precision."""
     return ENGINES if precision == "fp32" and find_spec("onnxruntime") else ENGINES[:1]
 
 
-def _precisions() -> tuple[Precision, ...]:
+def _available_precisions() -> tuple[Precision, ...]:
     return PRECISIONS if has_bf16() else PRECISIONS[:1]
 
 
-def _without_weights() -> list[Method]:
+def _methods_without_weights() -> list[Method]:
     return [method for method in METHODS if method not in NETWORKS]
 
 
-def _session(name: Name, engine: Engine, precision: Precision) -> Session:
+def _open_own_session(name: Name, engine: Engine, precision: Precision) -> Session:
     """Return a network of a job's own: what it takes of the memory counts there."""
     return open_session(weights_path(name), engine=engine, precision=precision)
 
 
-def _cost(known: Provenance, height: int, width: int) -> tuple[float, int]:
+def _network_cost(known: Provenance, height: int, width: int) -> tuple[float, int]:
     """Return multiply-adds for a picture, 10^9, and parameters."""
     multiple = known.multiple
     pixels = (-(-height // multiple) * multiple) * (-(-width // multiple) * multiple)
     return round(known.gmac * pixels / 256**2, 2), known.parameters
 
 
-def _measured(jobs: Sequence[Job], repeats: int) -> list[tuple[Float64[ndarray, " repeats"], float | None]]:
+def _measure_jobs(
+    jobs: Sequence[TimedJob], repeats: int
+) -> list[tuple[Float64[ndarray, " repeats"], float | None]]:
     """Return the durations of each job's counted runs (ms), and how far memory rose in one before (MB).
 
     The jobs take turns, so that whatever else the machine does befalls them all.
     """
-    peaks = [memory_rise(job.work) for job in jobs]
+    peaks = [measure_memory_rise(job.work) for job in jobs]
     times: list[list[float]] = [[] for _ in jobs]
-    for first in range(0, repeats, TURN):
+    for first in range(0, repeats, RUNS_PER_TURN):
         for job, own in zip(jobs, times, strict=True):
-            if len(jobs) > 1 and not job.slow:
+            if len(jobs) > 1 and not job.is_slow:
                 job.work()  # the caches are the others'
-            for _ in range(min(TURN, repeats - first)):
+            for _ in range(min(RUNS_PER_TURN, repeats - first)):
                 start = time.perf_counter()
                 job.work()
                 own.append(1e3 * (time.perf_counter() - start))
     return [(np.array(own), peak) for own, peak in zip(times, peaks, strict=True)]
 
 
-def _row(job: Job, times: ndarray, peak: float | None) -> Row:
+def _row(job: TimedJob, times: ndarray, peak: float | None) -> Row:
     return {
         "what": job.what,
         "method": job.method,
@@ -304,18 +330,23 @@ def _row(job: Job, times: ndarray, peak: float | None) -> Row:
     }
 
 
-def _recording() -> tuple[GyroLog, Camera]:
+def _simulate_recording() -> tuple[GyroLog, Camera]:
     """Return a shaking hand and a camera of 1600 x 900, with the readout of the paper's tablet."""
     K = np.array([[1300.0, 0, 799.5], [0, 1300.0, 449.5], [0, 0, 1]])
     camera = Camera(1600, 900, K, readout_time=0.0245, cam_from_imu=np.eye(3))
-    return hand_shake(np.random.default_rng(1), duration=2.0, strength=1.5), camera
+    return simulate_camera_shake(np.random.default_rng(1), duration=2.0, strength=1.5), camera
 
 
 @cache
-def _paths(height: int, width: int) -> Float32[ndarray, "h w 9 2"]:
-    """Return paths of mean length `BLUR`, px."""
-    log, camera = _recording()
+def _make_paths(height: int, width: int) -> Float32[ndarray, "h w 9 2"]:
+    """Return paths of mean length `SPEED_BLUR_PX`, px."""
+    log, camera = _simulate_recording()
     field = blur_field(
-        log, camera.scaled(height=height, width=width), t=T, exposure=EXPOSURE, n=9, reference="picture"
+        log,
+        camera.scale_to(height=height, width=width),
+        t=SPEED_EXPOSURE_START_S,
+        exposure=SPEED_EXPOSURE_S,
+        n=9,
+        reference="picture",
     )
-    return (field * np.float32(BLUR / path_length(field).mean())).astype(np.float32)
+    return (field * np.float32(SPEED_BLUR_PX / path_lengths(field).mean())).astype(np.float32)

@@ -15,21 +15,29 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ...frames import Photo, write_photo
-from ...threads import core_count, one_core
-from ..report import BenchReport, Row, report
-from ..synthesis import PRESETS, Pool, hand_shake, make_dataset, open_pool, pack, pair_at
-from ..synthesis.samples import read_facts
+from ...threads import core_count, limit_to_one_core
+from ..report import BenchReport, Row, make_report
+from ..synthesis import (
+    PRESETS,
+    SourcePool,
+    make_dataset,
+    make_pair_at,
+    open_pool,
+    pack_pair,
+    simulate_camera_shake,
+)
+from ..synthesis.samples import read_metadata
 from ..synthesis.shards import read_samples, write_shard
 
-HEIGHT, WIDTH = 270, 480
-COUNT = 1500
-SETTLED = 0.25
+SYNTHESIS_HEIGHT_PX, SYNTHESIS_WIDTH_PX = 270, 480
+SYNTHESIS_PAIR_COUNT = 1500
+WARMUP_SHARE = 0.25
 """The rate is taken from here on: before it the workers start, and compile or load their loops."""
-PROFILED = 60
+PROFILED_PAIR_COUNT = 60
 """Pairs whose time is split up."""
 
 # Whose time, with all that they call, counts as what. The rest is "other": cropping, scaling, bookkeeping.
-SHARES = {
+PROFILED_FUNCTIONS = {
     "field": ("on_grid", "draw_exposure"),
     "blur": ("of_part",),
     "noise": ("record",),
@@ -38,10 +46,10 @@ SHARES = {
 }
 
 
-def synthesis(
+def bench_synthesis(
     *,
     preset: Literal["physical", "paper"] = "physical",
-    count: int = COUNT,
+    count: int = SYNTHESIS_PAIR_COUNT,
     workers: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
@@ -65,7 +73,7 @@ def synthesis(
     workers = workers or core_count()
     with TemporaryDirectory(prefix="deepgyro-bench-") as name:
         folder = Path(name)
-        pool = _pool(folder)
+        pool = _make_source_pool(folder)
         ticks: list[tuple[float, int]] = []
 
         def tick(done: int) -> None:
@@ -78,68 +86,73 @@ def synthesis(
             PRESETS[preset],
             out=folder / "pairs",
             count=count,
-            height=HEIGHT,
-            width=WIDTH,
+            height=SYNTHESIS_HEIGHT_PX,
+            width=SYNTHESIS_WIDTH_PX,
             shard_size=max(1, min(250, count // (4 * workers))),
             workers=workers,
             progress=tick,
         )
-        blur = [read_facts(files)["blur_px"] for files in read_samples(folder / "pairs")]
-        share = _shares(pool, preset, folder)
-    settled = [tick for tick in ticks if tick[1] >= SETTLED * count]
+        blur = [read_metadata(files)["blur_px"] for files in read_samples(folder / "pairs")]
+        share = _profile_shares(pool, preset, folder)
+    settled = [tick for tick in ticks if tick[1] >= WARMUP_SHARE * count]
     (start, first), (end, last) = settled[0], settled[-1]
     row: Row = {
         "preset": preset,
-        "height": HEIGHT,
-        "width": WIDTH,
+        "height": SYNTHESIS_HEIGHT_PX,
+        "width": SYNTHESIS_WIDTH_PX,
         "blur_px": round(float(np.mean(blur)), 2),
         "workers": workers,
         "pairs_per_second": round((last - first) / (end - start), 2),
         "share": share,
     }
-    return report("synthesis", [row])
+    return make_report("synthesis", [row])
 
 
-def _shares(pool: Pool, preset: str, folder: Path) -> dict[str, float]:
+def _profile_shares(pool: SourcePool, preset: str, folder: Path) -> dict[str, float]:
     """Return the parts of the time of one worker; the profiler's own cost is in it."""
     config = PRESETS[preset]
 
     def samples(first: int, count: int) -> None:
-        pairs = (pair_at(pool, config, 1, k, height=HEIGHT, width=WIDTH) for k in range(first, first + count))
-        packed = [(k, pack(pair)) for k, pair in enumerate(pairs)]
+        pairs = (
+            make_pair_at(pool, config, 1, k, height=SYNTHESIS_HEIGHT_PX, width=SYNTHESIS_WIDTH_PX)
+            for k in range(first, first + count)
+        )
+        packed = [(k, pack_pair(pair)) for k, pair in enumerate(pairs)]
         write_shard(folder / "profiled.tar", packed)
 
-    with one_core():
-        samples(PROFILED, 3)  # what is done once
+    with limit_to_one_core():
+        samples(PROFILED_PAIR_COUNT, 3)  # what is done once
         profile = cProfile.Profile()
-        profile.runcall(samples, 0, PROFILED)
+        profile.runcall(samples, 0, PROFILED_PAIR_COUNT)
     # {(file, line, function): (calls, calls, own time, time with all it calls, callers)}
     stats: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     whole = sum(entry[2] for entry in stats.values())
     share = {
         what: sum(entry[3] for (_, _, function), entry in stats.items() if function in names) / whole
-        for what, names in SHARES.items()
+        for what, names in PROFILED_FUNCTIONS.items()
     }
     return {what: round(part, 3) for what, part in share.items()} | {
         "other": round(1 - sum(share.values()), 3)
     }
 
 
-def _pool(folder: Path) -> Pool:
+def _make_source_pool(folder: Path) -> SourcePool:
     """Write photos and a log that are made up, and open them."""
     rng = np.random.default_rng(0)
     (folder / "photos").mkdir()
     for k in range(12):
         path = folder / "photos" / f"{k}.jpg"
-        write_photo(path, Photo(_scene(rng, 640, 960), "JPEG", path), record={"bench": "synthesis"})
-    log = hand_shake(rng, duration=60.0, strength=1.0)
+        write_photo(path, Photo(_draw_test_photo(rng, 640, 960), "JPEG", path), record={"bench": "synthesis"})
+    log = simulate_camera_shake(rng, duration=60.0, strength=1.0)
     rows = np.column_stack([log.t, log.omega])
     header = "t[s],wx[rad/s],wy[rad/s],wz[rad/s]"
     np.savetxt(folder / "log.csv", rows, delimiter=",", header=header, comments="")
-    return open_pool([folder / "photos"], [folder / "log.csv"], height=HEIGHT, width=WIDTH)
+    return open_pool(
+        [folder / "photos"], [folder / "log.csv"], height=SYNTHESIS_HEIGHT_PX, width=SYNTHESIS_WIDTH_PX
+    )
 
 
-def _scene(rng: np.random.Generator, height: int, width: int) -> UInt8[ndarray, "h w 3"]:
+def _draw_test_photo(rng: np.random.Generator, height: int, width: int) -> UInt8[ndarray, "h w 3"]:
     """Return a picture with shapes, shading and texture, about as hard to encode as a photo.
 
     (Photos of 960 x 640 at quality 95 have 160 kB on average, the sharp pictures of their pairs 230 kB;

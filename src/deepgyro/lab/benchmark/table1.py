@@ -12,37 +12,37 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ...blur import Blur
+from ...blur import BlurOperator
 from ...blurfield import paths_from_vectors
 from ...deblurring import Encoding
 from ...frames import read_photo
-from ...light import linear_to_srgb, srgb_to_linear, to_unit
-from ..report import BenchReport, Row, report
-from .baselines import SAME_BUDGET
-from .contenders import contenders
-from .datafolder import PLANAR, photos_in, planar_picture
-from .scores import need_extra, psnr, similarity
+from ...light import linear_to_srgb, srgb_to_linear, to_unit_range
+from ..report import BenchReport, Row, make_report
+from .baselines import SAME_BUDGET_NETWORK
+from .contenders import select_methods
+from .datafolder import PLANAR_SCENES, list_photos, planar_picture_path
+from .scores import psnr, require_bench_extra, ssim_volume
 
-Given = Literal["exact", "biased", "none"]
+GivenField = Literal["exact", "biased", "none"]
 """The field that a method is given."""
 BlurredIn = Literal["encoded", "linear"]
 BLURRED_IN: tuple[BlurredIn, ...] = get_args(BlurredIn)
 """What was blurred: the encoded (sRGB) values, as in the paper; or the light, as in a camera."""
 
-_GIVEN: tuple[Given, ...] = get_args(Given)
+_GIVEN_FIELDS: tuple[GivenField, ...] = get_args(GivenField)
 
-LENGTHS = (10, 20, 40, 60, 80)  # px
-DIRECTION = 45.0
+TABLE1_BLUR_LENGTHS_PX = (10, 20, 40, 60, 80)  # px
+BLUR_DIRECTION_DEG = 45.0
 """Of the blur, or of the first of several, degrees from x to y."""
-BIAS = (5.0, 3.0)
+TABLE1_BIAS_PX = (5.0, 3.0)
 """Added to the blur vector of a biased field, px: that of figures 5 to 7, which Table 1 is taken to use."""
-NOISE = 10**-1.5
+NOISE_TO_SIGNAL_RMS = 10**-1.5
 """Standard deviation of the noise as a share of the blurred picture's root mean square: 30 dB."""
-SEED = 1
+TABLE1_SEED = 1
 
-_KEYS = ("blurred_in", "method", "field", "refined")
+_ROW_KEYS = ("blurred_in", "method", "field", "refined")
 
-COLUMNS: tuple[tuple[str, Given, bool], ...] = (
+TABLE1_COLUMNS: tuple[tuple[str, GivenField, bool], ...] = (
     ("blurred", "none", False),
     ("fastgyro", "exact", False),
     ("fastgyro", "biased", False),
@@ -60,55 +60,60 @@ COLUMNS: tuple[tuple[str, Given, bool], ...] = (
     ("deepgyro-paper", "biased", False),
     ("deepblind-paper", "none", False),
     ("deblurgan", "none", False),
-    (SAME_BUDGET, "exact", False),
-    (SAME_BUDGET, "biased", False),
-    (SAME_BUDGET, "biased", True),
-    (SAME_BUDGET, "none", True),
+    (SAME_BUDGET_NETWORK, "exact", False),
+    (SAME_BUDGET_NETWORK, "biased", False),
+    (SAME_BUDGET_NETWORK, "biased", True),
+    (SAME_BUDGET_NETWORK, "none", True),
 )
 """What the table holds: a contender, the field it is given, and whether the picture corrects that first, or
 finds one."""
 
 
 @dataclass(frozen=True)
-class Published:
-    """A column of the paper's Table 1: its name there, PSNR (dB) and SSIM for each of `LENGTHS`."""
+class PublishedColumn:
+    """A column of the paper's Table 1: its name there, PSNR (dB) and SSIM for each of
+    `TABLE1_BLUR_LENGTHS_PX`."""
 
     name: str
     psnr: tuple[float, ...]
     ssim: tuple[float, ...]
 
 
-_OURS = ("deepgyro", "deepgyro-fast", SAME_BUDGET)
+_OUR_NETWORKS = ("deepgyro", "deepgyro-fast", SAME_BUDGET_NETWORK)
 # Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019, Table 1; by the method
 # and field here that each is comparable with. It does not say which field FastGyro was given there;
 # its figures are ours with the biased one.
-PAPER: dict[tuple[str, str], Published] = {
-    ("blurred", "none"): Published(
+PUBLISHED_COLUMNS: dict[tuple[str, str], PublishedColumn] = {
+    ("blurred", "none"): PublishedColumn(
         "blurred", (23.41, 20.69, 18.64, 17.61, 16.97), (0.792, 0.705, 0.647, 0.617, 0.598)
     ),
-    ("deblurgan", "none"): Published(
+    ("deblurgan", "none"): PublishedColumn(
         "DeblurGAN", (21.46, 20.23, 18.39, 17.27, 16.70), (0.694, 0.642, 0.593, 0.565, 0.557)
     ),
-    ("fastgyro", "biased"): Published(
+    ("fastgyro", "biased"): PublishedColumn(
         "FastGyro", (18.55, 19.54, 19.73, 19.18, 18.28), (0.567, 0.611, 0.642, 0.633, 0.605)
     ),
     **dict.fromkeys(
-        ((name, "none") for name in ("deepblind-paper", *_OURS)),
-        Published("DeepBlind", (29.10, 27.14, 24.32, 21.92, 19.13), (0.920, 0.879, 0.815, 0.746, 0.652)),
+        ((name, "none") for name in ("deepblind-paper", *_OUR_NETWORKS)),
+        PublishedColumn(
+            "DeepBlind", (29.10, 27.14, 24.32, 21.92, 19.13), (0.920, 0.879, 0.815, 0.746, 0.652)
+        ),
     ),
     **dict.fromkeys(
-        ((name, "biased") for name in ("deepgyro-paper", *_OURS)),
-        Published("DeepGyro", (28.91, 26.93, 24.58, 22.55, 20.20), (0.918, 0.880, 0.821, 0.757, 0.684)),
+        ((name, "biased") for name in ("deepgyro-paper", *_OUR_NETWORKS)),
+        PublishedColumn("DeepGyro", (28.91, 26.93, 24.58, 22.55, 20.20), (0.918, 0.880, 0.821, 0.757, 0.684)),
     ),
     **dict.fromkeys(
-        ((name, "exact") for name in ("deepgyro-paper", *_OURS)),
-        Published("DeepGyro*", (29.34, 27.10, 24.74, 22.66, 19.97), (0.921, 0.880, 0.823, 0.759, 0.681)),
+        ((name, "exact") for name in ("deepgyro-paper", *_OUR_NETWORKS)),
+        PublishedColumn(
+            "DeepGyro*", (29.34, 27.10, 24.74, 22.66, 19.97), (0.921, 0.880, 0.823, 0.759, 0.681)
+        ),
     ),
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Table1Case:
     """A picture, sharp and blurred, and the blur vector it was blurred by."""
 
     sharp: Float32[ndarray, "h w 3"]
@@ -123,21 +128,21 @@ class Case:
         """What a method is told of the numbers: those of "encoded" were blurred themselves."""
         return "linear" if self.blurred_in == "encoded" else "srgb"
 
-    def field(self, given: Given) -> Float32[ndarray, "h w 2"] | None:
+    def field(self, given: GivenField) -> Float32[ndarray, "h w 2"] | None:
         """Return the blur vectors that a method is given, px."""
         if given == "none":
             return None
-        bias = BIAS if given == "biased" else (0.0, 0.0)
-        return _everywhere(self.vector + np.array(bias, np.float32), self.sharp)
+        bias = TABLE1_BIAS_PX if given == "biased" else (0.0, 0.0)
+        return _uniform_vectors(self.vector + np.array(bias, np.float32), self.sharp)
 
 
-def table1(
+def bench_table1(
     data: Path,
     *,
     images: Path | None = None,
     methods: Sequence[str] = (),
     baselines: Path | None = None,
-    lengths: Sequence[int] = LENGTHS,
+    lengths: Sequence[int] = TABLE1_BLUR_LENGTHS_PX,
     directions: int = 1,
     blurred_in: Sequence[BlurredIn] = BLURRED_IN,
     progress: Callable[[float], None] | None = None,
@@ -146,7 +151,7 @@ def table1(
 
     The first pictures of graf, ubc, bikes and leuven (Oxford affine data set) at full size; what a row has is
     the mean over them. PSNR and SSIM are of all pixels, borders included, and of encoded values; see
-    `similarity` for SSIM. What was blurred, methods are told (`encoding` of `deblur`).
+    `ssim_volume` for SSIM. What was blurred, methods are told (`encoding` of `deblur`).
 
     Parameters
     ----------
@@ -155,14 +160,14 @@ def table1(
     images
         Folder of sharp photos that are taken instead.
     methods
-        Those of `COLUMNS` that are wanted; with none named, all.
+        Those of `TABLE1_COLUMNS` that are wanted; with none named, all.
     baselines
         Folder with the baselines' weights; None: that of the checkout.
     lengths
         Of the blur, px.
     directions
         How many directions of the blur the mean is taken over, evenly spread over half a turn (then come
-        the same blurs again) from `DIRECTION` on, that of the paper.
+        the same blurs again) from `BLUR_DIRECTION_DEG` on, that of the paper.
     blurred_in
         What is blurred: a table for each.
     progress
@@ -175,38 +180,40 @@ def table1(
     ValueError
         If there is no such method, or no direction is asked for.
     """
-    compared = contenders(methods, [method for method, *_ in COLUMNS], baselines=baselines)
-    columns = [column for column in COLUMNS if column[0] in compared]
-    need_extra("skimage")
+    compared = select_methods(methods, [method for method, *_ in TABLE1_COLUMNS], baselines=baselines)
+    columns = [column for column in TABLE1_COLUMNS if column[0] in compared]
+    require_bench_extra("skimage")
     if directions < 1:
         raise ValueError(f"directions is {directions}: at least one is needed")
-    pictures = photos_in(images) if images else [planar_picture(data, scene) for scene in PLANAR]
+    pictures = (
+        list_photos(images) if images else [planar_picture_path(data, scene) for scene in PLANAR_SCENES]
+    )
     scores: dict[tuple[object, ...], list[tuple[float, float]]] = {}
     done, jobs = 0, len(pictures) * len(lengths) * directions * len(blurred_in) * len(columns)
-    for blur_px, case in cases(pictures, lengths, directions, blurred_in):
+    for blur_px, case in make_cases(pictures, lengths, directions, blurred_in):
         for method, given, refine in columns:
             picture = compared[method](case.blurred, case.field(given), encoding=case.encoding, refine=refine)
-            score = psnr(case.sharp, picture), similarity(case.sharp, picture)
+            score = psnr(case.sharp, picture), ssim_volume(case.sharp, picture)
             scores.setdefault((case.blurred_in, method, given, refine, blur_px), []).append(score)
             done += 1
             if progress:
                 progress(done / jobs)
     keys = [(made_in, *column, L) for made_in in blurred_in for column in columns for L in lengths]
-    return report("table1", [_row(*key, scores[key]) for key in keys])
+    return make_report("table1", [_row(*key, scores[key]) for key in keys])
 
 
-def cases(
+def make_cases(
     pictures: Sequence[Path],
-    lengths: Sequence[int] = LENGTHS,
+    lengths: Sequence[int] = TABLE1_BLUR_LENGTHS_PX,
     directions: int = 1,
     blurred_in: Sequence[BlurredIn] = BLURRED_IN[:1],
-) -> Iterator[tuple[int, Case]]:
+) -> Iterator[tuple[int, Table1Case]]:
     """Yield each picture at each length (px), with the same noise every time."""
     for k, path in enumerate(pictures):
-        sharp = to_unit(read_photo(path, quiet=True).pixels)
+        sharp = to_unit_range(read_photo(path, quiet=True).pixels)
         for blur_px, turn, made_in in product(lengths, range(directions), blurred_in):
-            rng = np.random.default_rng([SEED, k, blur_px, turn])
-            direction = DIRECTION + 180.0 * turn / directions
+            rng = np.random.default_rng([TABLE1_SEED, k, blur_px, turn])
+            direction = BLUR_DIRECTION_DEG + 180.0 * turn / directions
             yield blur_px, make_case(sharp, blur_px, rng, direction=direction, blurred_in=made_in)
 
 
@@ -215,9 +222,9 @@ def make_case(
     blur_px: int,
     rng: np.random.Generator,
     *,
-    direction: float = DIRECTION,
+    direction: float = BLUR_DIRECTION_DEG,
     blurred_in: BlurredIn = "encoded",
-) -> Case:
+) -> Table1Case:
     """Blur a picture along a straight path (its direction in degrees from x to y), and add noise.
 
     The kernel is the exact integral along the segment, which is centred on its pixel; beyond the border, the
@@ -225,14 +232,16 @@ def make_case(
     """
     angle = np.radians(direction)
     vector = (blur_px * np.array([np.cos(angle), np.sin(angle)])).astype(np.float32)
-    A = Blur(paths_from_vectors(_everywhere(vector, sharp)))
+    A = BlurOperator(paths_from_vectors(_uniform_vectors(vector, sharp)))
     blurred = A(sharp) if blurred_in == "encoded" else linear_to_srgb(A(srgb_to_linear(sharp)))
-    sigma = NOISE * np.sqrt(np.mean(blurred.astype(np.float64) ** 2))
+    sigma = NOISE_TO_SIGNAL_RMS * np.sqrt(np.mean(blurred.astype(np.float64) ** 2))
     noisy = blurred + sigma * rng.standard_normal(blurred.shape)
-    return Case(sharp, noisy.clip(0, 1).astype(np.float32), vector, blurred_in)
+    return Table1Case(sharp, noisy.clip(0, 1).astype(np.float32), vector, blurred_in)
 
 
-def beside_paper(rows: Sequence[Row], methods: Sequence[str] = (), *, published: bool = True) -> list[Row]:
+def table1_display_rows(
+    rows: Sequence[Row], methods: Sequence[str] = (), *, published: bool = True
+) -> list[Row]:
     """Return rows for a person: PSNR and SSIM of each length side by side, and what is missing without.
 
     Those that were given the same come together; below those that the paper's figures are comparable with
@@ -241,33 +250,41 @@ def beside_paper(rows: Sequence[Row], methods: Sequence[str] = (), *, published:
     """
     there = {row["method"] for row in rows}
     lengths = list(dict.fromkeys(row["blur_px"] for row in rows))
-    found = {tuple(row[key] for key in (*_KEYS, "blur_px")): row for row in rows}
-    wanted = [column for column in COLUMNS if column[0] in there or not methods or column[0] in methods]
-    names = [*(paper.name for paper in PAPER.values()), ""]
-    wanted.sort(key=lambda c: (c[0] != "blurred", _GIVEN.index(c[1]), names.index(_paper_name(c))))
+    found = {tuple(row[key] for key in (*_ROW_KEYS, "blur_px")): row for row in rows}
+    wanted = [
+        column for column in TABLE1_COLUMNS if column[0] in there or not methods or column[0] in methods
+    ]
+    names = [*(paper.name for paper in PUBLISHED_COLUMNS.values()), ""]
+    wanted.sort(key=lambda c: (c[0] != "blurred", _GIVEN_FIELDS.index(c[1]), names.index(_published_name(c))))
     shown: list[Row] = []
     for made_in in dict.fromkeys(row["blurred_in"] for row in rows):
-        for _, alike in groupby(wanted, lambda column: (column[1], _paper_name(column))):
+        for _, alike in groupby(wanted, lambda column: (column[1], _published_name(column))):
             for method, given, refine in (columns := list(alike)):
                 own = [found.get((made_in, method, given, refine, L)) for L in lengths]
-                cells = [_cell(row["psnr"], row["ssim"]) if row else None for row in own]
+                cells = [_format_scores(row["psnr"], row["ssim"]) if row else None for row in own]
                 name = method if method in there else f"{method} (missing)"
-                shown.append(_line(made_in, name, _told(given, refine), lengths, cells))
-            paper = PAPER.get(columns[0][:2]) if published and made_in == "encoded" else None
+                shown.append(_display_row(made_in, name, _describe_field(given, refine), lengths, cells))
+            paper = PUBLISHED_COLUMNS.get(columns[0][:2]) if published and made_in == "encoded" else None
             if paper:
-                figures = dict(zip(map(str, LENGTHS), map(_cell, paper.psnr, paper.ssim), strict=True))
+                figures = dict(
+                    zip(
+                        map(str, TABLE1_BLUR_LENGTHS_PX),
+                        map(_format_scores, paper.psnr, paper.ssim),
+                        strict=True,
+                    )
+                )
                 cells = [figures.get(str(L)) for L in lengths]
-                shown.append(_line(made_in, f"  the paper's {paper.name}", None, lengths, cells))
+                shown.append(_display_row(made_in, f"  the paper's {paper.name}", None, lengths, cells))
     return shown
 
 
-def _paper_name(column: tuple[str, Given, bool]) -> str:
+def _published_name(column: tuple[str, GivenField, bool]) -> str:
     """Return the name of the paper's column that one of ours is comparable with, if there is one."""
-    paper = PAPER.get(column[:2])
+    paper = PUBLISHED_COLUMNS.get(column[:2])
     return paper.name if paper else ""
 
 
-def _told(given: Given, refine: bool) -> str:
+def _describe_field(given: GivenField, refine: bool) -> str:
     """Return the field that a method worked with, in words."""
     return given if not refine else "none: found" if given == "none" else f"{given}, refined"
 
@@ -288,18 +305,18 @@ def _row(
     }
 
 
-def _line(
-    made_in: object, method: str, told: str | None, lengths: Sequence[object], cells: Sequence[str | None]
+def _display_row(
+    made_in: object, method: str, field: str | None, lengths: Sequence[object], cells: Sequence[str | None]
 ) -> Row:
     figures = {f"{L} px": cell for L, cell in zip(lengths, cells, strict=True)}
-    return {"blurred in": str(made_in), "method": method, "field": told, **figures}
+    return {"blurred in": str(made_in), "method": method, "field": field, **figures}
 
 
-def _cell(psnr: object, ssim: object) -> str:
+def _format_scores(psnr: object, ssim: object) -> str:
     return f"{psnr:.2f} {ssim:.3f}"
 
 
-def _everywhere(
+def _uniform_vectors(
     vector: Float32[ndarray, " 2"], picture: Float32[ndarray, "h w 3"]
 ) -> Float32[ndarray, "h w 2"]:
     return np.broadcast_to(vector, (*picture.shape[:2], 2))

@@ -20,56 +20,60 @@ from numpy import ndarray
 
 from ...camera import Camera
 from ...errors import DeepGyroError
-from ...frames import ClipFrame, ClipReader, ClipWriter, Effort, eight_bits, need_av, read_photo
+from ...frames import ClipFrame, ClipReader, ClipWriter, EncodingEffort, import_av, read_photo, to_eight_bits
 from ...recording import ClipSource
 from ...restore import weights_path
 from ...restore.weights import Name
 from ...runtime import PRECISIONS, Precision, Session, has_bf16, open_session
 from ...video import Deblurrer, deblur_video
-from ...video.pipeline import behind, prefetched
-from ..report import BenchReport, Row, report
-from .paper_network import GMAC, PARAMETERS, paper_network
+from ...video.pipeline import prefetch, run_in_background
+from ..report import BenchReport, Row, make_report
+from .paper_network import PAPER_GMAC, PAPER_PARAMETER_COUNT, make_paper_network
 
-REPEATS = 3
-STREAMED = 1000
+CLIP_RUN_COUNT = 3
+STREAM_FRAME_COUNT = 1000
 """Frames of the stream."""
-NETWORK: Name = "deepgyro-fast"
-SMALL, HD, UHD = (270, 480), (1080, 1920), (2160, 3840)  # height, width, px
-FRAMES, HD_FRAMES, PAPERS_FRAMES = 60, 12, 6
+TIMED_NETWORK: Name = "deepgyro-fast"
+SMALL_CLIP_SIZE_PX, HD_CLIP_SIZE_PX, UHD_CLIP_SIZE_PX = (
+    (270, 480),
+    (1080, 1920),
+    (2160, 3840),
+)  # height, width, px
+CLIP_FRAME_COUNT, HD_CLIP_FRAME_COUNT, PAPER_NETWORK_FRAME_COUNT = 60, 12, 6
 """Of a clip; of one of 1080p that is blurred; how many of a clip go through the paper's network."""
-RATE = 30
+FRAMES_PER_SECOND = 30
 """Frames a second."""
-EXPOSURE, READOUT = 1 / 60, 0.016  # s
-TURNING = 1.8
+CLIP_EXPOSURE_S, CLIP_READOUT_S = 1 / 60, 0.016  # s
+PAN_RATE_RAD_S = 1.8
 """Rate of the pan while frames are blurred, rad/s: paths of 3 % of the picture's width."""
-NOISE = 2.0
+CLIP_NOISE_STD_U8 = 2.0
 """Standard deviation, of 255."""
-FIRST_SHARP = 48
+LEADING_SHARP_FRAMES = 48
 """Frames before the blurred ones where memory is measured: the encoder's queue is full by then."""
-PAPERS_TURN = 20
+PAPER_NETWORK_EVERY_FRAMES = 20
 """One frame of the stream in so many goes through the paper's network, too."""
-PAPERS, COPY = "the paper's", "decode and encode alone"
-_IDLE = "process, no frame"
+PAPER_CLIP_METHOD, COPY_METHOD = "the paper's", "decode and encode alone"
+_IDLE_PROCESS_METHOD = "process, no frame"
 
 
 @dataclass(frozen=True)
-class _Clip:
+class _PanningClip:
     """A clip that was made, with its gyro and its camera, in files."""
 
     source: ClipSource
-    blurred: int
+    blurred_frames: int
     frames: int
     height: int
     width: int
 
 
 @dataclass(frozen=True)
-class _Job:
+class _ClipJob:
     """Something that is done to all frames of a clip, and what it stands beside."""
 
     method: str
     work: Callable[[], object]
-    peer: str = COPY
+    peer: str = COPY_METHOD
     frames: int | None = None
     """How many, where they are not all."""
     runtime: str = "openvino"
@@ -78,10 +82,10 @@ class _Job:
     parameters: int | None = None
 
 
-def video_speed(
+def bench_video_speed(
     *,
-    repeats: int = REPEATS,
-    streamed: int = STREAMED,
+    repeats: int = CLIP_RUN_COUNT,
+    stream_frames: int = STREAM_FRAME_COUNT,
     large: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
@@ -100,7 +104,7 @@ def video_speed(
     ----------
     repeats
         Counted runs over each clip, after one that is not.
-    streamed
+    stream_frames
         Frames of the stream.
     large
         Also 1080p and 4K.
@@ -112,61 +116,85 @@ def video_speed(
     DeepGyroError
         If the extra is missing, or the network's weights are.
     """
-    need_av()
+    import_av()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         precisions = PRECISIONS if has_bf16() else PRECISIONS[:1]
         steps: list[Callable[[], list[Row]]]
-        steps = [partial(_small, folder, precision, repeats) for precision in precisions]
-        steps += [partial(_streamed, precision, streamed) for precision in precisions]
+        steps = [partial(_time_small_clip, folder, precision, repeats) for precision in precisions]
+        steps += [partial(_time_stream, precision, stream_frames) for precision in precisions]
         if large:
-            steps += [partial(_hd, folder, blurred, precisions[-1], repeats) for blurred in (True, False)]
-            steps += [partial(_processes, folder, *size) for size in (HD, UHD)]
+            steps += [
+                partial(_time_hd_clip, folder, blurred, precisions[-1], repeats) for blurred in (True, False)
+            ]
+            steps += [partial(_time_command, folder, *size) for size in (HD_CLIP_SIZE_PX, UHD_CLIP_SIZE_PX)]
         rows: list[Row] = []
         for done, step in enumerate(steps):
             rows += step()
             if progress:
                 progress((done + 1) / len(steps))
-    return report("speed", rows)
+    return make_report("speed", rows)
 
 
-def _small(folder: Path, precision: Precision, repeats: int) -> list[Row]:
-    clip = _clip(folder, *SMALL, np.ones(FRAMES, bool))
-    session = open_session(weights_path(NETWORK), precision=precision)
-    paper = paper_network(272, 480, precision)
+def _time_small_clip(folder: Path, precision: Precision, repeats: int) -> list[Row]:
+    clip = _write_panning_clip(folder, *SMALL_CLIP_SIZE_PX, np.ones(CLIP_FRAME_COUNT, bool))
+    session = open_session(weights_path(TIMED_NETWORK), precision=precision)
+    paper = make_paper_network(272, 480, precision)
     jobs = [
-        _Job(COPY, partial(_through, clip, lambda frame: frame), "", runtime="ffmpeg"),
-        _Job(
-            PAPERS, partial(_through, clip, lambda frame: (paper(), frame)[1], first=PAPERS_FRAMES),
-            frames=PAPERS_FRAMES, precision=precision, gmac=GMAC, parameters=PARAMETERS,
+        _ClipJob(COPY_METHOD, partial(_transcode_clip, clip, lambda frame: frame), "", runtime="ffmpeg"),
+        _ClipJob(
+            PAPER_CLIP_METHOD,
+            partial(
+                _transcode_clip, clip, lambda frame: (paper(), frame)[1], first=PAPER_NETWORK_FRAME_COUNT
+            ),
+            frames=PAPER_NETWORK_FRAME_COUNT,
+            precision=precision,
+            gmac=PAPER_GMAC,
+            parameters=PAPER_PARAMETER_COUNT,
         ),
-        _Job(
-            f"{NETWORK}, every frame", partial(_deblurred, clip, session), PAPERS, precision=precision,
+        _ClipJob(
+            f"{TIMED_NETWORK}, every frame",
+            partial(_deblur_clip, clip, session),
+            PAPER_CLIP_METHOD,
+            precision=precision,
             gmac=round(session.contract.gmac * 272 * 480 / 256**2, 2),
             parameters=session.contract.parameters,
         ),
-    ]  # fmt: skip
-    return _timed(clip, jobs, repeats)
+    ]
+    return _time_jobs(clip, jobs, repeats)
 
 
-def _hd(folder: Path, blurred: bool, precision: Precision, repeats: int) -> list[Row]:
-    clip = _clip(
-        folder, *HD, np.ones(HD_FRAMES if blurred else FRAMES, bool), EXPOSURE / (1 if blurred else 150)
+def _time_hd_clip(folder: Path, blurred: bool, precision: Precision, repeats: int) -> list[Row]:
+    clip = _write_panning_clip(
+        folder,
+        *HD_CLIP_SIZE_PX,
+        np.ones(HD_CLIP_FRAME_COUNT if blurred else CLIP_FRAME_COUNT, bool),
+        CLIP_EXPOSURE_S / (1 if blurred else 150),
     )
-    session = open_session(weights_path(NETWORK), precision=precision)
-    method = f"{NETWORK}, {'every' if blurred else 'no'} frame"
+    session = open_session(weights_path(TIMED_NETWORK), precision=precision)
+    method = f"{TIMED_NETWORK}, {'every' if blurred else 'no'} frame"
     jobs = []
-    efforts: tuple[Effort, ...] = ("medium",) if blurred else ("medium", "low")
+    efforts: tuple[EncodingEffort, ...] = ("medium",) if blurred else ("medium", "low")
     for effort in efforts:
         said = ", effort low" if effort == "low" else ""
         jobs += [
-            _Job(COPY + said, partial(_through, clip, lambda frame: frame, effort), "", runtime="ffmpeg"),
-            _Job(method + said, partial(_deblurred, clip, session, effort), COPY + said, precision=precision),
+            _ClipJob(
+                COPY_METHOD + said,
+                partial(_transcode_clip, clip, lambda frame: frame, effort),
+                "",
+                runtime="ffmpeg",
+            ),
+            _ClipJob(
+                method + said,
+                partial(_deblur_clip, clip, session, effort),
+                COPY_METHOD + said,
+                precision=precision,
+            ),
         ]
-    return _timed(clip, jobs, repeats)
+    return _time_jobs(clip, jobs, repeats)
 
 
-def _timed(clip: _Clip, jobs: Sequence[_Job], repeats: int) -> list[Row]:
+def _time_jobs(clip: _PanningClip, jobs: Sequence[_ClipJob], repeats: int) -> list[Row]:
     """Return a row for each job; they take turns."""
     times: dict[str, list[float]] = {job.method: [] for job in jobs}
     for turn in range(repeats + 1):
@@ -179,105 +207,155 @@ def _timed(clip: _Clip, jobs: Sequence[_Job], repeats: int) -> list[Row]:
     median = {method: float(np.median(own)) for method, own in times.items()}
     return [
         _row(
-            job.method, clip.height, clip.width, median[job.method], runtime=job.runtime,
-            precision=job.precision, gmac=job.gmac, parameters=job.parameters, peer=job.peer,
+            job.method,
+            clip.height,
+            clip.width,
+            median[job.method],
+            runtime=job.runtime,
+            precision=job.precision,
+            gmac=job.gmac,
+            parameters=job.parameters,
+            peer=job.peer,
             peers=median.get(job.peer),
         )
         for job in jobs
-    ]  # fmt: skip
+    ]
 
 
-def _through(
-    clip: _Clip,
+def _transcode_clip(
+    clip: _PanningClip,
     work: Callable[[ClipFrame], ClipFrame],
-    effort: Effort = "medium",
+    effort: EncodingEffort = "medium",
     *,
     first: int | None = None,
 ) -> None:
     """Decode a clip, do some work on each of its (first) frames, encode it: each beside the other."""
     with ClipReader(clip.source.clip) as reader:
-        writer = ClipWriter(_out(clip), reader, effort=effort, overwrite=True)
-        with closing(prefetched(reader.frames(), 3)) as frames, behind(writer.write, 3) as hand_over:
+        writer = ClipWriter(_output_path(clip), reader, effort=effort, overwrite=True)
+        with closing(prefetch(reader.frames(), 3)) as frames, run_in_background(writer.write, 3) as hand_over:
             for frame in islice(frames, first):
                 hand_over(work(frame))
         writer.finish()
 
 
-def _deblurred(clip: _Clip, session: Session, effort: Effort = "medium") -> None:
+def _deblur_clip(clip: _PanningClip, session: Session, effort: EncodingEffort = "medium") -> None:
     done = deblur_video(
-        clip.source, _out(clip), method=NETWORK, session=session, effort=effort, sync="never",
+        clip.source,
+        _output_path(clip),
+        method=TIMED_NETWORK,
+        session=session,
+        effort=effort,
+        sync="never",
         overwrite=True,
-    )  # fmt: skip
-    _check(clip, done.frames, done.deblurred)
+    )
+    _check_frame_counts(clip, done.frames, done.deblurred)
 
 
-def _check(clip: _Clip, frames: int, deblurred: int) -> None:
-    if (frames, deblurred) != (clip.frames, clip.blurred):
+def _check_frame_counts(clip: _PanningClip, frames: int, deblurred: int) -> None:
+    if (frames, deblurred) != (clip.frames, clip.blurred_frames):
         raise DeepGyroError(
-            f"{clip.source.clip}: {deblurred} of {frames} frames were deblurred instead of {clip.blurred} of "
+            f"{clip.source.clip}: {deblurred} of {frames} frames were deblurred instead of "
+            f"{clip.blurred_frames} of "
             f"{clip.frames}: the times would not count"
         )
 
 
-def _streamed(precision: Precision, count: int) -> list[Row]:
+def _time_stream(precision: Precision, count: int) -> list[Row]:
     """Return the latencies of a stream whose frames are all blurred, and the paper's network's."""
-    height, width = SMALL
-    session = open_session(weights_path(NETWORK), precision=precision)
-    paper = paper_network(272, 480, precision)
-    stream = Deblurrer(_camera(height, width), method=NETWORK, session=session)
-    pictures = list(_frames(height, width, np.ones(30, bool), EXPOSURE))
+    height, width = SMALL_CLIP_SIZE_PX
+    session = open_session(weights_path(TIMED_NETWORK), precision=precision)
+    paper = make_paper_network(272, 480, precision)
+    stream = Deblurrer(_make_camera(height, width), method=TIMED_NETWORK, session=session)
+    pictures = list(_render_pan_frames(height, width, np.ones(30, bool), CLIP_EXPOSURE_S))
     own: list[float] = []
     papers: list[float] = []
     fed = 0
-    t, omega = _turns(np.ones(count + 2, bool))
+    t, omega = _panning_gyro(np.ones(count + 2, bool))
     for k in range(count + 1):
-        begins = k / RATE
-        assert not list(stream.add_frame(pictures[k % len(pictures)], t=begins, exposure=EXPOSURE))
-        until = int(np.searchsorted(t, begins + READOUT + EXPOSURE, side="right")) + 1
+        begins = k / FRAMES_PER_SECOND
+        assert not list(stream.add_frame(pictures[k % len(pictures)], t=begins, exposure=CLIP_EXPOSURE_S))
+        until = int(np.searchsorted(t, begins + CLIP_READOUT_S + CLIP_EXPOSURE_S, side="right")) + 1
         start = time.perf_counter()
         (frame,) = stream.add_gyro(t[fed:until], omega[fed:until])
         took = 1e3 * (time.perf_counter() - start)
-        assert frame.method == NETWORK
+        assert frame.method == TIMED_NETWORK
         fed = until
-        if k % PAPERS_TURN == 1:
+        if k % PAPER_NETWORK_EVERY_FRAMES == 1:
             start = time.perf_counter()
             paper()
             papers.append(1e3 * (time.perf_counter() - start))
         if k:  # the first compiles
             own.append(took)
-    name = f"{PAPERS}, stream"
+    name = f"{PAPER_CLIP_METHOD}, stream"
     median = float(np.median(papers))
     cost = round(session.contract.gmac * 272 * 480 / 256**2, 2)
     return [
-        _row(name, *SMALL, median, np.percentile(papers, 99), precision=precision, gmac=GMAC,
-             parameters=PARAMETERS),
-        _row(f"{NETWORK}, stream", *SMALL, float(np.median(own)), np.percentile(own, 99), precision=precision,
-             gmac=cost, parameters=session.contract.parameters, peer=name, peers=median),
-    ]  # fmt: skip
-
-
-def _processes(folder: Path, height: int, width: int) -> list[Row]:
-    """Return what the command takes on a clip, with its blurred frames passed through and deblurred."""
-    blurred = np.arange(FIRST_SHARP + 4) >= FIRST_SHARP
-    clip = _clip(folder, height, width, blurred)
-    ms, peak = _process(clip, "--threshold", "1000")
-    more, peak_more = _process(clip)
-    return [
-        _row(_IDLE, height, width, ms, runtime="ffmpeg", peak_mb=peak),
-        _row(f"{NETWORK}, process", height, width, more, peak_mb=peak_more, peer=_IDLE, peers=ms),
+        _row(
+            name,
+            *SMALL_CLIP_SIZE_PX,
+            median,
+            np.percentile(papers, 99),
+            precision=precision,
+            gmac=PAPER_GMAC,
+            parameters=PAPER_PARAMETER_COUNT,
+        ),
+        _row(
+            f"{TIMED_NETWORK}, stream",
+            *SMALL_CLIP_SIZE_PX,
+            float(np.median(own)),
+            np.percentile(own, 99),
+            precision=precision,
+            gmac=cost,
+            parameters=session.contract.parameters,
+            peer=name,
+            peers=median,
+        ),
     ]
 
 
-def _process(clip: _Clip, *options: str) -> tuple[float, float | None]:
+def _time_command(folder: Path, height: int, width: int) -> list[Row]:
+    """Return what the command takes on a clip, with its blurred frames passed through and deblurred."""
+    blurred = np.arange(LEADING_SHARP_FRAMES + 4) >= LEADING_SHARP_FRAMES
+    clip = _write_panning_clip(folder, height, width, blurred)
+    ms, peak = _run_command(clip, "--threshold", "1000")
+    more, peak_more = _run_command(clip)
+    return [
+        _row(_IDLE_PROCESS_METHOD, height, width, ms, runtime="ffmpeg", peak_mb=peak),
+        _row(
+            f"{TIMED_NETWORK}, process",
+            height,
+            width,
+            more,
+            peak_mb=peak_more,
+            peer=_IDLE_PROCESS_METHOD,
+            peers=ms,
+        ),
+    ]
+
+
+def _run_command(clip: _PanningClip, *options: str) -> tuple[float, float | None]:
     """Run the command; return a frame's share of its time, ms, and the most memory it held, MB."""
     source = clip.source
     command = [
-        "video", str(source.clip), "--gyro", str(source.gyro), "--camera", str(source.camera),
-        "--exposure", str(source.exposure), "--method", NETWORK, "--out", str(_out(clip)), "--overwrite",
-        "--sync", "never", *options,
-    ]  # fmt: skip
+        "video",
+        str(source.clip),
+        "--gyro",
+        str(source.gyro),
+        "--camera",
+        str(source.camera),
+        "--exposure",
+        str(source.exposure),
+        "--method",
+        TIMED_NETWORK,
+        "--out",
+        str(_output_path(clip)),
+        "--overwrite",
+        "--sync",
+        "never",
+        *options,
+    ]
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", _MEASURED, *command], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", _MEASURE_SCRIPT, *command], capture_output=True, text=True)
     took = 1e3 * (time.perf_counter() - start) / clip.frames
     if done.returncode:
         raise DeepGyroError(f"deepgyro {' '.join(command)}: ended with {done.stderr.strip()}")
@@ -285,7 +363,7 @@ def _process(clip: _Clip, *options: str) -> tuple[float, float | None]:
     return took, None if peak == "None" else float(peak)
 
 
-_MEASURED = """
+_MEASURE_SCRIPT = """
 import sys
 from deepgyro.benchmark.memory import memory_peak
 from deepgyro.cli import main
@@ -295,71 +373,79 @@ sys.exit(code)
 """
 
 
-def _clip(
-    folder: Path, height: int, width: int, turning: Bool[ndarray, " frames"], exposure: float = EXPOSURE
-) -> _Clip:
+def _write_panning_clip(
+    folder: Path,
+    height: int,
+    width: int,
+    panning: Bool[ndarray, " frames"],
+    exposure: float = CLIP_EXPOSURE_S,
+) -> _PanningClip:
     """Write a clip whose camera pans while some of the frames are exposed, its gyro and its camera."""
     at = Path(tempfile.mkdtemp(dir=folder))
-    with need_av().open(str(at / "in.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"crf": "17", "preset": "veryfast"})
+    with import_av().open(str(at / "in.mp4"), "w") as container:
+        stream = container.add_stream(
+            "libx264", rate=FRAMES_PER_SECOND, options={"crf": "17", "preset": "veryfast"}
+        )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for pixels in _frames(height, width, turning, exposure):
-            container.mux(stream.encode(need_av().VideoFrame.from_ndarray(pixels, "rgb24")))
+        for pixels in _render_pan_frames(height, width, panning, exposure):
+            container.mux(stream.encode(import_av().VideoFrame.from_ndarray(pixels, "rgb24")))
         container.mux(stream.encode(None))
-    t, omega = _turns(turning)
+    t, omega = _panning_gyro(panning)
     rows = "".join(f"{when:.6f},0,{rate},0\n" for when, rate in zip(t, omega[:, 1], strict=True))
     (at / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")
     (at / "camera.yaml").write_text(
         f"width: {width}\nheight: {height}\nK: {[width, width, (width - 1) / 2, (height - 1) / 2]}\n"
-        f"readout_time: {READOUT}\ncam_from_imu: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\ntime_offset: 0\n"
+        f"readout_time: {CLIP_READOUT_S}\ncam_from_imu: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\ntime_offset: 0\n"
     )
     source = ClipSource(at / "in.mp4", at / "imu.csv", at / "camera.yaml", exposure)
-    blurred = int(turning.sum()) if TURNING * exposure * width > 1 else 0
-    return _Clip(source, blurred, len(turning), height, width)
+    blurred = int(panning.sum()) if PAN_RATE_RAD_S * exposure * width > 1 else 0
+    return _PanningClip(source, blurred, len(panning), height, width)
 
 
-def _out(clip: _Clip) -> Path:
+def _output_path(clip: _PanningClip) -> Path:
     return clip.source.clip.with_name("out.mp4")
 
 
-def _camera(height: int, width: int) -> Camera:
+def _make_camera(height: int, width: int) -> Camera:
     K = np.array([[width, 0, (width - 1) / 2], [0, width, (height - 1) / 2], [0, 0, 1]], float)
-    return Camera(width, height, K, readout_time=READOUT, cam_from_imu=np.eye(3))
+    return Camera(width, height, K, readout_time=CLIP_READOUT_S, cam_from_imu=np.eye(3))
 
 
-def _turns(turning: Bool[ndarray, " frames"]) -> tuple[Float64[ndarray, " n"], Float64[ndarray, "n 3"]]:
+def _panning_gyro(
+    panning: Bool[ndarray, " frames"],
+) -> tuple[Float64[ndarray, " n"], Float64[ndarray, "n 3"]]:
     """Return the gyro of a camera that pans to the right while some of the frames are exposed."""
-    t = np.arange(-24, 8 * (len(turning) + 4)) / (8 * RATE)
+    t = np.arange(-24, 8 * (len(panning) + 4)) / (8 * FRAMES_PER_SECOND)
     # The step lies behind the last line of the frame before.
-    frame = np.floor((t - 0.006) * RATE).astype(int).clip(0, len(turning) - 1)
+    frame = np.floor((t - 0.006) * FRAMES_PER_SECOND).astype(int).clip(0, len(panning) - 1)
     omega = np.zeros((len(t), 3))
-    omega[:, 1] = np.where(turning[frame], TURNING, 0.0)
+    omega[:, 1] = np.where(panning[frame], PAN_RATE_RAD_S, 0.0)
     return t, omega
 
 
-def _frames(
-    height: int, width: int, turning: Bool[ndarray, " frames"], exposure: float
+def _render_pan_frames(
+    height: int, width: int, panning: Bool[ndarray, " frames"], exposure: float
 ) -> Iterator[UInt8[ndarray, "h w 3"]]:
     """Yield what that camera sees of the package's photo, mirrored again and again to its sides."""
     import cv2
 
     with files("deepgyro.data").joinpath("coffee.jpg").open("rb") as file:
-        photo = eight_bits(read_photo(file.name).pixels)
+        photo = to_eight_bits(read_photo(file.name).pixels)
     across = round(photo.shape[1] * height / photo.shape[0])
     photo = cv2.resize(photo, (across, height), interpolation=cv2.INTER_AREA)
     around = np.concatenate([photo, photo[:, ::-1]], axis=1)
     rng = np.random.default_rng(0)
-    noise = rng.normal(0, NOISE, (height + 16, width + 16, 3)).round().astype(np.int16)
-    length = max(1, round(TURNING * exposure * width))
+    noise = rng.normal(0, CLIP_NOISE_STD_U8, (height + 16, width + 16, 3)).round().astype(np.int16)
+    length = max(1, round(PAN_RATE_RAD_S * exposure * width))
     x = 0.0
-    for turns in turning:
+    for turns in panning:
         columns = (round(x) + np.arange(-length, width + length)) % around.shape[1]
         seen = around[:, columns]
         seen = cv2.blur(seen, (length, 1)) if turns else seen
         top, left = rng.integers(0, 16, 2)
         noisy = seen[:, length:-length] + noise[top : top + height, left : left + width]
         yield noisy.clip(0, 255).astype(np.uint8)
-        x += TURNING / RATE * width * bool(turns)
+        x += PAN_RATE_RAD_S / FRAMES_PER_SECOND * width * bool(turns)
 
 
 def _row(

@@ -14,7 +14,7 @@ from torch import nn
 
 from ... import __version__
 from ...errors import DeepGyroError
-from ..synthesis.shards import write_durably
+from ..synthesis.shards import write_atomically
 from .optimizer import MOMENTS, Optimizer
 from .settings import TrainConfig
 
@@ -91,7 +91,7 @@ def save_checkpoint(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         metadata={"deepgyro": json.dumps(about)},
     )
-    write_durably(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content))
 
 
 def read_about(path: Path) -> dict[str, Any]:

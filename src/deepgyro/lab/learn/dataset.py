@@ -22,12 +22,12 @@ from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 
 from ...blurfield import GridField
 from ...errors import DeepGyroError
-from ...restore import Turn, canonical_turn, upside_down
-from ...threads import one_core
+from ...restore import PictureOrientation, add_half_turn, canonical_orientation
+from ...threads import limit_to_one_core
 from ...tiles import Window
-from ..synthesis import Pair, Pool, SynthesisConfig, pair_at, unpack
-from ..synthesis.samples import read_facts
-from ..synthesis.shards import SHARDS, index_shard, read_places
+from ..synthesis import Pair, SourcePool, SynthesisConfig, make_pair_at, unpack_pair
+from ..synthesis.samples import read_metadata
+from ..synthesis.shards import SHARD_PATTERN, index_shard, read_files_at
 
 Sample = dict[str, Tensor]
 
@@ -42,7 +42,7 @@ def sample(
     patch: tuple[int, int] | None = None,
     turned: bool = True,
 ) -> Sample:
-    """Return a pair, or a patch of it, as tensors, turned as our networks see it (`canonical_turn`).
+    """Return a pair, or a patch of it, as tensors, turned as our networks see it (`canonical_orientation`).
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def sample(
         zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
         (3, w, h).
     """
-    turn, seen = patch_of(pair.noisy, rng, patch=patch, turned=turned)
+    turn, seen = patch_of(pair.prior, rng, patch=patch, turned=turned)
     return {
         "sharp": _image(turn.picture(pair.sharp[seen])),
         "blurred": _image(turn.picture(pair.blurred[seen])),
         "exact": paths_of(turn.field(pair.exact[seen])),
-        "noisy": paths_of(turn.field(pair.noisy[seen])),
-        "gyro": torch.tensor(float(pair.facts["gyro"] != "none")),
-        "linear": torch.tensor(float(pair.facts["encoding"] == "linear")),
+        "noisy": paths_of(turn.field(pair.prior[seen])),
+        "gyro": torch.tensor(float(pair.metadata["gyro"] != "none")),
+        "linear": torch.tensor(float(pair.metadata["encoding"] == "linear")),
     }
 
 
@@ -80,7 +80,7 @@ def patch_of(
     *,
     patch: tuple[int, int] | None,
     turned: bool,
-) -> tuple[Turn, Window]:
+) -> tuple[PictureOrientation, Window]:
     """Return how a pair with this field is turned, and which part of it then is the patch; see `sample`.
 
     Raises
@@ -88,7 +88,7 @@ def patch_of(
     ValueError
         If the patch does not fit, or there is no rng to draw it.
     """
-    turn = canonical_turn(noisy) if turned else Turn()
+    turn = canonical_orientation(noisy) if turned else PictureOrientation()
     height, width = noisy.shape[:2]
     rows, columns = turn.size(height, width)
     window = slice(0, rows), slice(0, columns)
@@ -101,7 +101,7 @@ def patch_of(
             raise ValueError(f"{sizes}, and may lie on their side" if turned else sizes)
         turn = replace(turn, reverse=False)  # as on their head, patches' paths run to either side
         if turned and rng.random() < 0.5:
-            turn = upside_down(turn)
+            turn = add_half_turn(turn)
         top, left = (
             int(rng.integers(whole - part + 1)) for whole, part in zip((rows, columns), patch, strict=True)
         )
@@ -137,14 +137,14 @@ class ShardPairs(Dataset[Sample]):
         DeepGyroError
             If there are no shards, a shard is damaged, or no pair is left.
         """
-        shards = sorted(folder.glob(SHARDS))
+        shards = sorted(folder.glob(SHARD_PATTERN))
         if not shards:
-            raise DeepGyroError(f"{folder}: no {SHARDS} there; make some with deepgyro synth")
+            raise DeepGyroError(f"{folder}: no {SHARD_PATTERN} there; make some with deepgyro synth")
         self.seed, self.patch, self.turned = seed, patch, turned
         self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
         if without or encoding:
             facts = (
-                read_facts(read_places(shard, {"json": places["json"]})) for shard, places in self.places
+                read_metadata(read_files_at(shard, {"json": places["json"]})) for shard, places in self.places
             )
             self.places = [
                 place
@@ -166,7 +166,7 @@ class ShardPairs(Dataset[Sample]):
         epoch, place = divmod(k, len(self.places))
         shard, places = self.places[epoch_order(self.seed, epoch, len(self.places))[place]]
         with in_cores():
-            pair = unpack(read_places(shard, places))
+            pair = unpack_pair(read_files_at(shard, places))
             return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
 
 
@@ -175,7 +175,7 @@ class FreshPairs(Dataset[Sample]):
 
     def __init__(
         self,
-        pool: Pool,
+        pool: SourcePool,
         config: SynthesisConfig,
         *,
         seed: int,
@@ -195,8 +195,8 @@ class FreshPairs(Dataset[Sample]):
         with in_cores():
             for number in self.numbers(k):
                 size = {"height": self.height, "width": self.width}
-                pair = pair_at(self.pool, self.config, self.seed, number, **size)
-                if pair.facts["gyro"] not in self.without:
+                pair = make_pair_at(self.pool, self.config, self.seed, number, **size)
+                if pair.metadata["gyro"] not in self.without:
                     return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
         raise self.none_left()
 
@@ -235,7 +235,7 @@ def patch_rng(seed: int, k: int) -> np.random.Generator:
 
 def in_cores() -> AbstractContextManager[None]:
     """Leave the other cores to the others in one of a loader's workers."""
-    return one_core() if get_worker_info() else nullcontext()
+    return limit_to_one_core() if get_worker_info() else nullcontext()
 
 
 def _image(pixels: ndarray) -> Tensor:

@@ -21,7 +21,7 @@ from ...refine.cells import COLUMNS, FACTS, ROWS
 from ...restore.baselines import BaselineContract
 from ...runtime.contract import KEY, Contract, Provenance
 from ..report import current_commit
-from ..synthesis.shards import SHARDS
+from ..synthesis.shards import SHARD_PATTERN
 from . import arithmetic
 from .baselines.wrapper import Baseline, Network, multiply_adds, untrained
 from .checkpoint import load_checkpoint, read_about
@@ -111,8 +111,10 @@ def export(
     """
     if out.suffix != ".onnx":
         raise DeepGyroError(f"{out}: a name that ends in .onnx is needed")
-    if validation and not any(validation.glob(SHARDS)):
-        raise DeepGyroError(f"{validation}: no {SHARDS} there (validation); make some with deepgyro synth")
+    if validation and not any(validation.glob(SHARD_PATTERN)):
+        raise DeepGyroError(
+            f"{validation}: no {SHARD_PATTERN} there (validation); make some with deepgyro synth"
+        )
     card = out.with_suffix(".md")
     for path in (out, card):
         check_writable(path, overwrite=overwrite)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import DeepGyroError
-from ..report import BenchReport, Row, report
+from ..report import BenchReport, Row, make_report
 from . import arithmetic
 from .dataset import Sample
 from .network.stages import DeepGyro, NetworkConfig
@@ -119,7 +119,7 @@ def measure(
         "share": round(convolutions / least, 3),
         "operators": round(step / least, 3),
     }
-    return report("training", [row])
+    return make_report("training", [row])
 
 
 def _wait(device: torch.device) -> None:

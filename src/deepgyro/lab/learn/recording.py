@@ -16,19 +16,19 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from ...frames import decode_pixels
-from ...restore import Turn
+from ...restore import PictureOrientation
 from ..synthesis.image import (
-    around,
-    brightened,
-    draw_jpeg,
-    draw_light,
+    crop_with_margin,
+    draw_jpeg_options,
+    draw_render_parameters,
     encode_jpeg,
-    encoded_light,
-    plain_light,
+    highlight_factor_table,
+    srgb_decode_table,
+    srgb_encode_table,
 )
-from ..synthesis.kernels import DEVIATION
-from ..synthesis.pair import Scene, goes_through_jpeg
-from ..synthesis.pool import scene_at
+from ..synthesis.kernels import U16_SUM_STD
+from ..synthesis.pair import LazyPair, draw_uses_jpeg
+from ..synthesis.pool import draw_lazy_pair_at
 from .dataset import FreshPairs, Sample, in_cores, patch_of, patch_rng, paths_of
 from .network.operators import blur, path_samples
 
@@ -49,13 +49,13 @@ class Scenes(Dataset[Sample]):
         with in_cores():
             for number in pairs.numbers(k):
                 size = {"height": pairs.height, "width": pairs.width}
-                scene = scene_at(pairs.pool, pairs.config, pairs.seed, number, **size)
-                if scene.facts["gyro"] not in pairs.without:
+                scene = draw_lazy_pair_at(pairs.pool, pairs.config, pairs.seed, number, **size)
+                if scene.metadata["gyro"] not in pairs.without:
                     return scene_sample(scene, pairs, patch_rng(pairs.seed, k))
         raise pairs.none_left()
 
 
-def scene_sample(scene: Scene, pairs: FreshPairs, rng: np.random.Generator) -> Sample:
+def scene_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generator) -> Sample:
     """Return a patch of a scene that is to be recorded.
 
     scene: (3, h + 2 margin, w + 2 margin) uint8, encoded, the patch in its middle, continued by its border
@@ -64,19 +64,19 @@ def scene_sample(scene: Scene, pairs: FreshPairs, rng: np.random.Generator) -> S
     and whether colours are halved, or zeros.
     """
     draws = pairs.config.image
-    turn, seen = patch_of(scene.noisy, rng, patch=pairs.patch, turned=pairs.turned)
+    turn, seen = patch_of(scene.prior, rng, patch=pairs.patch, turned=pairs.turned)
     if scene.encoded:
         light = (0.0, 0.0, 10 ** (-draws.encoded_noise / 20))
         key = int(scene.rng.integers(2**64, dtype=np.uint64))
     else:
-        drawn = draw_light(scene.rng, draws)
-        light, key = (drawn.highlight_gain, drawn.shot, drawn.read), drawn.key
-    jpeg = draw_jpeg(scene.rng, draws) if goes_through_jpeg(scene, draws) else (0, False)
+        drawn = draw_render_parameters(scene.rng, draws)
+        light, key = (drawn.highlight_gain, drawn.shot_noise, drawn.read_noise), drawn.noise_key
+    jpeg = draw_jpeg_options(scene.rng, draws) if draw_uses_jpeg(scene, draws) else (0, False)
     return {
         "scene": torch.from_numpy(_surrounded(scene, turn, seen)),
         "exact": paths_of(turn.field(scene.exact[seen])),
-        "noisy": paths_of(turn.field(scene.noisy[seen])),
-        "gyro": torch.tensor(float(scene.facts["gyro"] != "none")),
+        "noisy": paths_of(turn.field(scene.prior[seen])),
+        "gyro": torch.tensor(float(scene.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(not scene.encoded)),
         "light": torch.tensor(light),
         "key": torch.tensor(_signed(key)),
@@ -84,12 +84,16 @@ def scene_sample(scene: Scene, pairs: FreshPairs, rng: np.random.Generator) -> S
     }
 
 
-def _surrounded(scene: Scene, turn: Turn, seen: tuple[slice, slice]) -> UInt8[np.ndarray, "3 a b"]:
+def _surrounded(
+    scene: LazyPair, turn: PictureOrientation, seen: tuple[slice, slice]
+) -> UInt8[np.ndarray, "3 a b"]:
     """Return a patch of a scene with as much around it on every side as moves into it."""
-    margin = scene.exact.reach
+    margin = scene.exact.max_reach_px
     rows, columns = (range(*p.indices(side)) for p, side in zip(seen, scene.exact.shape, strict=False))
     height, width = len(rows), len(columns)
-    part, top, left = around(scene.scene, scene.top + rows[0], scene.left + columns[0], height, width, margin)
+    part, top, left = crop_with_margin(
+        scene.scene, scene.top + rows[0], scene.left + columns[0], height, width, margin
+    )
     more = [(margin - top, 0), (margin - left, 0)]
     whole = height + 2 * margin, width + 2 * margin
     more = [(a, side - a - own) for (a, _), side, own in zip(more, whole, part.shape, strict=False)]
@@ -135,7 +139,9 @@ def lightened(
 ) -> Float32[Tensor, "b 3 h w"]:
     """Return the light of encoded pixels, highlights brighter than white: the twin of `kernels.lighten`."""
     device = scene.device
-    plain, over = (torch.from_numpy(table).to(device) for table in (plain_light(), brightened(1.0) - 1))
+    plain, over = (
+        torch.from_numpy(table).to(device) for table in (srgb_decode_table(), highlight_factor_table(1.0) - 1)
+    )
     return plain[scene.int()] * (1 + gain * over[scene.amin(1, keepdim=True).int()])
 
 
@@ -144,7 +150,7 @@ def noise_of(key: Int64[Tensor, " b"], height: int, width: int) -> Float32[Tenso
     pixel = torch.arange(height * width * 3, device=key.device).view(1, height, width, 3).permute(0, 3, 1, 2)
     counter = key.view(-1, 1, 1, 1) + 2 * pixel
     total = _sum_of_parts(_mixed(counter)) + _sum_of_parts(_mixed(counter + 1))
-    return (total - 4 * 65535).float() / float(DEVIATION)
+    return (total - 4 * 65535).float() / float(U16_SUM_STD)
 
 
 def _mixed(counter: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
@@ -171,7 +177,7 @@ def _signed(bits: int) -> int:
 
 def _rounded(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
     """Return values, light or encoded, as the 256 encoded ones of a file, 0 to 1."""
-    table = torch.from_numpy(encoded_light()).to(values.device)
+    table = torch.from_numpy(srgb_encode_table()).to(values.device)
     held = values.clamp(0, 1)
     of_light = table[(held * 65535 + 0.5).int()].float()
     return torch.where(linear, of_light, (held * 255).round()) / 255
@@ -183,7 +189,7 @@ def through_jpeg(pictures: Tensor, jpeg: Int64[Tensor, "b 2"]) -> Tensor:
     for k, (quality, halved) in enumerate(jpeg.tolist()):
         if quality:
             pixels = (255 * pictures[k]).round().byte().permute(1, 2, 0).cpu().numpy()
-            file = encode_jpeg(np.ascontiguousarray(pixels), quality, halved=bool(halved))
+            file = encode_jpeg(np.ascontiguousarray(pixels), quality, half_chroma=bool(halved))
             decoded = decode_pixels(file, "the pair's JPEG").transpose(2, 0, 1)
             out[k] = torch.from_numpy(np.ascontiguousarray(decoded)).to(out.device) / 255
     return out

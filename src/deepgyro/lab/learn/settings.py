@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ...errors import DeepGyroError
-from ..synthesis.tally import KINDS
+from ..synthesis.tally import GYRO_KINDS
 from .baselines.deblurgan import GanConfig
 from .baselines.paper import UNetConfig
 from .corrector.network import CorrectorConfig
@@ -117,8 +117,8 @@ class TrainConfig:
                 raise ValueError(f"{name} is {value}; 0 or more is needed")
         if not 0 < self.fall <= 1 or not 0 <= self.ema < 1:
             raise ValueError("fall, ema: a share over 0 and up to 1, and one from 0 to under 1 are needed")
-        if unknown := set(self.without) - set(KINDS):
-            raise ValueError(f"without: {', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
+        if unknown := set(self.without) - set(GYRO_KINDS):
+            raise ValueError(f"without: {', '.join(sorted(unknown))} is none of {', '.join(GYRO_KINDS)}")
         for name, known in _WORDS.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)}; {' or '.join(map(str, known))} is needed")

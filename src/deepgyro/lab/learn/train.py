@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader
 
 from ...errors import DeepGyroError
 from ...runtime.session import has_bf16
-from ..synthesis import PHYSICAL, open_pool, with_paper_share
-from ..synthesis.shards import SHARDS
+from ..synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
+from ..synthesis.shards import SHARD_PATTERN
 from .baselines.adversarial import AdversarialTraining
 from .baselines.wrapper import untrained
 from .checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -134,9 +134,9 @@ def open_pairs(config: TrainConfig) -> ShardPairs | FreshPairs | CellPairs:
     """
     if not config.corrector:
         check_patch(config)
-    if not any(Path(config.validation).glob(SHARDS)):
+    if not any(Path(config.validation).glob(SHARD_PATTERN)):
         raise DeepGyroError(
-            f"{config.validation}: no {SHARDS} there (validation); make some with deepgyro synth"
+            f"{config.validation}: no {SHARD_PATTERN} there (validation); make some with deepgyro synth"
         )
     pairs = picture_pairs(config) if config.corrector is None else cell_pairs(config, config.corrector)
     pairs[0]
@@ -166,9 +166,9 @@ def picture_pairs(config: TrainConfig) -> ShardPairs | FreshPairs:
         )  # fmt: skip
     photos, logs = (list(map(Path, paths)) for paths in (config.photos, config.gyro))
     pool = open_pool(photos, logs, height=270, width=480, gyro_columns=config.gyro_columns)
-    share = {"encoded": 1.0, "linear": 0.0, None: PHYSICAL.image.encoded}[config.encoding]
+    share = {"encoded": 1.0, "linear": 0.0, None: PHYSICAL_PRESET.image.encoded}[config.encoding]
     return FreshPairs(
-        pool, with_paper_share(PHYSICAL, share), seed=config.seed, patch=config.sides,
+        pool, with_encoded_share(PHYSICAL_PRESET, share), seed=config.seed, patch=config.sides,
         without=config.without, turned=turned,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from ..synthesis import unpack
+from ..synthesis import unpack_pair
 from ..synthesis.shards import read_samples
 from .baselines.wrapper import Network
 from .dataset import Sample, sample
@@ -44,10 +44,10 @@ def whole_samples(
     network: Network, folder: Path, count: int
 ) -> Iterator[tuple[Sample, Mapping[str, object]]]:
     """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
-    for pair in islice(map(unpack, read_samples(folder)), count):
+    for pair in islice(map(unpack_pair, read_samples(folder)), count):
         item = sample(pair, turned=network.turned)
         height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
-        yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.facts
+        yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.metadata
 
 
 def validate(network: Network, folder: Path, *, count: int = 64, mixed: bool = False) -> dict[str, float]:

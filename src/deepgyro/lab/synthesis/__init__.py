@@ -1,30 +1,30 @@
 """Training pairs from sharp photos and gyro logs (section 4.2 of the paper, and the physics it left out)."""
 
-from .config import PAPER, PHYSICAL, PRESETS, SynthesisConfig, with_paper_share
+from .config import PAPER_PRESET, PHYSICAL_PRESET, PRESETS, SynthesisConfig, with_encoded_share
 from .dataset import DatasetReport, make_dataset
-from .hand import blur_photo, hand_shake
+from .hand import blur_photo, simulate_camera_shake
 from .pair import Pair, make_pair
-from .pool import Pool, pair_at
-from .samples import pack, unpack
+from .pool import SourcePool, make_pair_at
+from .samples import pack_pair, unpack_pair
 from .shards import read_shard
 from .sources import open_pool
 
 __all__ = [
-    "PAPER",
-    "PHYSICAL",
+    "PAPER_PRESET",
+    "PHYSICAL_PRESET",
     "PRESETS",
     "DatasetReport",
     "Pair",
-    "Pool",
+    "SourcePool",
     "SynthesisConfig",
     "blur_photo",
-    "hand_shake",
     "make_dataset",
     "make_pair",
+    "make_pair_at",
     "open_pool",
-    "pack",
-    "pair_at",
+    "pack_pair",
     "read_shard",
-    "unpack",
-    "with_paper_share",
+    "simulate_camera_shake",
+    "unpack_pair",
+    "with_encoded_share",
 ]

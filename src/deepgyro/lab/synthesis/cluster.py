@@ -12,17 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import DeepGyroError
-from ...threads import one_core
-from .workers import Result, Tick, Work
+from ...threads import limit_to_one_core
+from .workers import NumberedTask, ProgressCallback, TaskResult
 
-_AHEAD = 2
+_TASKS_PER_CORE = 2
 """Pieces handed over for each core: one that it does and one that waits."""
-_PATIENCE = 5.0
+_CONNECT_TIMEOUT_S = 5.0
 """A cluster that does not answer for so long is not there, s."""
 
 
 @contextmanager
-def on_ray(address: str, *, workers: int) -> Iterator[None]:
+def ray_connection(address: str, *, workers: int) -> Iterator[None]:
     """Be connected to a cluster while the block runs.
 
     Parameters
@@ -38,10 +38,10 @@ def on_ray(address: str, *, workers: int) -> Iterator[None]:
     DeepGyroError
         If Ray is not installed, or cannot be reached.
     """
-    ray = _ray()
+    ray = _import_ray()
     started = not ray.is_initialized()
     if started:
-        _connect(ray, address, workers)
+        _connect_to_ray(ray, address, workers)
     try:
         yield
     finally:
@@ -49,8 +49,10 @@ def on_ray(address: str, *, workers: int) -> Iterator[None]:
             ray.shutdown()
 
 
-def work_on_ray(work: Work[Result], numbers: Iterable[int], tick: Tick) -> Generator[Result, None, None]:
-    """Do pieces on the cluster of `on_ray`, each on one core; yield the results as they are done.
+def run_tasks_on_ray(
+    task_function: NumberedTask[TaskResult], numbers: Iterable[int], tick: ProgressCallback
+) -> Generator[TaskResult, None, None]:
+    """Do pieces on the cluster of `ray_connection`, each on one core; yield the results as they are done.
 
     A piece whose machine is lost is done again elsewhere. Every machine must have this package in this
     version, and see the files that the work names under the same paths.
@@ -60,21 +62,21 @@ def work_on_ray(work: Work[Result], numbers: Iterable[int], tick: Tick) -> Gener
     DeepGyroError
         If the cluster loses a piece again and again.
     """
-    ray = _ray()
-    task = ray.remote(num_cpus=1)(_piece)
-    shared = ray.put(work)
+    ray = _import_ray()
+    task = ray.remote(num_cpus=1)(_run_task)
+    shared = ray.put(task_function)
     waiting = iter(numbers)
-    ahead = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    ahead = _TASKS_PER_CORE * max(1, int(ray.cluster_resources().get("CPU", 1)))
     running = [task.remote(shared, number) for number in islice(waiting, ahead)]
     while running:
         done, running = ray.wait(running, num_returns=1)
         running += [task.remote(shared, number) for number in islice(waiting, 1)]
-        count, result = _result(ray, done[0])
+        count, result = _get_result(ray, done[0])
         tick(count)
         yield result
 
 
-def _piece(work: Work[Result], number: int) -> tuple[int, Result]:
+def _run_task(task: NumberedTask[TaskResult], number: int) -> tuple[int, TaskResult]:
     """Do a piece in a Ray worker; return how often it ticked, and its result."""
     count = 0
 
@@ -82,12 +84,12 @@ def _piece(work: Work[Result], number: int) -> tuple[int, Result]:
         nonlocal count
         count += more
 
-    with one_core():
-        result = work(number, tick)
+    with limit_to_one_core():
+        result = task(number, tick)
     return count, result
 
 
-def _ray() -> Any:
+def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
@@ -95,25 +97,25 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str, workers: int) -> None:
+def _connect_to_ray(ray: Any, address: str, workers: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     options = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         why = " ".join(str(error).split())
         raise DeepGyroError(f"--ray {address}: no cluster there ({why}); 'local' starts one here") from error
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Find out whether anybody listens: `ray.init` would wait for ever."""
     target = urlsplit(f"//{address.removeprefix('ray://')}")
     if target.hostname and target.port:
-        socket.create_connection((target.hostname, target.port), timeout=_PATIENCE).close()
+        socket.create_connection((target.hostname, target.port), timeout=_CONNECT_TIMEOUT_S).close()
 
 
-def _result(ray: Any, reference: Any) -> Any:
+def _get_result(ray: Any, reference: Any) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:

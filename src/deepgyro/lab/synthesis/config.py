@@ -139,18 +139,18 @@ class SynthesisConfig:
     image: ImageDraws = ImageDraws()
 
 
-PHYSICAL = SynthesisConfig()
+PHYSICAL_PRESET = SynthesisConfig()
 """The default: physics, and a share of the paper's kind."""
 
 # TUM VI's rig: the transpose of T_b_c1 in its calibration.yaml.
-_TUM_VI = (
+_TUM_VI_CAM_FROM_IMU = (
     (-0.9995250, 0.0296153, -0.0085223),
     (0.0075019, -0.0343974, -0.9993801),
     (-0.0298901, -0.9989693, 0.0341589),
 )
 
-PAPER = SynthesisConfig(
-    camera=CameraDraws((389.7 / 480,) * 2, (0.0, 0.030), ("down",), _TUM_VI),
+PAPER_PRESET = SynthesisConfig(
+    camera=CameraDraws((389.7 / 480,) * 2, (0.0, 0.030), ("down",), _TUM_VI_CAM_FROM_IMU),
     motion=MotionDraws(
         exposure=(0.030, 0.030),
         blur=None,
@@ -184,10 +184,10 @@ PAPER = SynthesisConfig(
 )
 """Section 4.2 of the paper (docs/data-card.md says how its misprints are read)."""
 
-PRESETS = {"physical": PHYSICAL, "paper": PAPER}
+PRESETS = {"physical": PHYSICAL_PRESET, "paper": PAPER_PRESET}
 
 
-def with_paper_share(config: SynthesisConfig, share: float) -> SynthesisConfig:
+def with_encoded_share(config: SynthesisConfig, share: float) -> SynthesisConfig:
     """Return a configuration with another share of pairs of the paper's kind, 0 to 1.
 
     Raises

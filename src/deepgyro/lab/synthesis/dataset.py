@@ -15,17 +15,17 @@ from typing import Any
 from ...errors import DeepGyroError
 from ...frames import make_folder
 from ...threads import core_count
-from .cluster import on_ray, work_on_ray
+from .cluster import ray_connection, run_tasks_on_ray
 from .config import SynthesisConfig
-from .job import Job, differences
-from .pool import Pool
-from .shards import SHARDS, Shard, remove_parts, shard_name, write_durably
-from .workers import Tick, work_here, work_in_processes
+from .job import DatasetSpec, describe_differences
+from .pool import SourcePool
+from .shards import SHARD_PATTERN, Shard, remove_partial_files, shard_name, write_atomically
+from .workers import ProgressCallback, run_tasks_here, run_tasks_in_processes
 
 logger = logging.getLogger(__name__)
 
-JOB = "dataset.json"
-MANIFEST = "manifest.json"
+SPEC_FILE = "dataset.json"
+MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class DatasetReport:
 
 
 def make_dataset(
-    pool: Pool,
+    pool: SourcePool,
     config: SynthesisConfig,
     *,
     out: Path,
@@ -86,7 +86,7 @@ def make_dataset(
     workers
         Processes, each on one core; 1 is this process itself. None: as many as there are cores.
     ray
-        Address of a Ray cluster that does the work instead, as in `on_ray`; all its machines must see
+        Address of a Ray cluster that does the work instead, as in `ray_connection`; all its machines must see
         `out` and the photos under the same paths.
     overwrite
         First, once the cluster is reached, remove the data set that lies there, whatever its job was.
@@ -104,24 +104,26 @@ def make_dataset(
     started = time.perf_counter()
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is {workers}; at least 1 is needed")
-    job = Job(pool, config, out.absolute(), count, seed, height, width, shard_size)
+    job = DatasetSpec(pool, config, out.absolute(), count, seed, height, width, shard_size)
     make_folder(job.out)
     workers = workers or core_count()
-    with _alone_in(job.out):
+    with _lock_folder(job.out):
         try:
-            with on_ray(ray, workers=workers) if ray is not None else nullcontext():
-                finished = _begin(job, overwrite=overwrite)
-                kept = sum(len(job.indices(n)) for n in job.shards if (job.out / shard_name(n)).exists())
-                counter = _Counter(kept, progress)
-                missing = [number for number in job.shards if shard_name(number) not in finished]
+            with ray_connection(ray, workers=workers) if ray is not None else nullcontext():
+                finished = _prepare_folder(job, overwrite=overwrite)
+                kept = sum(
+                    len(job.pair_indices(n)) for n in job.shard_numbers if (job.out / shard_name(n)).exists()
+                )
+                counter = _PairCounter(kept, progress)
+                missing = [number for number in job.shard_numbers if shard_name(number) not in finished]
                 with closing(
-                    _work(job, missing, counter.tick, workers, on_cluster=ray is not None)
+                    _make_shards(job, missing, counter.tick, workers, on_cluster=ray is not None)
                 ) as shards:
                     finished |= {shard.name: shard for shard in shards}
         finally:
-            remove_parts(job.out)  # of workers that were stopped
+            remove_partial_files(job.out)  # of workers that were stopped
         if missing:
-            _write_json(job.out / MANIFEST, _manifest(job, finished))
+            _write_json(job.out / MANIFEST_FILE, _make_manifest(job, finished))
     made = counter.done - kept
     seconds = time.perf_counter() - started
     return DatasetReport(
@@ -135,7 +137,7 @@ def make_dataset(
     )
 
 
-class _Counter:
+class _PairCounter:
     """Counts the pairs that are done."""
 
     def __init__(self, kept: int, progress: Callable[[int], object] | None) -> None:
@@ -150,18 +152,18 @@ class _Counter:
             self.progress(self.done)
 
 
-def _work(
-    job: Job, numbers: Sequence[int], tick: Tick, workers: int, *, on_cluster: bool
+def _make_shards(
+    job: DatasetSpec, numbers: Sequence[int], tick: ProgressCallback, workers: int, *, on_cluster: bool
 ) -> Generator[Shard, None, None]:
     if on_cluster:
-        return work_on_ray(job.make, numbers, tick)
+        return run_tasks_on_ray(job.make_shard, numbers, tick)
     workers = min(workers, len(numbers))
     if workers > 1:
-        return work_in_processes(job.make, numbers, tick, workers=workers)
-    return work_here(job.make, numbers, tick)
+        return run_tasks_in_processes(job.make_shard, numbers, tick, workers=workers)
+    return run_tasks_here(job.make_shard, numbers, tick)
 
 
-def _begin(job: Job, *, overwrite: bool) -> dict[str, Shard]:
+def _prepare_folder(job: DatasetSpec, *, overwrite: bool) -> dict[str, Shard]:
     """Make a folder ready for its job; return the shards that are known to be finished.
 
     Raises
@@ -169,28 +171,32 @@ def _begin(job: Job, *, overwrite: bool) -> dict[str, Shard]:
     DeepGyroError
         If the folder is another job's.
     """
-    remove_parts(job.out)  # and only then look for shards: a worker that was left over has none to give now
+    remove_partial_files(
+        job.out
+    )  # and only then look for shards: a worker that was left over has none to give now
     if overwrite:
-        (job.out / MANIFEST).unlink(missing_ok=True)
-        for shard in job.out.glob(SHARDS):
+        (job.out / MANIFEST_FILE).unlink(missing_ok=True)
+        for shard in job.out.glob(SHARD_PATTERN):
             shard.unlink()
-        (job.out / JOB).unlink(missing_ok=True)
-    here = job.record()
-    there = _read_json(job.out / JOB)
+        (job.out / SPEC_FILE).unlink(missing_ok=True)
+    here = job.to_json()
+    there = _read_json(job.out / SPEC_FILE)
     if there is None:
-        if (job.out / MANIFEST).exists() or any(job.out.glob(SHARDS)):
-            raise DeepGyroError(f"{job.out}: holds shards, but no {JOB}; give another --out, or --overwrite")
-        _write_json(job.out / JOB, here)
+        if (job.out / MANIFEST_FILE).exists() or any(job.out.glob(SHARD_PATTERN)):
+            raise DeepGyroError(
+                f"{job.out}: holds shards, but no {SPEC_FILE}; give another --out, or --overwrite"
+            )
+        _write_json(job.out / SPEC_FILE, here)
         return {}
-    _check_same(job.out, there, here)
-    return _finished(job)
+    _check_same_spec(job.out, there, here)
+    return _read_finished_shards(job)
 
 
-def _check_same(out: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    unlike = differences(there, here)
+def _check_same_spec(out: Path, existing: Mapping[str, Any], requested: Mapping[str, Any]) -> None:
+    unlike = describe_differences(existing, requested)
     if not unlike:
         return
-    if {**there, "versions": here["versions"]} == here:
+    if {**existing, "versions": requested["versions"]} == requested:
         raise DeepGyroError(
             f"{out}: was begun with other versions ({unlike}), whose pairs may differ; go on with those, or "
             "give --overwrite to begin anew"
@@ -198,25 +204,25 @@ def _check_same(out: Path, there: Mapping[str, Any], here: Mapping[str, Any]) ->
     raise DeepGyroError(f"{out}: holds another data set ({unlike}); give another --out, or --overwrite")
 
 
-def _finished(job: Job) -> dict[str, Shard]:
+def _read_finished_shards(job: DatasetSpec) -> dict[str, Shard]:
     """Return the shards of the manifest that are there; without all of them there is no manifest any more."""
-    manifest = _read_json(job.out / MANIFEST)
+    manifest = _read_json(job.out / MANIFEST_FILE)
     if manifest is None:
         return {}
     listed = [Shard(**shard) for shard in manifest["shards"]]
-    finished = {shard.name: shard for shard in listed if _size(job.out / shard.name) == shard.size}
+    finished = {shard.name: shard for shard in listed if _file_size(job.out / shard.name) == shard.size}
     if len(finished) < len(listed):
-        (job.out / MANIFEST).unlink()
+        (job.out / MANIFEST_FILE).unlink()
     return finished
 
 
-def _size(path: Path) -> int | None:
+def _file_size(path: Path) -> int | None:
     return path.stat().st_size if path.exists() else None
 
 
-def _manifest(job: Job, finished: Mapping[str, Shard]) -> dict[str, Any]:
-    shards = [asdict(finished[shard_name(number)]) for number in job.shards]
-    return {"job": job.record(), "shards": shards}
+def _make_manifest(job: DatasetSpec, finished: Mapping[str, Shard]) -> dict[str, Any]:
+    shards = [asdict(finished[shard_name(number)]) for number in job.shard_numbers]
+    return {"job": job.to_json(), "shards": shards}
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -233,11 +239,11 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1) + "\n"
-    write_durably(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _lock_folder(folder: Path) -> Iterator[None]:
     """Keep a second run out of a folder, until this one ends in whatever way."""
     try:
         import fcntl

@@ -10,32 +10,39 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ...camera import Camera
-from ...errors import ImpossibleMotion, NotCovered
+from ...errors import ExposureNotCovered, ImpossibleMotion
 from ...rotations import so3_exp
 from ...telemetry import GyroLog
 from .config import GyroDraws, MotionDraws
-from .motion import MARGIN, STEP, Exposure, draw_exposure, linear_path, log_uniform
+from .motion import (
+    LOG_MARGIN_S,
+    NODE_STEP_PX,
+    SimulatedExposure,
+    draw_exposure,
+    draw_log_uniform,
+    straight_paths,
+)
 
-Kind = Literal["exact", "refined", "none", "wrong", "raw"]
-BIAS = (5.0, 3.0)
+GyroKind = Literal["exact", "refined", "none", "wrong", "raw"]
+PAPER_BIAS_PX = (5.0, 3.0)
 """The error of the field in the paper's tables and figures, px."""
 
 
-def draw_kind(rng: np.random.Generator, draws: GyroDraws) -> Kind:
+def draw_gyro_kind(rng: np.random.Generator, draws: GyroDraws) -> GyroKind:
     """Draw what the gyro of a pair is like."""
     shares = [draws.exact, draws.refined, draws.none, draws.wrong]
     if sum(shares) > 1:
         raise ValueError(f"the shares exact, refined, none and wrong are {shares}: together at most 1")
-    kinds: tuple[Kind, ...] = get_args(Kind)
+    kinds: tuple[GyroKind, ...] = get_args(GyroKind)
     return kinds[int(np.searchsorted(np.cumsum(shares), rng.random(), side="right"))]
 
 
-def told_nodes(
+def make_prior_nodes(
     rng: np.random.Generator,
-    kind: Kind,
-    seen: Float32[ndarray, "rows columns n 2"],
-    turned: Float32[ndarray, "rows columns n 2"],
-    taken: Exposure,
+    kind: GyroKind,
+    motion_nodes: Float32[ndarray, "rows columns n 2"],
+    rotation_nodes: Float32[ndarray, "rows columns n 2"],
+    exposure: SimulatedExposure,
     draws: GyroDraws,
     *,
     motion: MotionDraws,
@@ -45,38 +52,38 @@ def told_nodes(
 
     Parameters
     ----------
-    seen, turned
+    motion_nodes, rotation_nodes
         Nodes of what the camera did, and of its turning alone, px.
-    taken
+    exposure
         The exposure.
     other_log
         Whose motion a wrong gyro tells.
     """
     if kind == "exact":
-        return turned, {}
+        return rotation_nodes, {}
     if kind == "none":
-        return np.zeros_like(turned), {}
+        return np.zeros_like(rotation_nodes), {}
     if kind == "refined":
-        return _refined(rng, seen, turned, draws)
+        return _make_refined_nodes(rng, motion_nodes, rotation_nodes, draws)
     if kind == "wrong":
-        wrong = draw_exposure(rng, other_log, taken.camera, motion)
-        return wrong.field().on_grid(STEP).nodes, {"wrong_t": wrong.start}
-    return _raw(rng, turned, taken, draws)
+        wrong = draw_exposure(rng, other_log, exposure.camera, motion)
+        return wrong.field().sample_on_grid(NODE_STEP_PX).nodes, {"wrong_t": wrong.log_time}
+    return _make_raw_nodes(rng, rotation_nodes, exposure, draws)
 
 
-def _refined(
-    rng: np.random.Generator, seen: ndarray, turned: ndarray, draws: GyroDraws
+def _make_refined_nodes(
+    rng: np.random.Generator, motion_nodes: ndarray, rotation_nodes: ndarray, draws: GyroDraws
 ) -> tuple[ndarray, dict[str, object]]:
     """Return the gyro's field with what the picture can tell: a common shift, the scale nearly right."""
-    common = (seen - turned).mean((0, 1))
+    common = (motion_nodes - rotation_nodes).mean((0, 1))
     scale = float(rng.normal(1, draws.refined_scale))
     vector = rng.normal(0, draws.refined_offset, 2)
-    nodes = np.float32(scale) * (turned + common) + linear_path(vector, turned.shape[2])
+    nodes = np.float32(scale) * (rotation_nodes + common) + straight_paths(vector, rotation_nodes.shape[2])
     return np.asarray(nodes, np.float32), {"scale": scale, "shift": vector.tolist()}
 
 
 @dataclass(frozen=True)
-class RawErrors:
+class GyroErrors:
     """What is wrong with a gyro, its clock, its mounting, and the camera's calibration."""
 
     offset: float
@@ -101,7 +108,7 @@ class RawErrors:
     """What is added to every blur vector, px."""
 
 
-def draw_raw_errors(rng: np.random.Generator, draws: GyroDraws) -> RawErrors:
+def draw_gyro_errors(rng: np.random.Generator, draws: GyroDraws) -> GyroErrors:
     """Draw what is wrong with a gyro."""
     offset = float(rng.normal(0, draws.offset))
     share, longest = draws.offset_tail
@@ -109,52 +116,52 @@ def draw_raw_errors(rng: np.random.Generator, draws: GyroDraws) -> RawErrors:
         offset = float(rng.uniform(-longest, longest))
     times = int(rng.integers(1, 4)) if rng.random() < draws.biased else 0
     signs = rng.choice([-1.0, 1.0], 2)
-    return RawErrors(
-        offset=float(np.clip(offset, -MARGIN, MARGIN)),  # as much of the log is there
+    return GyroErrors(
+        offset=float(np.clip(offset, -LOG_MARGIN_S, LOG_MARGIN_S)),  # as much of the log is there
         scale=float(rng.normal(1, draws.scale)),
-        bias=_three(rng.normal(0, draws.bias, 3)),
-        noise_density=log_uniform(rng, draws.noise_density) if draws.noise_density[1] > 0 else 0.0,
+        bias=_as_triple(rng.normal(0, draws.bias, 3)),
+        noise_density=draw_log_uniform(rng, draws.noise_density) if draws.noise_density[1] > 0 else 0.0,
         full_scale=float(rng.choice(draws.full_scales)) if draws.full_scales else None,
-        tilt=_three(rng.normal(0, draws.misalignment, 3)),
+        tilt=_as_triple(rng.normal(0, draws.misalignment, 3)),
         focal=max(float(rng.normal(1, draws.focal)), 0.5),
         readout=max(float(rng.normal(1, draws.readout)), 0.0),
         missing=bool(rng.random() < draws.missing),
-        bias_px=(float(times * signs[0] * BIAS[0]), float(times * signs[1] * BIAS[1])),
+        bias_px=(float(times * signs[0] * PAPER_BIAS_PX[0]), float(times * signs[1] * PAPER_BIAS_PX[1])),
     )
 
 
-def _raw(
-    rng: np.random.Generator, turned: ndarray, taken: Exposure, draws: GyroDraws
+def _make_raw_nodes(
+    rng: np.random.Generator, rotation_nodes: ndarray, exposure: SimulatedExposure, draws: GyroDraws
 ) -> tuple[ndarray, dict[str, object]]:
     """Return the field that a phone's gyro gives, as it is."""
-    errors = draw_raw_errors(rng, draws)
+    errors = draw_gyro_errors(rng, draws)
     facts: dict[str, object] = asdict(errors)
-    nodes = raw_nodes(rng, taken, errors)
+    nodes = raw_gyro_nodes(rng, exposure, errors)
     if nodes is None:  # the scale alone
         facts = {"scale": errors.scale, "bias_px": errors.bias_px}
-        nodes = np.asarray(turned * np.float32(errors.scale), np.float32)
-        nodes = nodes + linear_path(np.array(errors.bias_px), nodes.shape[2])
+        nodes = np.asarray(rotation_nodes * np.float32(errors.scale), np.float32)
+        nodes = nodes + straight_paths(np.array(errors.bias_px), nodes.shape[2])
     return nodes, {name: list(v) if isinstance(v, tuple) else v for name, v in facts.items()}
 
 
-def raw_nodes(
-    rng: np.random.Generator, taken: Exposure, errors: RawErrors
+def raw_gyro_nodes(
+    rng: np.random.Generator, exposure: SimulatedExposure, errors: GyroErrors
 ) -> Float32[ndarray, "rows columns n 2"] | None:
     """Return the nodes of the field that a wrong gyro tells, px; None where its errors cannot all be."""
     told = replace(
-        taken,
-        log=sensed(rng, taken.log, errors),
-        camera=calibrated(taken.camera, errors),
-        t=taken.t + errors.offset,
+        exposure,
+        log=degrade_gyro_log(rng, exposure.log, errors),
+        camera=miscalibrate_camera(exposure.camera, errors),
+        t=exposure.t + errors.offset,
     )
     try:
-        nodes = told.field().on_grid(STEP).nodes
-    except (NotCovered, ImpossibleMotion):
+        nodes = told.field().sample_on_grid(NODE_STEP_PX).nodes
+    except (ExposureNotCovered, ImpossibleMotion):
         return None
-    return np.asarray(nodes + linear_path(np.array(errors.bias_px), nodes.shape[2]), np.float32)
+    return np.asarray(nodes + straight_paths(np.array(errors.bias_px), nodes.shape[2]), np.float32)
 
 
-def sensed(rng: np.random.Generator, log: GyroLog, errors: RawErrors) -> GyroLog:
+def degrade_gyro_log(rng: np.random.Generator, log: GyroLog, errors: GyroErrors) -> GyroLog:
     """Return a log as a phone's sensor writes it: scaled, biased, noisy, rounded, clipped, incomplete."""
     omega = log.omega * errors.scale + np.array(errors.bias)
     omega = omega + rng.normal(0, errors.noise_density * np.sqrt(log.rate / 2), omega.shape)
@@ -167,7 +174,7 @@ def sensed(rng: np.random.Generator, log: GyroLog, errors: RawErrors) -> GyroLog
     return GyroLog(log.t[kept], omega[kept].clip(-99.0, 99.0), source=log.source)
 
 
-def calibrated(camera: Camera, errors: RawErrors) -> Camera:
+def miscalibrate_camera(camera: Camera, errors: GyroErrors) -> Camera:
     """Return the camera as somebody calibrated it: axes, focal length and readout a little off."""
     if camera.cam_from_imu is None:
         raise ValueError(f"the camera ({camera.source}) has no cam_from_imu")
@@ -178,6 +185,6 @@ def calibrated(camera: Camera, errors: RawErrors) -> Camera:
     return replace(camera, K=K, readout_time=min(readout, 1.0), cam_from_imu=tilt @ camera.cam_from_imu)
 
 
-def _three(vector: ndarray) -> tuple[float, float, float]:
+def _as_triple(vector: ndarray) -> tuple[float, float, float]:
     x, y, z = vector.tolist()
     return x, y, z

@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from ...blur import Blur
+from ...blur import BlurOperator
 from ...blurfield import Field
 from ...telemetry import GyroLog
 
 
-def hand_shake(
+def simulate_camera_shake(
     rng: np.random.Generator, *, duration: float, rate: float = 200.0, strength: float = 0.6
 ) -> GyroLog:
     """Return the gyro log of a hand that holds a camera and shakes.
@@ -56,7 +56,7 @@ def blur_photo(
         Standard deviation of the noise of a white pixel; it falls with the square root of the light, to a
         fifth of that in the dark.
     """
-    blurred = Blur(field[:, :])(light)
+    blurred = BlurOperator(field[:, :])(light)
     deviation = noise * np.sqrt(np.maximum(blurred, 0.04))
     noisy = blurred + deviation * rng.standard_normal(blurred.shape, dtype=np.float32)
     return np.asarray(noisy.clip(0, 1), np.float32)

@@ -11,14 +11,22 @@ from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
 from ...blurfield.picture import direction_colour
-from .tally import DISTANCES, LENGTHS, SHORTEST, TURN, FieldTally, numbers, shares
+from .tally import (
+    DIRECTION_BIN_DEG,
+    DISTANCE_BIN_EDGES_PX,
+    LENGTH_BIN_EDGES_PX,
+    MIN_DIRECTION_LENGTH_PX,
+    FieldStatistics,
+    bin_shares_percent,
+    describe_lengths,
+)
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
 
 Colour = tuple[int, int, int]
 
-KIND_COLOURS: dict[str, Colour] = {
+GYRO_KIND_COLOURS: dict[str, Colour] = {
     "exact": (27, 94, 32),
     "refined": (129, 199, 132),
     "raw": (255, 179, 0),
@@ -26,29 +34,29 @@ KIND_COLOURS: dict[str, Colour] = {
     "none": (150, 150, 150),
 }
 _BLUE, _BLACK, _GRAY, _PALE = (66, 118, 180), (20, 20, 20), (110, 110, 110), (225, 225, 225)
-_HEIGHT, _WIDTH = 520, 640  # px, of a panel
-_LEFT, _RIGHT, _TOP, _FOOT = 60, 620, 90, 450  # px, of its axes
+_CHART_HEIGHT_PX, _CHART_WIDTH_PX = 520, 640  # px, of a panel
+_PLOT_LEFT_PX, _PLOT_RIGHT_PX, _PLOT_TOP_PX, _PLOT_BOTTOM_PX = 60, 620, 90, 450  # px, of its axes
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class BarChart:
     """A chart of bars."""
 
     title: str
-    words: str
+    subtitle: str
     """What else is to be known; a line."""
     axis: str
     """What lies along x."""
     ticks: Sequence[tuple[float, str]]
     """What stands below it, and where; a bin is 1 wide."""
-    parts: Float64[ndarray, "parts bins"]
+    bar_parts: Float64[ndarray, "parts bins"]
     """Shares that are stacked, %."""
     colours: Sequence[Sequence[Colour]]
     """Of each part and bin."""
     legend: Sequence[tuple[str, Colour]] = ()
 
 
-def draw_histograms(counted: FieldTally) -> UInt8[ndarray, "520 1920 3"]:
+def draw_histograms(statistics: FieldStatistics) -> UInt8[ndarray, "520 1920 3"]:
     """Draw the histograms of a tally, with axes and numbers.
 
     Raises
@@ -56,107 +64,116 @@ def draw_histograms(counted: FieldTally) -> UInt8[ndarray, "520 1920 3"]:
     ValueError
         If nothing was counted.
     """
-    if not counted.count:
+    if not statistics.pair_count:
         raise ValueError("there are no pairs to draw histograms of")
-    panels = _lengths(counted), _directions(counted), _distances(counted)
-    return np.concatenate([_draw(panel) for panel in panels], axis=1)
+    panels = _length_chart(statistics), _direction_chart(statistics), _distance_chart(statistics)
+    return np.concatenate([_draw_chart(panel) for panel in panels], axis=1)
 
 
-def _lengths(counted: FieldTally) -> Panel:
-    parts = shares(counted.lengths.within(LENGTHS))[None]
-    return Panel(
+def _length_chart(statistics: FieldStatistics) -> BarChart:
+    parts = bin_shares_percent(statistics.lengths.counts_between(LENGTH_BIN_EDGES_PX))[None]
+    return BarChart(
         title="Blur length of the exact field",
-        words=numbers(counted.lengths),
-        axis=f"length of the path, px    ({counted.count} pairs, {len(counted.lengths)} places)",
-        ticks=_edges(LENGTHS)[::2],
-        parts=parts,
+        subtitle=describe_lengths(statistics.lengths),
+        axis=f"length of the path, px    ({statistics.pair_count} pairs, {len(statistics.lengths)} places)",
+        ticks=_edge_ticks(LENGTH_BIN_EDGES_PX)[::2],
+        bar_parts=parts,
         colours=[[_BLUE] * parts.shape[1]],
     )
 
 
-def _directions(counted: FieldTally) -> Panel:
-    parts = shares(counted.directions)[None]
-    angles = [TURN * k for k in range(parts.shape[1])]
+def _direction_chart(statistics: FieldStatistics) -> BarChart:
+    parts = bin_shares_percent(statistics.directions)[None]
+    angles = [DIRECTION_BIN_DEG * k for k in range(parts.shape[1])]
     vectors = np.stack([np.cos(np.radians(angles)), np.sin(np.radians(angles))], axis=-1)
-    return Panel(
+    return BarChart(
         title="Direction of the blur",
-        words=f"blur vectors from {SHORTEST:g} px on, {counted.directions.sum()} places, each counted once",
+        subtitle=f"blur vectors from {MIN_DIRECTION_LENGTH_PX:g} px on, {statistics.directions.sum()} "
+        "places, each counted once",
         axis="degrees (0: horizontal, 45: falling to the right, 90: vertical)",
         ticks=[(k + 0.5, f"{angle}") for k, angle in enumerate(angles)],
-        parts=parts,
+        bar_parts=parts,
         colours=[[direction_colour(vector) for vector in vectors]],
     )
 
 
-def _distances(counted: FieldTally) -> Panel:
-    tallies = [counted.distances[kind] for kind in counted.kinds]
-    total = len(counted.lengths)
-    parts = np.stack([100.0 * each.within(DISTANCES) / total for each in tallies])
+def _distance_chart(statistics: FieldStatistics) -> BarChart:
+    tallies = [statistics.distances[kind] for kind in statistics.present_kinds]
+    total = len(statistics.lengths)
+    parts = np.stack([100.0 * each.counts_between(DISTANCE_BIN_EDGES_PX) / total for each in tallies])
     words = [
-        f"{kind}: {counted.pairs[kind]} pairs, median {counted.distances[kind].quantile(0.5):.2f} px"
-        for kind in counted.kinds
+        f"{kind}: {statistics.pairs_by_kind[kind]} pairs, median "
+        f"{statistics.distances[kind].quantile(0.5):.2f} px"
+        for kind in statistics.present_kinds
     ]
-    return Panel(
+    return BarChart(
         title="Distance between exact and noisy field",
-        words="of the blur vectors; stacked by the kind of the gyro; bins grow twofold",
+        subtitle="of the blur vectors; stacked by the kind of the gyro; bins grow twofold",
         axis="distance, px",
-        ticks=_edges(DISTANCES),
-        parts=parts,
-        colours=[[KIND_COLOURS[kind]] * parts.shape[1] for kind in counted.kinds],
-        legend=[(line, KIND_COLOURS[kind]) for line, kind in zip(words, counted.kinds, strict=True)],
+        ticks=_edge_ticks(DISTANCE_BIN_EDGES_PX),
+        bar_parts=parts,
+        colours=[[GYRO_KIND_COLOURS[kind]] * parts.shape[1] for kind in statistics.present_kinds],
+        legend=[
+            (line, GYRO_KIND_COLOURS[kind])
+            for line, kind in zip(words, statistics.present_kinds, strict=True)
+        ],
     )
 
 
-def _edges(edges: Sequence[float]) -> list[tuple[float, str]]:
+def _edge_ticks(edges: Sequence[float]) -> list[tuple[float, str]]:
     ticks = [(float(k), f"{edge:g}") for k, edge in enumerate(edges[:-1])]
     return [*ticks, (len(edges) - 0.5, f">{edges[-1]:g}")]
 
 
-def _draw(panel: Panel) -> UInt8[ndarray, "520 640 3"]:
+def _draw_chart(panel: BarChart) -> UInt8[ndarray, "520 640 3"]:
     from PIL import Image, ImageDraw
 
-    page = Image.new("RGB", (_WIDTH, _HEIGHT), (255, 255, 255))
+    page = Image.new("RGB", (_CHART_WIDTH_PX, _CHART_HEIGHT_PX), (255, 255, 255))
     pen = ImageDraw.Draw(page)
-    write(pen, _LEFT, 14, panel.title, size=20)
-    write(pen, _LEFT, 44, panel.words, size=14, colour=_GRAY)
-    tops = np.cumsum(panel.parts, axis=0)
+    draw_text(pen, _PLOT_LEFT_PX, 14, panel.title, size=20)
+    draw_text(pen, _PLOT_LEFT_PX, 44, panel.subtitle, size=14, colour=_GRAY)
+    tops = np.cumsum(panel.bar_parts, axis=0)
     highest = max(float(tops[-1].max()), 1.0) * (1.5 if panel.legend else 1.1)
-    write(pen, _LEFT - 6, _TOP - 20, "share of places", size=12, colour=_GRAY)
-    _draw_scale(pen, highest)
-    wide = (_RIGHT - _LEFT) / tops.shape[1]
+    draw_text(pen, _PLOT_LEFT_PX - 6, _PLOT_TOP_PX - 20, "share of places", size=12, colour=_GRAY)
+    _draw_share_axis(pen, highest)
+    wide = (_PLOT_RIGHT_PX - _PLOT_LEFT_PX) / tops.shape[1]
     for k, share in enumerate(tops[-1]):
-        x = _LEFT + k * wide
-        for upper, part, colours in zip(tops[:, k], panel.parts[:, k], panel.colours, strict=True):
-            box = (x + 1, _y(upper / highest), x + wide - 2, _y((upper - part) / highest))
+        x = _PLOT_LEFT_PX + k * wide
+        for upper, part, colours in zip(tops[:, k], panel.bar_parts[:, k], panel.colours, strict=True):
+            box = (x + 1, _share_to_y(upper / highest), x + wide - 2, _share_to_y((upper - part) / highest))
             if box[3] - box[1] >= 0.5:
                 pen.rectangle(box, colours[k])
         written = f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
-        write(pen, x + wide / 2, _y(share / highest) - 9, written, size=12, anchor="mm", colour=_GRAY)
+        draw_text(
+            pen, x + wide / 2, _share_to_y(share / highest) - 9, written, size=12, anchor="mm", colour=_GRAY
+        )
     for place, name in panel.ticks:
-        write(pen, _LEFT + place * wide, _FOOT + 14, name, size=13, anchor="mm")
-    pen.line((_LEFT, _FOOT, _RIGHT, _FOOT), _BLACK)
-    write(pen, (_LEFT + _RIGHT) / 2, _FOOT + 42, panel.axis, size=14, anchor="mm")
+        draw_text(pen, _PLOT_LEFT_PX + place * wide, _PLOT_BOTTOM_PX + 14, name, size=13, anchor="mm")
+    pen.line((_PLOT_LEFT_PX, _PLOT_BOTTOM_PX, _PLOT_RIGHT_PX, _PLOT_BOTTOM_PX), _BLACK)
+    draw_text(
+        pen, (_PLOT_LEFT_PX + _PLOT_RIGHT_PX) / 2, _PLOT_BOTTOM_PX + 42, panel.axis, size=14, anchor="mm"
+    )
     for k, (name, colour) in enumerate(panel.legend):
-        top = _TOP + 6 + 20 * k
-        pen.rectangle((_RIGHT - 240, top, _RIGHT - 228, top + 12), colour)
-        write(pen, _RIGHT - 220, top + 6, name, size=14, anchor="lm")
+        top = _PLOT_TOP_PX + 6 + 20 * k
+        pen.rectangle((_PLOT_RIGHT_PX - 240, top, _PLOT_RIGHT_PX - 228, top + 12), colour)
+        draw_text(pen, _PLOT_RIGHT_PX - 220, top + 6, name, size=14, anchor="lm")
     return np.array(page)
 
 
-def _draw_scale(pen: ImageDraw.ImageDraw, highest: float) -> None:
+def _draw_share_axis(pen: ImageDraw.ImageDraw, highest: float) -> None:
     """Draw the lines of the shares, %."""
     step = next(each for each in (1, 2, 5, 10, 20) if highest / each <= 8)
     for share in range(0, int(highest) + 1, step):
-        y = _y(share / highest)
-        pen.line((_LEFT, y, _RIGHT, y), _PALE)
-        write(pen, _LEFT - 6, y, f"{share} %", size=13, anchor="rm")
+        y = _share_to_y(share / highest)
+        pen.line((_PLOT_LEFT_PX, y, _PLOT_RIGHT_PX, y), _PALE)
+        draw_text(pen, _PLOT_LEFT_PX - 6, y, f"{share} %", size=13, anchor="rm")
 
 
-def _y(share: float) -> float:
-    return _FOOT - share * (_FOOT - _TOP)
+def _share_to_y(share: float) -> float:
+    return _PLOT_BOTTOM_PX - share * (_PLOT_BOTTOM_PX - _PLOT_TOP_PX)
 
 
-def write(
+def draw_text(
     pen: ImageDraw.ImageDraw,
     x: int | float,
     y: int | float,

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from .config import SynthesisConfig
-from .pool import Pool, pair_at
-from .samples import pack
-from .shards import Shard, finished_shard, shard_name, write_shard
-from .workers import Tick
+from .pool import SourcePool, make_pair_at
+from .samples import pack_pair
+from .shards import Shard, inspect_shard, shard_name, write_shard
+from .workers import ProgressCallback
 
-_LEAST = {"count": 1, "seed": 0, "height": 16, "width": 16, "shard_size": 1}
+_MIN_VALUES = {"count": 1, "seed": 0, "height": 16, "width": 16, "shard_size": 1}
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class DatasetSpec:
     """A data set that is to be made."""
 
-    pool: Pool
+    pool: SourcePool
     config: SynthesisConfig
     out: Path
     """The folder."""
@@ -39,29 +39,29 @@ class Job:
     """Pairs in a shard; the last may have fewer."""
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
+        for name, least in _MIN_VALUES.items():
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"--{name.replace('_', '-')} is {value}; at least {least} is needed")
 
     @property
-    def shards(self) -> range:
+    def shard_numbers(self) -> range:
         """Numbers of the shards."""
         return range(-(-self.count // self.shard_size))
 
-    def indices(self, number: int) -> range:
+    def pair_indices(self, number: int) -> range:
         """Return which pairs are in a shard."""
         first = number * self.shard_size
         return range(first, min(first + self.shard_size, self.count))
 
-    def make(self, number: int, tick: Tick) -> Shard:
+    def make_shard(self, number: int, tick: ProgressCallback) -> Shard:
         """Make a shard, or find out what is in the one that lies there."""
         path = self.out / shard_name(number)
         if path.exists():
-            return finished_shard(path, self.indices(number))
-        return write_shard(path, self._samples(number, tick))
+            return inspect_shard(path, self.pair_indices(number))
+        return write_shard(path, self._make_samples(number, tick))
 
-    def record(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return all that decides about the bytes, as JSON holds it; nothing of the machine or the time."""
         record = {
             "seed": self.seed,
@@ -70,7 +70,7 @@ class Job:
             "width": self.width,
             "shard_size": self.shard_size,
             "config": asdict(self.config),
-            "versions": _versions(),
+            "versions": _code_versions(),
             "logs": {log.name: log.sha256 for log in self.pool.logs},
             "gyro_columns": {log.name: log.columns for log in self.pool.logs if log.columns},
             "photos": {photo.name: photo.sha256 for photo in self.pool.photos},
@@ -78,18 +78,18 @@ class Job:
         as_json_holds_it: dict[str, Any] = json.loads(json.dumps(record))
         return as_json_holds_it
 
-    def _samples(self, number: int, tick: Tick) -> Iterator[tuple[int, dict[str, bytes]]]:
+    def _make_samples(self, number: int, tick: ProgressCallback) -> Iterator[tuple[int, dict[str, bytes]]]:
         size = {"height": self.height, "width": self.width}
-        for index in self.indices(number):
-            yield index, pack(pair_at(self.pool, self.config, self.seed, index, **size))
+        for index in self.pair_indices(number):
+            yield index, pack_pair(make_pair_at(self.pool, self.config, self.seed, index, **size))
             tick(1)
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+def describe_differences(existing: Mapping[str, Any], requested: Mapping[str, Any]) -> str:
     """Say in which entries two records differ; empty if they are the same job's."""
     phrases = []
-    for name in sorted(there.keys() | here.keys()):
-        old, new = there.get(name), here.get(name)
+    for name in sorted(existing.keys() | requested.keys()):
+        old, new = existing.get(name), requested.get(name)
         if old == new:
             continue
         if isinstance(old, dict) and isinstance(new, dict):
@@ -103,7 +103,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     return "; ".join(phrases)
 
 
-def _versions() -> dict[str, str]:
+def _code_versions() -> dict[str, str]:
     """Return what else decides about the bytes: of the same job other code may make others."""
     import cv2
     import numba
@@ -117,7 +117,7 @@ def _versions() -> dict[str, str]:
         "numpy": numpy.__version__,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
-        "processor": _processor(),
+        "processor": _processor_class(),
         "telemetry-parser": version("telemetry-parser"),
     }
 
@@ -135,7 +135,7 @@ def _code_hash() -> str:
 
 
 @cache
-def _processor() -> str:
+def _processor_class() -> str:
     """Return the class of processor, as far as it rounds otherwise: with FMA or without."""
     machine = platform.machine().lower()
     if machine not in ("x86_64", "amd64"):

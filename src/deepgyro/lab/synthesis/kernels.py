@@ -4,12 +4,12 @@ import numpy as np
 from numba import njit
 
 f32, u64 = np.float32, np.uint64
-DEVIATION = f32(65536 * (8 / 12) ** 0.5)
+U16_SUM_STD = f32(65536 * (8 / 12) ** 0.5)
 """Of the sum of eight numbers that are uniform from 0 to 65535."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _mixed(counter):
+def _splitmix64(counter):
     """Return 64 random bits for a counter: SplitMix64 (Steele et al., OOPSLA 2014)."""
     z = counter * u64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> u64(30))) * u64(0xBF58476D1CE4E5B9)
@@ -18,14 +18,14 @@ def _mixed(counter):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _sum_of_parts(bits):
+def _sum_u16_parts(bits):
     """Return the sum of the four 16-bit numbers in 64 bits."""
     low = u64(0xFFFF)
     return np.int64((bits & low) + (bits >> u64(16) & low) + (bits >> u64(32) & low) + (bits >> u64(48)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def lighten(scene, plain, factor, out):
+def decode_with_highlights(scene, plain, factor, out):
     """Fill out with the light of encoded pixels, ``plain[value] * factor[least channel]``.
 
     scene: (h, w, 3) uint8. plain, factor: 256 float32. out: (h, w, 3) float32.
@@ -40,8 +40,9 @@ def lighten(scene, plain, factor, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def encode(light, encoded, out):
-    """Fill out with the encoded values of light (h, w, 3), clipped; encoded as in `record`."""
+def encode_srgb(light, encoded, out):
+    """Fill out with the encoded values of light (h, w, 3), clipped; encoded as in
+    `encode_srgb_with_noise`."""
     for r in range(light.shape[0]):
         for c in range(light.shape[1]):
             for k in range(3):
@@ -50,7 +51,7 @@ def encode(light, encoded, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def record(light, key, shot, read, encoded, out):
+def encode_srgb_with_noise(light, key, shot, read, encoded, out):
     """Fill out with the encoded values of light plus noise of variance ``shot * light + read``, clipped.
 
     The noise is nearly normal: the sum of eight uniform numbers, within 4.9 standard deviations (kurtosis
@@ -62,8 +63,8 @@ def record(light, key, shot, read, encoded, out):
     b = f32(read)
     for i in range(len(light)):
         counter = key + u64(2) * u64(i)
-        total = _sum_of_parts(_mixed(counter)) + _sum_of_parts(_mixed(counter + u64(1)))
-        noise = (f32(total) - f32(4 * 65535)) / DEVIATION
+        total = _sum_u16_parts(_splitmix64(counter)) + _sum_u16_parts(_splitmix64(counter + u64(1)))
+        noise = (f32(total) - f32(4 * 65535)) / U16_SUM_STD
         value = light[i]
         value += np.sqrt(a * max(value, f32(0)) + b) * noise
         out[i] = encoded[np.int32(min(max(value, f32(0)), f32(1)) * f32(65535) + f32(0.5))]

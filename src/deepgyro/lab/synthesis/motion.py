@@ -10,23 +10,23 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from ...blurfield import MotionField, motion_field, path_length
+from ...blurfield import MotionField, motion_field, path_lengths
 from ...camera import Camera
-from ...errors import DeepGyroError, ImpossibleMotion, NotCovered
+from ...errors import DeepGyroError, ExposureNotCovered, ImpossibleMotion
 from ...telemetry import GyroLog
 from .config import CameraDraws, MotionDraws, Range
 
-STEP = 16
+NODE_STEP_PX = 16
 """Distance of the nodes at which the fields of a pair are kept, px."""
-MARGIN = 0.05
+LOG_MARGIN_S = 0.05
 """Of the log around an exposure that is kept for gyros with a wrong clock, s."""
-FASTEST = 35.0
+MAX_RATE_RAD_S = 35.0
 """No rate about an axis is scaled beyond this, the end of a gyro's usual range, rad/s."""
-_TRIES = 20
+_EXPOSURE_TRIES = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Exposure:
+class SimulatedExposure:
     """A stretch of a gyro log and what was exposed during it."""
 
     log: GyroLog
@@ -38,10 +38,10 @@ class Exposure:
     """s"""
     instants: int
     reference: Literal["row", "picture"]
-    start: float
+    log_time: float
     """Where in the whole log t is, s."""
 
-    def at_rest(self) -> Exposure:
+    def without_motion(self) -> SimulatedExposure:
         """Return the same without any motion."""
         return replace(self, log=GyroLog(self.log.t, np.zeros_like(self.log.omega), source=self.log.source))
 
@@ -59,7 +59,7 @@ class Exposure:
         )
 
 
-def linear_path(vectors: ndarray, n: int) -> Float32[ndarray, "*grid n 2"]:
+def straight_paths(vectors: ndarray, n: int) -> Float32[ndarray, "*grid n 2"]:
     """Return the paths of constant speed along blur vectors (..., 2), at n instants, px."""
     path: ndarray = np.linspace(-0.5, 0.5, n)[:, None] * np.asarray(vectors)[..., None, :]
     return path.astype(np.float32)
@@ -67,15 +67,17 @@ def linear_path(vectors: ndarray, n: int) -> Float32[ndarray, "*grid n 2"]:
 
 def draw_camera(rng: np.random.Generator, draws: CameraDraws, *, height: int, width: int) -> Camera:
     """Draw the camera of a pair."""
-    focal = log_uniform(rng, draws.focal) * width
+    focal = draw_log_uniform(rng, draws.focal) * width
     K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
     readout = float(rng.uniform(*draws.readout))
     direction = draws.directions[int(rng.integers(len(draws.directions)))]
-    mounting = random_rotation(rng) if draws.cam_from_imu is None else np.array(draws.cam_from_imu)
+    mounting = draw_rotation(rng) if draws.cam_from_imu is None else np.array(draws.cam_from_imu)
     return Camera(width, height, K, readout_time=readout, readout_direction=direction, cam_from_imu=mounting)
 
 
-def draw_exposure(rng: np.random.Generator, log: GyroLog, camera: Camera, draws: MotionDraws) -> Exposure:
+def draw_exposure(
+    rng: np.random.Generator, log: GyroLog, camera: Camera, draws: MotionDraws
+) -> SimulatedExposure:
     """Draw when the shutter opened and for how long, and scale the rates to the blur that was drawn.
 
     Raises
@@ -83,39 +85,39 @@ def draw_exposure(rng: np.random.Generator, log: GyroLog, camera: Camera, draws:
     DeepGyroError
         If the log is too short, or has too many gaps, for an exposure.
     """
-    for _ in range(_TRIES):
-        wanted, exposure = _blur_and_exposure(rng, camera, draws)
+    for _ in range(_EXPOSURE_TRIES):
+        wanted, exposure = _draw_blur_and_exposure(rng, camera, draws)
         try:
-            taken = _stretch(rng, log, camera, draws, wanted, exposure)
-            return _scaled(taken, draws, wanted)
-        except (NotCovered, ImpossibleMotion):
+            taken = _draw_log_stretch(rng, log, camera, draws, wanted, exposure)
+            return _scale_rates_to_blur(taken, draws, wanted)
+        except (ExposureNotCovered, ImpossibleMotion):
             continue
     raise DeepGyroError(
-        f"{log.source}: none of {_TRIES} exposures fits into this log of {log.duration:.2f} s; "
+        f"{log.source}: none of {_EXPOSURE_TRIES} exposures fits into this log of {log.duration:.2f} s; "
         "a longer log without gaps is needed"
     )
 
 
 def draw_translation(
-    rng: np.random.Generator, taken: Exposure, draws: MotionDraws
+    rng: np.random.Generator, exposure: SimulatedExposure, draws: MotionDraws
 ) -> tuple[Float64[ndarray, " 3"], Float64[ndarray, " 3"]]:
     """Draw the camera's velocity (m/s; its hand's, and from turning about a point beside it) and a plane."""
-    rates = taken.log.omega @ _mounting(taken.camera).T
+    rates = exposure.log.omega @ _require_cam_from_imu(exposure.camera).T
     lever = rng.normal(0, draws.lever, 3)
     velocity = rng.normal(0, draws.speed, 3) + np.cross(rates.mean(0), lever)
     tilt, turn = np.radians(rng.uniform(0, draws.tilt)), rng.uniform(0, 2 * np.pi)
     normal = np.array([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)])
-    return velocity, normal / log_uniform(rng, draws.depth)
+    return velocity, normal / draw_log_uniform(rng, draws.depth)
 
 
-def log_uniform(rng: np.random.Generator, ends: Range) -> float:
+def draw_log_uniform(rng: np.random.Generator, ends: Range) -> float:
     """Draw between two ends, every factor as likely."""
     low, high = ends
     share = rng.random()
     return low if low == high else float(low * (high / low) ** share)
 
 
-def random_rotation(rng: np.random.Generator) -> Float64[ndarray, "3 3"]:
+def draw_rotation(rng: np.random.Generator) -> Float64[ndarray, "3 3"]:
     """Draw a proper rotation, all as likely: a unit quaternion from four normal numbers."""
     w, x, y, z = q = rng.standard_normal(4)
     w, x, y, z = q / np.linalg.norm(q)
@@ -128,7 +130,7 @@ def random_rotation(rng: np.random.Generator) -> Float64[ndarray, "3 3"]:
     )
 
 
-def _blur_and_exposure(
+def _draw_blur_and_exposure(
     rng: np.random.Generator, camera: Camera, draws: MotionDraws
 ) -> tuple[float | None, float]:
     """Draw mean blur (px) and exposure (s) that go together.
@@ -137,7 +139,7 @@ def _blur_and_exposure(
     fast as the shutter reads it (no sharp rolling-shutter picture exists where it keeps up with that).
     """
     if draws.blur is None:
-        return None, log_uniform(rng, draws.exposure)
+        return None, draw_log_uniform(rng, draws.exposure)
     wanted = draws.blur * rng.random() ** draws.blur_power
     lines = camera.height if camera.readout_direction in ("down", "up") else camera.width
     readout = camera.readout_time or 0.0
@@ -145,83 +147,87 @@ def _blur_and_exposure(
     shortest, longest = draws.exposure
     if least > longest:
         return wanted * longest / least, longest
-    return wanted, log_uniform(rng, (max(shortest, least), longest))
+    return wanted, draw_log_uniform(rng, (max(shortest, least), longest))
 
 
-def _stretch(
+def _draw_log_stretch(
     rng: np.random.Generator,
     log: GyroLog,
     camera: Camera,
     draws: MotionDraws,
-    wanted: float | None,
+    blur_px: float | None,
     exposure: float,
-) -> Exposure:
+) -> SimulatedExposure:
     """Draw a stretch of the log: of 16, rather one whose own blur is near the one wanted."""
     whole = exposure + (camera.readout_time or 0.0)
-    first, last = log.t[0] + MARGIN, log.t[-1] - MARGIN - whole
+    first, last = log.t[0] + LOG_MARGIN_S, log.t[-1] - LOG_MARGIN_S - whole
     if last <= first:
         raise DeepGyroError(
             f"{log.source}: {log.duration:.3f} s of gyro; an exposure of {exposure:.3f} s with its readout "
-            f"and {MARGIN} s around it does not fit: give a longer log"
+            f"and {LOG_MARGIN_S} s around it does not fit: give a longer log"
         )
     starts = rng.uniform(first, last, 16)
     choice = 0
-    if wanted is not None:
-        turned = _turned(log)
+    if blur_px is not None:
+        turned = _cumulative_angle(log)
         turns = np.interp(starts + whole, log.t, turned) - np.interp(starts, log.t, turned)
-        off = np.log(np.maximum(turns / whole * exposure * camera.K[0, 0], 1e-6) / max(wanted, 1e-6))
+        off = np.log(np.maximum(turns / whole * exposure * camera.K[0, 0], 1e-6) / max(blur_px, 1e-6))
         likely = np.exp(-0.5 * (off**2 - (off**2).min()) / 0.4**2)
         choice = int(rng.choice(16, p=likely / likely.sum()))
     t = float(starts[choice])
-    if not log.covers(t - MARGIN, t + whole + MARGIN):
-        raise NotCovered(f"{log.source}: a gap between {t:.3f} and {t + whole:.3f} s")
-    low = int(np.searchsorted(log.t, t - MARGIN, side="right")) - 1
-    high = int(np.searchsorted(log.t, t + whole + MARGIN, side="left")) + 1
+    if not log.covers(t - LOG_MARGIN_S, t + whole + LOG_MARGIN_S):
+        raise ExposureNotCovered(f"{log.source}: a gap between {t:.3f} and {t + whole:.3f} s")
+    low = int(np.searchsorted(log.t, t - LOG_MARGIN_S, side="right")) - 1
+    high = int(np.searchsorted(log.t, t + whole + LOG_MARGIN_S, side="left")) + 1
     part = GyroLog(log.t[low:high] - t, log.omega[low:high] * draws.rate, source=log.source)
-    return Exposure(part, camera, 0.0, exposure, draws.instants, draws.reference, start=t)
+    return SimulatedExposure(part, camera, 0.0, exposure, draws.instants, draws.reference, log_time=t)
 
 
 @lru_cache(maxsize=64)
-def _turned(log: GyroLog) -> Float64[ndarray, " n"]:
+def _cumulative_angle(log: GyroLog) -> Float64[ndarray, " n"]:
     """Return by how much the gyro has turned up to each sample, all its turns added up, rad."""
     steps = np.linalg.norm(log.omega[1:], axis=1) * np.diff(log.t)
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _scaled(taken: Exposure, draws: MotionDraws, wanted: float | None) -> Exposure:
+def _scale_rates_to_blur(
+    exposure: SimulatedExposure, draws: MotionDraws, blur_px: float | None
+) -> SimulatedExposure:
     """Scale the rates to the mean blur wanted, and until no path is too long."""
-    small = _small(taken.camera)
+    small = _downscale_camera(exposure.camera)
     for _ in range(2):
-        lengths = _lengths(taken, small)
+        lengths = _sparse_path_lengths(exposure, small)
         factor = 1.0
-        if wanted is not None:
-            factor = wanted / max(float(lengths.mean()), 1e-6)
+        if blur_px is not None:
+            factor = blur_px / max(float(lengths.mean()), 1e-6)
         if draws.longest is not None:
             factor = min(factor, draws.longest / max(float(lengths.max()), 1e-6))
         if abs(factor - 1) > 1e-3:
-            fastest = float(np.abs(taken.log.omega).max())
-            factor = min(factor, FASTEST / max(fastest, 1e-6))
-            log = GyroLog(taken.log.t, taken.log.omega * factor, source=taken.log.source)
-            taken = replace(taken, log=log)
-    return taken
+            fastest = float(np.abs(exposure.log.omega).max())
+            factor = min(factor, MAX_RATE_RAD_S / max(fastest, 1e-6))
+            log = GyroLog(exposure.log.t, exposure.log.omega * factor, source=exposure.log.source)
+            exposure = replace(exposure, log=log)
+    return exposure
 
 
-def _small(camera: Camera) -> Camera:
+def _downscale_camera(camera: Camera) -> Camera:
     """Return the camera of a tenth of the rows and columns."""
     height, width = max(camera.height // 10, 2), max(camera.width // 10, 2)
     K = np.diag([width / camera.width, height / camera.height, 1.0]) @ camera.K
     return replace(camera, height=height, width=width, K=K)
 
 
-def _lengths(taken: Exposure, small: Camera) -> Float64[ndarray, "h w"]:
+def _sparse_path_lengths(exposure: SimulatedExposure, small: Camera) -> Float64[ndarray, "h w"]:
     """Return path lengths at five by five places, px; computed for a small picture."""
-    field = replace(taken, camera=small).field()
+    field = replace(exposure, camera=small).field()
     rows = np.unique(np.linspace(0, small.height - 1, 5).astype(np.int64))
     columns = np.unique(np.linspace(0, small.width - 1, 5).astype(np.int64))
-    return np.asarray(path_length(field.at(rows, columns)) * (taken.camera.width / small.width), np.float64)
+    return np.asarray(
+        path_lengths(field.at(rows, columns)) * (exposure.camera.width / small.width), np.float64
+    )
 
 
-def _mounting(camera: Camera) -> Float64[ndarray, "3 3"]:
+def _require_cam_from_imu(camera: Camera) -> Float64[ndarray, "3 3"]:
     if camera.cam_from_imu is None:
         raise ValueError(f"the camera ({camera.source}) has no cam_from_imu")
     return np.asarray(camera.cam_from_imu)

@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from ...blurfield import GridField, path_length
+from ...blurfield import GridField, path_lengths
 from ...camera import Camera
 from ...errors import ImpossibleMotion
 from ...frames import decode_pixels
 from ...telemetry import GyroLog
 from .config import ImageDraws, MotionDraws, SynthesisConfig
-from .gyro import draw_kind, told_nodes
-from .image import around, draw_window, jpeg_file, record_encoded, record_light
-from .motion import STEP, Exposure, draw_exposure, draw_translation, linear_path
-from .patches import PatchedField, draw_patches
+from .gyro import draw_gyro_kind, make_prior_nodes
+from .image import crop_with_margin, draw_window, encode_random_jpeg, render_encoded_blur, render_exposure
+from .motion import NODE_STEP_PX, SimulatedExposure, draw_exposure, draw_translation, straight_paths
+from .patches import PatchedField, draw_moving_patches
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +31,16 @@ class Pair:
     """Encoded; where the pair went through a JPEG file, as decoded from it."""
     exact: PatchedField
     """The paths that made `blurred`, px."""
-    noisy: GridField
+    prior: GridField
     """The paths that the network is given, px; zero where there is no gyro."""
-    facts: Mapping[str, object]
+    metadata: Mapping[str, object]
     """What was drawn: JSON-able."""
     jpeg: bytes | None = None
     """The file of `blurred`, if it is a JPEG."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class LazyPair:
     """A pair of which all is drawn but its light, its noise and its file."""
 
     scene: UInt8[ndarray, "a b 3"]
@@ -49,13 +49,13 @@ class Scene:
     left: int
     """Where the picture begins in the scene."""
     exact: PatchedField
-    noisy: GridField
+    prior: GridField
     """As a `Pair` has them."""
     encoded: bool
     """Whether encoded values are blurred, not light."""
     straight: bool
     """Whether the paths are straight and their speed constant."""
-    facts: Mapping[str, object]
+    metadata: Mapping[str, object]
     """What was drawn so far."""
     rng: np.random.Generator
     """What is left to draw comes from it."""
@@ -96,10 +96,10 @@ def make_pair(
     DeepGyroError
         If the log is too short for an exposure.
     """
-    return recorded(draw_scene(photo, log, camera, rng, config, other_log=other_log), config.image)
+    return render_pair(draw_lazy_pair(photo, log, camera, rng, config, other_log=other_log), config.image)
 
 
-def draw_scene(
+def draw_lazy_pair(
     photo: UInt8[ndarray, "a b 3"],
     log: GyroLog,
     camera: Camera,
@@ -107,7 +107,7 @@ def draw_scene(
     config: SynthesisConfig,
     *,
     other_log: GyroLog | None = None,
-) -> Scene:
+) -> LazyPair:
     """Do what `make_pair` does, up to the recording."""
     height, width = camera.height, camera.width
     window = draw_window(rng, photo, height, width, config.image)
@@ -116,23 +116,23 @@ def draw_scene(
     straight = bool(encoded or rng.random() < config.motion.straight)
     still = rng.random() < config.motion.still
     if still:
-        taken = taken.at_rest()
-    turned, seen, facts = _paths(rng, taken, config.motion, still=still)
-    kind = draw_kind(rng, config.gyro)
-    told, errors = told_nodes(
+        taken = taken.without_motion()
+    turned, seen, facts = _draw_field_nodes(rng, taken, config.motion, still=still)
+    kind = draw_gyro_kind(rng, config.gyro)
+    told, errors = make_prior_nodes(
         rng, kind, seen, turned, taken, config.gyro, motion=config.motion, other_log=other_log or log
     )
     if straight:
-        seen, told = _chord(seen), _chord(told)
+        seen, told = _straighten_paths(seen), _straighten_paths(told)
     moving = not still and rng.random() < config.motion.patches
     exact = PatchedField(
-        GridField(seen, height, width, STEP),
-        draw_patches(rng, height, width, config.motion) if moving else (),
+        GridField(seen, height, width, NODE_STEP_PX),
+        draw_moving_patches(rng, height, width, config.motion) if moving else (),
     )
-    reach = exact.reach if config.image.surroundings else 0
-    scene, y, x = around(window.photo, window.top, window.left, height, width, reach)
+    reach = exact.max_reach_px if config.image.surroundings else 0
+    scene, y, x = crop_with_margin(window.photo, window.top, window.left, height, width, reach)
     facts = {
-        "blur_px": float(path_length(seen).mean()),
+        "blur_px": float(path_lengths(seen).mean()),
         "camera": {
             "focal": float(camera.K[0, 0]),
             "readout_time": camera.readout_time,
@@ -140,62 +140,64 @@ def draw_scene(
             "cam_from_imu": None if camera.cam_from_imu is None else camera.cam_from_imu.tolist(),
         },
         "encoding": "encoded" if encoded else "linear",
-        "error_px": _distance(seen, told),
+        "error_px": _mean_vector_distance(seen, told),
         "exposure": taken.exposure,
         "gyro": kind,
         "gyro_errors": errors,
-        "patches": exact.facts,
+        "patches": exact.metadata,
         "straight": straight,
-        "t": taken.start,
-        "window": window.facts,
+        "t": taken.log_time,
+        "window": window.metadata,
         **facts,
     }
-    noisy = GridField(told, height, width, STEP)
-    return Scene(scene, y, x, exact, noisy, encoded, straight, facts, rng)
+    noisy = GridField(told, height, width, NODE_STEP_PX)
+    return LazyPair(scene, y, x, exact, noisy, encoded, straight, facts, rng)
 
 
-def recorded(scene: Scene, draws: ImageDraws) -> Pair:
+def render_pair(scene: LazyPair, draws: ImageDraws) -> Pair:
     """Return what a camera records of a scene, standing still and moving."""
-    record = record_encoded if scene.encoded else record_light
-    field = scene.exact.ends if scene.straight else scene.exact
+    record = render_encoded_blur if scene.encoded else render_exposure
+    field = scene.exact.start_and_end if scene.straight else scene.exact
     taken = record(scene.rng, scene.scene, scene.top, scene.left, field, draws)
     blurred = taken.blurred
     jpeg, saved = None, None
-    if goes_through_jpeg(scene, draws):
-        jpeg, saved = jpeg_file(scene.rng, blurred, draws)
+    if draw_uses_jpeg(scene, draws):
+        jpeg, saved = encode_random_jpeg(scene.rng, blurred, draws)
         blurred = decode_pixels(jpeg, "the pair's JPEG")
-    facts = {**scene.facts, "image": taken.facts, "jpeg": saved}
-    return Pair(taken.sharp, blurred, scene.exact, scene.noisy, facts, jpeg)
+    facts = {**scene.metadata, "image": taken.metadata, "jpeg": saved}
+    return Pair(taken.sharp, blurred, scene.exact, scene.prior, facts, jpeg)
 
 
-def goes_through_jpeg(scene: Scene, draws: ImageDraws) -> bool:
+def draw_uses_jpeg(scene: LazyPair, draws: ImageDraws) -> bool:
     """Draw whether a pair does; the paper's kind never does."""
     return bool(scene.rng.random() < draws.jpeg and not scene.encoded)
 
 
-def _paths(
-    rng: np.random.Generator, taken: Exposure, draws: MotionDraws, *, still: bool
+def _draw_field_nodes(
+    rng: np.random.Generator, exposure: SimulatedExposure, draws: MotionDraws, *, still: bool
 ) -> tuple[Float32[ndarray, "rows columns n 2"], Float32[ndarray, "rows columns n 2"], dict[str, object]]:
     """Return the nodes of the camera's turning, of all that it did, and what was drawn for the latter."""
-    turned = taken.field().on_grid(STEP).nodes
+    turned = exposure.field().sample_on_grid(NODE_STEP_PX).nodes
     if still:
         turned = np.zeros_like(turned)
     if still or rng.random() >= draws.translation:
         return turned, turned, {}
-    velocity, plane = draw_translation(rng, taken, draws)
+    velocity, plane = draw_translation(rng, exposure, draws)
     try:
-        seen = taken.field(velocity=velocity, plane=plane).on_grid(STEP).nodes
+        seen = exposure.field(velocity=velocity, plane=plane).sample_on_grid(NODE_STEP_PX).nodes
     except ImpossibleMotion:  # the two motions together: one in thousands of pairs
         return turned, turned, {}
     return turned, seen, {"velocity": velocity.tolist(), "plane": plane.tolist()}
 
 
-def _chord(nodes: Float32[ndarray, "rows columns n 2"]) -> Float32[ndarray, "rows columns n 2"]:
+def _straighten_paths(nodes: Float32[ndarray, "rows columns n 2"]) -> Float32[ndarray, "rows columns n 2"]:
     """Return the straight paths of constant speed with the same blur vectors, px."""
-    return linear_path(nodes[..., -1, :] - nodes[..., 0, :], nodes.shape[2])
+    return straight_paths(nodes[..., -1, :] - nodes[..., 0, :], nodes.shape[2])
 
 
-def _distance(a: Float32[ndarray, "rows columns n 2"], b: Float32[ndarray, "rows columns n 2"]) -> float:
+def _mean_vector_distance(
+    a: Float32[ndarray, "rows columns n 2"], b: Float32[ndarray, "rows columns n 2"]
+) -> float:
     """Return the mean distance of two fields' blur vectors, px; a field reversed as a whole is the same."""
     u, v = (nodes[..., -1, :] - nodes[..., 0, :] for nodes in (a, b))
     return float(min(np.linalg.norm(u - sign * v, axis=-1).mean() for sign in (1, -1)))

@@ -9,12 +9,12 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from ...camera import Camera
-from ...light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from ...rotations import integrate
+from ...light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
+from ...rotations import integrate_rates
 from ...telemetry import GyroLog
 
 
-def turning_clip(
+def render_turning_clip(
     photo: UInt8[ndarray, "a b 3"],
     log: GyroLog,
     camera: Camera,
@@ -63,11 +63,11 @@ def turning_clip(
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(float)
     rays = camera.rays(grid)
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-    delay = camera.delay(grid)
+    delay = camera.line_delay(grid)
     lines = delay[:, 0] if camera.readout_direction in ("down", "up") else delay[0]
     by_row = camera.readout_direction in ("down", "up")
-    turning = integrate(log.t, log.omega @ camera.cam_from_imu.T)
-    light = srgb_to_linear(to_unit(photo))
+    turning = integrate_rates(log.t, log.omega @ camera.cam_from_imu.T)
+    light = srgb_to_linear(to_unit_range(photo))
     scale = float(np.sqrt(camera.K[0, 0] * camera.K[1, 1]))  # px of the photo for 1 rad
     middle = np.array(photo.shape[1::-1]) / 2
     for t in times:
@@ -84,4 +84,4 @@ def turning_clip(
             )
         encoded = linear_to_srgb(total / np.float32(samples))
         encoded += rng.normal(0, noise, encoded.shape).astype(np.float32)
-        yield from_unit(encoded, np.dtype(np.uint8))
+        yield from_unit_range(encoded, np.dtype(np.uint8))

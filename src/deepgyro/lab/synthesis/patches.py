@@ -10,14 +10,14 @@ from numpy import ndarray
 
 from ...blurfield import GridField
 from .config import MotionDraws
-from .motion import linear_path
+from .motion import straight_paths
 
-RIM = 0.3
+PATCH_RIM_SHARE = 0.3
 """The outer part of a region that moves by itself in which it does so less and less: no seam is seen."""
 
 
 @dataclass(frozen=True)
-class Patch:
+class MovingPatch:
     """An ellipse of the picture that moves by itself."""
 
     x: float
@@ -39,7 +39,7 @@ class PatchedField:
 
     grid: GridField
     """The camera's part."""
-    patches: tuple[Patch, ...]
+    patches: tuple[MovingPatch, ...]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -56,31 +56,33 @@ class PatchedField:
             c, s = np.cos(patch.angle), np.sin(patch.angle)
             dx, dy = x - patch.x, y - patch.y
             radius = np.hypot((c * dx + s * dy) / patch.a, (c * dy - s * dx) / patch.b)
-            share = ((1 - radius) / RIM).clip(0, 1).astype(np.float32)
+            share = ((1 - radius) / PATCH_RIM_SHARE).clip(0, 1).astype(np.float32)
             inside = share > 0
-            field[inside] += share[inside, None, None] * linear_path(
+            field[inside] += share[inside, None, None] * straight_paths(
                 np.array([patch.u, patch.v]), self.shape[2]
             )
         return field
 
     @property
-    def ends(self) -> PatchedField:
+    def start_and_end(self) -> PatchedField:
         """The first and the last instant alone: all there is to straight paths of constant speed."""
         return replace(self, grid=replace(self.grid, nodes=self.grid.nodes[:, :, [0, -1]]))
 
     @property
-    def reach(self) -> int:
+    def max_reach_px(self) -> int:
         """How far a path leads away from its pixel at the most, px."""
         beyond = sum(np.hypot(patch.u, patch.v) / 2 for patch in self.patches)  # they may overlap
         return int(np.ceil(np.abs(self.grid.nodes).max() + beyond)) + 2
 
     @property
-    def facts(self) -> list[dict[str, float]]:
+    def metadata(self) -> list[dict[str, float]]:
         """The regions, JSON-able."""
         return [asdict(patch) for patch in self.patches]
 
 
-def draw_patches(rng: np.random.Generator, height: int, width: int, draws: MotionDraws) -> tuple[Patch, ...]:
+def draw_moving_patches(
+    rng: np.random.Generator, height: int, width: int, draws: MotionDraws
+) -> tuple[MovingPatch, ...]:
     """Draw regions that move by themselves."""
     patches = []
     for _ in range(int(rng.integers(1, 4))):
@@ -88,7 +90,7 @@ def draw_patches(rng: np.random.Generator, height: int, width: int, draws: Motio
         angle, direction = rng.uniform(0, 2 * np.pi, 2)
         length = rng.uniform(0, draws.patch_speed)
         patches.append(
-            Patch(
+            MovingPatch(
                 x=float(rng.uniform(0, width)),
                 y=float(rng.uniform(0, height)),
                 a=float(a),

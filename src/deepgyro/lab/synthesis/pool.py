@@ -11,18 +11,18 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ...errors import DeepGyroError, ImpossibleMotion
-from ...frames import decode_pixels, eight_bits, read_photo
+from ...frames import decode_pixels, read_photo, to_eight_bits
 from ...telemetry import GyroLog
 from .config import SynthesisConfig
 from .motion import draw_camera
-from .pair import Pair, Scene, draw_scene, recorded
+from .pair import LazyPair, Pair, draw_lazy_pair, render_pair
 
-_JPEG = b"\xff\xd8\xff"
-_TRIES = 20  # draws for one pair; one in hundreds cannot be made
+_JPEG_MAGIC = b"\xff\xd8\xff"
+_PAIR_TRIES = 20  # draws for one pair; one in hundreds cannot be made
 
 
 @dataclass(frozen=True)
-class PoolPhoto:
+class SourcePhoto:
     """A sharp photo that was decoded once, and large enough."""
 
     name: str
@@ -32,7 +32,7 @@ class PoolPhoto:
     height: int
     width: int
 
-    def pixels(self) -> UInt8[ndarray, "h w 3"]:
+    def read_pixels(self) -> UInt8[ndarray, "h w 3"]:
         """Return its pixels as stored, rounded to 8 bits.
 
         Raises
@@ -48,13 +48,13 @@ class PoolPhoto:
             ) from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise DeepGyroError(f"{self.path}: has changed since it was checked; start again")
-        if data.startswith(_JPEG):
+        if data.startswith(_JPEG_MAGIC):
             return decode_pixels(data, str(self.path))
-        return eight_bits(read_photo(self.path, quiet=True).pixels)  # it was warned of while checking
+        return to_eight_bits(read_photo(self.path, quiet=True).pixels)  # it was warned of while checking
 
 
 @dataclass(frozen=True, eq=False)
-class PoolLog:
+class SourceLog:
     """A gyro log, long enough."""
 
     name: str
@@ -68,14 +68,16 @@ class PoolLog:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class SourcePool:
     """Photos and logs that pairs are drawn from, in an order that does not depend on how they were named."""
 
-    photos: tuple[PoolPhoto, ...]
-    logs: tuple[PoolLog, ...]
+    photos: tuple[SourcePhoto, ...]
+    logs: tuple[SourceLog, ...]
 
 
-def pair_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int) -> Pair:
+def make_pair_at(
+    pool: SourcePool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int
+) -> Pair:
     """Return the pair of a seed and an index: of the same pool and settings always the same.
 
     Parameters
@@ -94,28 +96,30 @@ def pair_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, heigh
     DeepGyroError
         If its photo has changed, or no pair can be made of what was drawn.
     """
-    return recorded(scene_at(pool, config, seed, index, height=height, width=width), config.image)
+    return render_pair(draw_lazy_pair_at(pool, config, seed, index, height=height, width=width), config.image)
 
 
-def scene_at(pool: Pool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int) -> Scene:
-    """Do what `pair_at` does, up to the recording."""
+def draw_lazy_pair_at(
+    pool: SourcePool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int
+) -> LazyPair:
+    """Do what `make_pair_at` does, up to the recording."""
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, index])))
-    for tries_left in reversed(range(_TRIES)):
+    for tries_left in reversed(range(_PAIR_TRIES)):
         photo = pool.photos[rng.integers(len(pool.photos))]
         log = pool.logs[rng.integers(len(pool.logs))]
         others = [other for other in pool.logs if other is not log] or [log]
         other_log = others[rng.integers(len(others))]  # for a pair whose gyro is another recording's
         camera = draw_camera(rng, config.camera, height=height, width=width)
-        pixels = photo.pixels()
+        pixels = photo.read_pixels()
         try:
-            scene = draw_scene(pixels, log.log, camera, rng, config, other_log=other_log.log)
+            scene = draw_lazy_pair(pixels, log.log, camera, rng, config, other_log=other_log.log)
         except (DeepGyroError, ImpossibleMotion) as error:  # a gap in the log, a wild turn: draw again
             if not tries_left:
                 what = f"pair {index} of seed {seed} ({photo.name}, {log.name})"
                 raise DeepGyroError(f"{what} cannot be made: {error}") from error
         else:
             break
-    facts = {"index": index, "photo": photo.name, "log": log.name, **scene.facts}
-    if scene.facts["gyro"] == "wrong":
+    facts = {"index": index, "photo": photo.name, "log": log.name, **scene.metadata}
+    if scene.metadata["gyro"] == "wrong":
         facts["other_log"] = other_log.name
-    return replace(scene, facts=facts)
+    return replace(scene, metadata=facts)

@@ -12,30 +12,30 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ...blurfield import field_extent
+from ...blurfield import measure_field
 from ...blurfield.picture import draw_paths
 from ...errors import DeepGyroError
-from ...frames import Photo, check_writable, format_for, read_record, write_photo
-from .histograms import draw_histograms, write
+from ...frames import Photo, check_writable, format_from_suffix, read_record, write_photo
+from .histograms import draw_histograms, draw_text
 from .pair import Pair
-from .samples import unpack
+from .samples import unpack_pair
 from .shards import read_samples
-from .tally import FieldTally
+from .tally import FieldStatistics
 
-CELL = 480
+CELL_WIDTH_PX = 480
 """Width of each of a sheet's four columns, px."""
-COUNT = 8
+SHEET_PAIR_COUNT = 8
 """Pairs on a sheet."""
-MOST = 500
+HISTOGRAM_MAX_PAIRS = 500
 """Pairs whose fields are counted."""
 
-_COLUMNS = (
+_COLUMN_TITLES = (
     "sharp",
     "blurred",
     "exact field (outlined: moves by itself)",
     "noisy field (thin and black: the exact one)",
 )
-_HEADER, _CAPTION, _GAP = 30, 28, 4  # px
+_HEADER_HEIGHT_PX, _CAPTION_HEIGHT_PX, _CELL_GAP_PX = 30, 28, 4  # px
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +44,10 @@ class Preview:
 
     sheet: Path
     histograms: Path
-    counted: FieldTally
+    statistics: FieldStatistics
 
 
-def preview_files(path: Path) -> tuple[Path, Path]:
+def preview_paths(path: Path) -> tuple[Path, Path]:
     """Return the names of a sheet and of its histograms, checked before the work.
 
     Raises
@@ -57,17 +57,19 @@ def preview_files(path: Path) -> tuple[Path, Path]:
     """
     files = path, path.with_name(f"{path.stem}_histograms{path.suffix}")
     for file in files:
-        format_for(file)
+        format_from_suffix(file)
         check_writable(file, overwrite=_is_preview(file))
     return files
 
 
-def preview_dataset(folder: Path, path: Path) -> Preview:
-    """Write a preview of a data set's first pairs; see `preview`."""
-    return preview(map(unpack, read_samples(folder)), path)
+def write_dataset_preview(folder: Path, path: Path) -> Preview:
+    """Write a preview of a data set's first pairs; see `write_preview`."""
+    return write_preview(map(unpack_pair, read_samples(folder)), path)
 
 
-def preview(pairs: Iterable[Pair], path: Path, *, count: int = COUNT, most: int = MOST) -> Preview:
+def write_preview(
+    pairs: Iterable[Pair], path: Path, *, count: int = SHEET_PAIR_COUNT, max_pairs: int = HISTOGRAM_MAX_PAIRS
+) -> Preview:
     """Write a contact sheet of the first pairs, and the histograms of the first few hundred.
 
     Parameters
@@ -78,7 +80,7 @@ def preview(pairs: Iterable[Pair], path: Path, *, count: int = COUNT, most: int 
         The sheet; the histograms get its name with ``_histograms`` added. Former previews are replaced.
     count
         Pairs on the sheet.
-    most
+    max_pairs
         Pairs whose fields are counted.
 
     Raises
@@ -90,16 +92,16 @@ def preview(pairs: Iterable[Pair], path: Path, *, count: int = COUNT, most: int 
     """
     if count < 1:
         raise ValueError(f"count is {count}: at least one pair is needed")
-    sheet, beside = preview_files(path)
-    counted = FieldTally()
+    sheet, beside = preview_paths(path)
+    counted = FieldStatistics()
     first: list[Pair] = []
-    for pair in itertools.islice(pairs, max(count, most)):
+    for pair in itertools.islice(pairs, max(count, max_pairs)):
         counted.add(pair)
         if len(first) < count:
             first.append(pair)
-    pictures = {sheet: contact_sheet(first), beside: draw_histograms(counted)}
+    pictures = {sheet: draw_contact_sheet(first), beside: draw_histograms(counted)}
     for file, pixels in pictures.items():
-        record = {"preview": file.name, "pairs": counted.count}
+        record = {"preview": file.name, "pairs": counted.pair_count}
         write_photo(file, Photo(pixels, "PNG", file), record=record, overwrite=_is_preview(file))
     return Preview(sheet, beside, counted)
 
@@ -111,7 +113,7 @@ def _is_preview(path: Path) -> bool:
         return False
 
 
-def contact_sheet(pairs: Sequence[Pair]) -> UInt8[ndarray, "a b 3"]:
+def draw_contact_sheet(pairs: Sequence[Pair]) -> UInt8[ndarray, "a b 3"]:
     """Draw pairs one below the other: sharp, blurred, exact field, noisy field.
 
     Both fields of a pair lie over its faded blurred picture, at the same places and their true length.
@@ -125,27 +127,27 @@ def contact_sheet(pairs: Sequence[Pair]) -> UInt8[ndarray, "a b 3"]:
 
     if not pairs:
         raise ValueError("there are no pairs to draw")
-    rows = [_cells(pair) for pair in pairs]
-    width = 4 * CELL + 3 * _GAP
-    height = _HEADER + sum(len(row[0]) + _CAPTION for row in rows)
+    rows = [_draw_pair_cells(pair) for pair in pairs]
+    width = 4 * CELL_WIDTH_PX + 3 * _CELL_GAP_PX
+    height = _HEADER_HEIGHT_PX + sum(len(row[0]) + _CAPTION_HEIGHT_PX for row in rows)
     sheet = Image.new("RGB", (width, height), (255, 255, 255))
     pen = ImageDraw.Draw(sheet)
-    lefts = [k * (CELL + _GAP) for k in range(4)]
-    for left, name in zip(lefts, _COLUMNS, strict=True):
-        write(pen, left + 4.0, _HEADER / 2, name, size=16, anchor="lm")
-    top = _HEADER
+    lefts = [k * (CELL_WIDTH_PX + _CELL_GAP_PX) for k in range(4)]
+    for left, name in zip(lefts, _COLUMN_TITLES, strict=True):
+        draw_text(pen, left + 4.0, _HEADER_HEIGHT_PX / 2, name, size=16, anchor="lm")
+    top = _HEADER_HEIGHT_PX
     for pair, row in zip(pairs, rows, strict=True):
         for left, cell in zip(lefts, row, strict=True):
             sheet.paste(Image.fromarray(cell), (left, top))
         top += len(row[0])
-        write(pen, 4.0, top + _CAPTION / 2, caption(pair), size=15, anchor="lm")
-        top += _CAPTION
+        draw_text(pen, 4.0, top + _CAPTION_HEIGHT_PX / 2, describe_pair(pair), size=15, anchor="lm")
+        top += _CAPTION_HEIGHT_PX
     return np.array(sheet)
 
 
-def caption(pair: Pair) -> str:
+def describe_pair(pair: Pair) -> str:
     """Return what a pair is like, in one line."""
-    facts: Mapping[str, Any] = pair.facts
+    facts: Mapping[str, Any] = pair.metadata
     camera, image = facts["camera"], facts["image"]
     number = [f"#{facts['index']}"] if "index" in facts else []
     moved = ["translation"] if "velocity" in facts else []
@@ -169,21 +171,21 @@ def caption(pair: Pair) -> str:
     return "   |   ".join(parts)
 
 
-def _cells(pair: Pair) -> list[UInt8[ndarray, "h w 3"]]:
+def _draw_pair_cells(pair: Pair) -> list[UInt8[ndarray, "h w 3"]]:
     import cv2
 
     height, width = pair.sharp.shape[:2]
-    scale = CELL / max(height, width)
+    scale = CELL_WIDTH_PX / max(height, width)
     size = round(scale * width), round(scale * height)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     sharp, blurred = (cv2.resize(each, size, interpolation=method) for each in (pair.sharp, pair.blurred))
-    spacing = max(40.0, 0.8 * scale * max(field_extent(pair.exact)[1], field_extent(pair.noisy)[1]))
+    spacing = max(40.0, 0.8 * scale * max(measure_field(pair.exact)[1], measure_field(pair.prior)[1]))
     faded = (110 + blurred * np.float32(0.57)).astype(np.uint8)
     exact, noisy = faded.copy(), faded.copy()
     for patch in pair.exact.patches:
         centre, axes = (patch.x * scale, patch.y * scale), (2 * patch.a * scale, 2 * patch.b * scale)
         cv2.ellipse(exact, (centre, axes, np.degrees(patch.angle)), (255, 255, 255), 1, cv2.LINE_AA)
     draw_paths(exact, pair.exact, scale=scale, spacing=spacing)
-    draw_paths(noisy, pair.noisy, scale=scale, spacing=spacing)
+    draw_paths(noisy, pair.prior, scale=scale, spacing=spacing)
     draw_paths(noisy, pair.exact, scale=scale, spacing=spacing, colour=(0, 0, 0))
     return [sharp, blurred, exact, noisy]

@@ -12,19 +12,19 @@ import numpy as np
 from ...blurfield import GridField
 from ...frames import decode_pixels, encode_png
 from .pair import Pair
-from .patches import Patch, PatchedField
+from .patches import MovingPatch, PatchedField
 
-_GRID = ("height", "width", "step")  # the facts that turn nodes into fields
+_GRID_KEYS = ("height", "width", "step")  # the facts that turn nodes into fields
 
 
-def pack(pair: Pair) -> dict[str, bytes]:
+def pack_pair(pair: Pair) -> dict[str, bytes]:
     """Return a pair's files by their extensions.
 
     ``sharp.png``; ``blurred.jpg`` (the very bytes of the pair's JPEG) or ``blurred.png``; ``field.npy``:
     float32 (2, rows, columns, n, 2), the nodes of the exact field (without its patches, which are among the
     facts) and of the noisy one, px; ``json``: the facts, and height, width and step (px) of the fields.
     """
-    exact, noisy = pair.exact.grid, pair.noisy
+    exact, noisy = pair.exact.grid, pair.prior
     grid = {"height": noisy.height, "width": noisy.width, "step": noisy.step}
     field = io.BytesIO()
     np.lib.format.write_array(field, np.stack([exact.nodes, noisy.nodes]), allow_pickle=False)
@@ -32,28 +32,28 @@ def pack(pair: Pair) -> dict[str, bytes]:
         "sharp.png": encode_png(pair.sharp),
         **({"blurred.jpg": pair.jpeg} if pair.jpeg else {"blurred.png": encode_png(pair.blurred)}),
         "field.npy": field.getvalue(),
-        "json": json.dumps({**pair.facts, **grid}, sort_keys=True, allow_nan=False).encode(),
+        "json": json.dumps({**pair.metadata, **grid}, sort_keys=True, allow_nan=False).encode(),
     }
 
 
-def unpack(files: Mapping[str, bytes]) -> Pair:
+def unpack_pair(files: Mapping[str, bytes]) -> Pair:
     """Return the pair of such files, every array bit for bit."""
     facts = json.loads(files["json"])
-    height, width, step = (facts.pop(name) for name in _GRID)
+    height, width, step = (facts.pop(name) for name in _GRID_KEYS)
     nodes = np.lib.format.read_array(io.BytesIO(files["field.npy"]), allow_pickle=False)
-    patches = tuple(Patch(**patch) for patch in facts["patches"])
+    patches = tuple(MovingPatch(**patch) for patch in facts["patches"])
     jpeg = files.get("blurred.jpg")
     return Pair(
         sharp=decode_pixels(files["sharp.png"], "sharp.png"),
         blurred=decode_pixels(jpeg or files["blurred.png"], "blurred"),
         exact=PatchedField(GridField(nodes[0], height, width, step), patches),
-        noisy=GridField(nodes[1], height, width, step),
-        facts=facts,
+        prior=GridField(nodes[1], height, width, step),
+        metadata=facts,
         jpeg=jpeg,
     )
 
 
-def read_facts(files: Mapping[str, bytes]) -> dict[str, Any]:
+def read_metadata(files: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the facts of a pair from its files, and decode nothing else."""
     facts: dict[str, Any] = json.loads(files["json"])
     return facts

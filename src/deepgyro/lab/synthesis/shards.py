@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from ...errors import DeepGyroError
-from ...frames import content_hash
+from ...frames import file_sha256
 
-SHARDS = "shard-*.tar"
-Places = dict[str, tuple[int, int]]
+SHARD_PATTERN = "shard-*.tar"
+FileSpans = dict[str, tuple[int, int]]
 """Where a sample's files lie in a shard, by their extensions: offset and length, bytes."""
 
-_Made = TypeVar("_Made")
-_DAMAGED = "is damaged or of another data set; remove it, and the same command makes it again"
+_WriteResult = TypeVar("_WriteResult")
+_DAMAGED_HINT = "is damaged or of another data set; remove it, and the same command makes it again"
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
                 count += 1
         return count
 
-    count, size, sha256 = write_durably(path, write)
+    count, size, sha256 = write_atomically(path, write)
     return Shard(path.name, size, count, sha256)
 
 
-def index_shard(path: Path) -> list[tuple[int, Places]]:
+def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
     """Return each sample of a shard: its index, and where its files lie, by their extensions.
 
     Raises
@@ -79,21 +79,21 @@ def index_shard(path: Path) -> list[tuple[int, Places]]:
     DeepGyroError
         If it is no whole shard.
     """
-    samples: dict[int, Places] = {}
+    samples: dict[int, FileSpans] = {}
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
                 key, _, extension = member.name.partition(".")
                 samples.setdefault(int(key), {})[extension] = (member.offset_data, member.size)
-            _check_end(tar)
+            _check_tar_complete(tar)
     except (tarfile.TarError, ValueError) as error:
-        raise DeepGyroError(f"{path}: {_DAMAGED}") from error
+        raise DeepGyroError(f"{path}: {_DAMAGED_HINT}") from error
     except OSError as error:
         raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
     return list(samples.items())
 
 
-def read_places(path: Path, places: Places) -> dict[str, bytes]:
+def read_files_at(path: Path, spans: FileSpans) -> dict[str, bytes]:
     """Return files of a shard by their extensions.
 
     Raises
@@ -104,13 +104,13 @@ def read_places(path: Path, places: Places) -> dict[str, bytes]:
     files = {}
     try:
         with open(path, "rb") as shard:
-            for extension, (offset, size) in places.items():
+            for extension, (offset, size) in spans.items():
                 shard.seek(offset)
                 files[extension] = shard.read(size)
     except OSError as error:
         raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
-    if any(len(files[extension]) < size for extension, (_, size) in places.items()):
-        raise DeepGyroError(f"{path}: {_DAMAGED}")
+    if any(len(files[extension]) < size for extension, (_, size) in spans.items()):
+        raise DeepGyroError(f"{path}: {_DAMAGED_HINT}")
     return files
 
 
@@ -123,17 +123,17 @@ def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
         If it is no whole shard.
     """
     for index, places in index_shard(path):
-        yield index, read_places(path, places)
+        yield index, read_files_at(path, places)
 
 
 def read_samples(folder: Path) -> Iterator[dict[str, bytes]]:
     """Yield the files of each sample of a data set, by their extensions; errors as in `read_shard`."""
-    for shard in sorted(folder.glob(SHARDS)):
+    for shard in sorted(folder.glob(SHARD_PATTERN)):
         for _, files in read_shard(shard):
             yield files
 
 
-def finished_shard(path: Path, indices: range) -> Shard:
+def inspect_shard(path: Path, indices: range) -> Shard:
     """Return what is known of a shard that lies there, after a look at which samples are in it.
 
     Raises
@@ -142,11 +142,11 @@ def finished_shard(path: Path, indices: range) -> Shard:
         If they are not those of `indices`.
     """
     if [index for index, _ in index_shard(path)] != list(indices):
-        raise DeepGyroError(f"{path}: {_DAMAGED}")
-    return Shard(path.name, path.stat().st_size, len(indices), content_hash(path))
+        raise DeepGyroError(f"{path}: {_DAMAGED_HINT}")
+    return Shard(path.name, path.stat().st_size, len(indices), file_sha256(path))
 
 
-def _check_end(tar: tarfile.TarFile) -> None:
+def _check_tar_complete(tar: tarfile.TarFile) -> None:
     """Refuse a tar file that was read to its last member but is cut off behind it.
 
     Raises
@@ -161,7 +161,7 @@ def _check_end(tar: tarfile.TarFile) -> None:
         raise tarfile.ReadError("no end of the archive")
 
 
-def write_durably(path: Path, write: Callable[[BinaryIO], _Made]) -> tuple[_Made, int, str]:
+def write_atomically(path: Path, write: Callable[[BinaryIO], _WriteResult]) -> tuple[_WriteResult, int, str]:
     """Let `write` write a file, which appears once it is whole and on the disk, or not at all.
 
     It takes the place of any other. Until then it bears a hidden name of its own, so that no two writers
@@ -183,9 +183,9 @@ def write_durably(path: Path, write: Callable[[BinaryIO], _Made]) -> tuple[_Made
             made = write(file)
             file.flush()
             os.fsync(file.fileno())
-        size, sha256 = part.stat().st_size, content_hash(part)
+        size, sha256 = part.stat().st_size, file_sha256(part)
         os.replace(part, path)
-        _sync_folder(path.parent)
+        _fsync_folder(path.parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             why = "the disk is full; make room, and the same command goes on from there"
@@ -199,14 +199,14 @@ def write_durably(path: Path, write: Callable[[BinaryIO], _Made]) -> tuple[_Made
     return made, size, sha256
 
 
-def remove_parts(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove what writers left that were killed."""
-    for pattern in (f".{SHARDS}.*.part", ".*.json.*.part"):
+    for pattern in (f".{SHARD_PATTERN}.*.part", ".*.json.*.part"):
         for part in folder.glob(pattern):
             part.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     """Put a new name on the disk, where the system can."""
     if os.name != "posix":
         return

@@ -11,21 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from ...errors import DeepGyroError, UnnamedColumns
-from ...frames import content_hash, natural_order, read_photo, read_record
+from ...errors import DeepGyroError, UnknownColumns
+from ...frames import file_sha256, natural_sort_key, read_photo, read_record
 from ...telemetry import GyroLog, read_gyro
-from ...telemetry.columns import parse_option
-from ...threads import for_bands
-from .pool import Pool, PoolLog, PoolPhoto
+from ...telemetry.columns import parse_columns_option
+from ...threads import run_in_bands
+from .pool import SourceLog, SourcePhoto, SourcePool
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
-SHORTEST_LOG = 0.2
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
+MIN_LOG_DURATION_S = 0.2
 """A log must cover the longest exposure and readout that are drawn, and some time around them, s."""
 
-_LISTED = 3  # so many small photos are named one by one
-_Material = TypeVar("_Material", PoolPhoto, PoolLog)
+_MAX_LISTED_FILES = 3  # so many small photos are named one by one
+_Source = TypeVar("_Source", SourcePhoto, SourceLog)
 
 
 def open_pool(
@@ -37,7 +37,7 @@ def open_pool(
     gyro_columns: str | None = None,
     on_bad: Callable[[str], None] | None = None,
     progress: Callable[[float], None] | None = None,
-) -> Pool:
+) -> SourcePool:
     """Find photos and logs, check each, leave out those that cannot be used.
 
     Parameters
@@ -65,45 +65,45 @@ def open_pool(
     """
     say = on_bad or (lambda line: logger.warning("%s", line))
     if gyro_columns is not None:
-        parse_option(gyro_columns)
-    photo_files = _find(photos, "photo", say, SUFFIXES)
-    log_files = _find(logs, "log", say)
+        parse_columns_option(gyro_columns)
+    photo_files = _find_files(photos, "photo", say, PHOTO_SUFFIXES)
+    log_files = _find_files(logs, "log", say)
     files = len(photo_files) + len(log_files)
     report = _FileCounter(lambda done: progress(done / files) if progress else None)
-    usable = _ordered(_check_photos(photo_files, report), say)
+    usable = _keep_usable(_check_photos(photo_files, report), say)
     large = [photo for photo in usable if photo.height >= height and photo.width >= width]
-    _report_small(usable, height, width, say)
+    _report_small_photos(usable, height, width, say)
     if not large:
         raise DeepGyroError(
             f"none of the photos ({len(photo_files)}) can be used, see above why; name others ({width} x "
             f"{height} px or more, the size of a pair, are needed) or give a smaller size"
         )
-    gyro = _ordered([_checked_log(name, path, gyro_columns, report) for name, path in log_files], say)
+    gyro = _keep_usable([_check_log(name, path, gyro_columns, report) for name, path in log_files], say)
     if not gyro:
         raise DeepGyroError(
             f"none of the gyro logs ({len(log_files)}) can be used, see above why; name others "
-            f"({SHORTEST_LOG:g} s or more are needed)"
+            f"({MIN_LOG_DURATION_S:g} s or more are needed)"
         )
-    return Pool(tuple(large), tuple(gyro))
+    return SourcePool(tuple(large), tuple(gyro))
 
 
 class _FileCounter:
     """Counts files from several threads."""
 
-    def __init__(self, tell: Callable[[int], object]) -> None:
-        self.tell = tell
+    def __init__(self, report_count: Callable[[int], object]) -> None:
+        self.tell = report_count
         self.done = 0
         self.lock = threading.Lock()
 
-    def one_done(self) -> None:
+    def count_one(self) -> None:
         """Count one more, and tell."""
         with self.lock:
             self.done += 1
             self.tell(self.done)
 
 
-def _find(
-    paths: Sequence[Path], what: str, say: Callable[[str], None], suffixes: set[str] | None = None
+def _find_files(
+    paths: Sequence[Path], what: str, warn: Callable[[str], None], suffixes: set[str] | None = None
 ) -> list[tuple[str, Path]]:
     """Return the files that are named or lie in folders that are, each once, with its name therein.
 
@@ -112,7 +112,7 @@ def _find(
     found: dict[str, list[tuple[str, Path]]] = {}
     for path in paths:
         if path.is_dir():
-            for file in _files_in(path, say):
+            for file in _walk_files(path, warn):
                 if suffixes is None or file.suffix.lower() in suffixes:
                     name = file.relative_to(path).as_posix()
                     found.setdefault(os.path.realpath(file), []).append((name, file.absolute()))
@@ -124,14 +124,14 @@ def _find(
         where = ", ".join(map(str, paths)) or "nothing named"
         raise DeepGyroError(f"{where}: no {what} there; name {what}s, or folders of them")
     files = (min(names, key=lambda item: (len(item[0]), item)) for names in found.values())
-    return sorted(files, key=lambda item: _order(item[0]))
+    return sorted(files, key=lambda item: _natural_sort_key(item[0]))
 
 
-def _files_in(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
+def _walk_files(folder: Path, warn: Callable[[str], None]) -> Iterator[Path]:
     """Yield the files of a folder and below, behind links last; each real folder is searched once."""
 
     def unreadable(error: OSError) -> None:
-        say(f"left out: {error.filename}: the folder cannot be read ({error.strerror})")
+        warn(f"left out: {error.filename}: the folder cannot be read ({error.strerror})")
 
     seen: set[str] = set()
     waiting = deque([folder])
@@ -147,22 +147,22 @@ def _files_in(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
             yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
-def _order(name: str) -> tuple[list[tuple[str, int]], str]:
-    return natural_order(Path(name)), name
+def _natural_sort_key(name: str) -> tuple[list[tuple[str, int]], str]:
+    return natural_sort_key(Path(name)), name
 
 
-def _ordered(checked: Sequence[_Material | str], say: Callable[[str], None]) -> list[_Material]:
+def _keep_usable(checked: Sequence[_Source | str], warn: Callable[[str], None]) -> list[_Source]:
     """Return what can be used, each under a name of its own, and report the rest.
 
     The order and the names depend on the files alone, not on where they lie or who was named first.
     """
-    usable: list[_Material] = []
+    usable: list[_Source] = []
     for material in checked:
         if isinstance(material, str):
-            say(material)
+            warn(material)
         else:
             usable.append(material)
-    usable.sort(key=lambda material: (_order(material.name), material.sha256))
+    usable.sort(key=lambda material: (_natural_sort_key(material.name), material.sha256))
     seen: Counter[str] = Counter()
     for i, material in enumerate(usable):
         seen[material.name] += 1
@@ -171,59 +171,64 @@ def _ordered(checked: Sequence[_Material | str], say: Callable[[str], None]) -> 
     return usable
 
 
-def _check_photos(files: Sequence[tuple[str, Path]], report: _FileCounter) -> list[PoolPhoto | str]:
-    checked: list[PoolPhoto | str] = [""] * len(files)
+def _check_photos(files: Sequence[tuple[str, Path]], report: _FileCounter) -> list[SourcePhoto | str]:
+    checked: list[SourcePhoto | str] = [""] * len(files)
 
     def check(top: int, bottom: int) -> None:
         for i in range(top, bottom):
-            checked[i] = _checked_photo(*files[i])
-            report.one_done()
+            checked[i] = _check_photo(*files[i])
+            report.count_one()
 
-    for_bands(len(files), 4, check)
+    run_in_bands(len(files), 4, check)
     return checked
 
 
-def _checked_photo(name: str, path: Path) -> PoolPhoto | str:
+def _check_photo(name: str, path: Path) -> SourcePhoto | str:
     """Decode a photo strictly, and again as `PoolPhoto.pixels` does; return why if it cannot be used."""
     try:
         if "preview" in (read_record(path) or {}):
             return f"left out: {path}: is a preview of a data set"
         height, width = read_photo(path).pixels.shape[:2]
-        photo = PoolPhoto(name, path, content_hash(path), height, width)
-        photo.pixels()
+        photo = SourcePhoto(name, path, file_sha256(path), height, width)
+        photo.read_pixels()
     except DeepGyroError as error:
         return f"left out: {error}"
     return photo
 
 
-def _report_small(photos: Sequence[PoolPhoto], height: int, width: int, say: Callable[[str], None]) -> None:
+def _report_small_photos(
+    photos: Sequence[SourcePhoto], height: int, width: int, warn: Callable[[str], None]
+) -> None:
     small = [photo for photo in photos if photo.height < height or photo.width < width]
     need = f"smaller than {width} x {height} px, the size of a pair (photos are never enlarged)"
-    if len(small) > _LISTED:
-        say(f"left out: {len(small)} of {len(photos)} photos are {need}")
+    if len(small) > _MAX_LISTED_FILES:
+        warn(f"left out: {len(small)} of {len(photos)} photos are {need}")
     else:
         for photo in small:
-            say(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
+            warn(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
 
 
-def _checked_log(name: str, path: Path, columns: str | None, report: _FileCounter) -> PoolLog | str:
+def _check_log(name: str, path: Path, columns: str | None, report: _FileCounter) -> SourceLog | str:
     """Read a log; return why if it cannot be used."""
     try:
         log, used = _read_log(path, columns)
-        if log.duration < SHORTEST_LOG:
-            return f"left out: {path}: it lasts {log.duration:.3f} s; {SHORTEST_LOG:g} s or more are needed"
-        return PoolLog(name, content_hash(path), replace(log, source=name), used)
+        if log.duration < MIN_LOG_DURATION_S:
+            return (
+                f"left out: {path}: it lasts {log.duration:.3f} s; {MIN_LOG_DURATION_S:g} s or more "
+                "are needed"
+            )
+        return SourceLog(name, file_sha256(path), replace(log, source=name), used)
     except DeepGyroError as error:
         return f"left out: {error}"
     finally:
-        report.one_done()
+        report.count_one()
 
 
 def _read_log(path: Path, columns: str | None) -> tuple[GyroLog, str | None]:
     """Read a log by what it says itself; if that is not enough, by `columns`, which is then returned."""
     try:
         return read_gyro(path), None
-    except UnnamedColumns:
+    except UnknownColumns:
         if columns is None:
             raise
         return read_gyro(path, columns=columns), columns

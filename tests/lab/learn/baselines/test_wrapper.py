@@ -10,8 +10,8 @@ from PIL import Image
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.benchmark.baselines import COMPARED
-from deepgyro.lab.benchmark.contenders import contenders
+from deepgyro.lab.benchmark.baselines import COMPARED_NETWORKS
+from deepgyro.lab.benchmark.contenders import select_methods
 from deepgyro.lab.benchmark.speed import _network_jobs
 from deepgyro.lab.learn.baselines import wrapper as baseline
 from deepgyro.lab.learn.baselines.adversarial import AdversarialTraining
@@ -139,7 +139,7 @@ def test_the_file_makes_the_picture_that_torch_makes(config, tmp_path, sizes, in
 def test_a_picture_of_any_size_and_type_will_do(config, tmp_path):
     train(replace(config, steps=1), tmp_path / "run")
     export(tmp_path / "run" / CHECKPOINT, tmp_path / "deepgyro-paper.onnx")
-    (restore,) = contenders(["deepgyro-paper"], baselines=tmp_path).values()
+    (restore,) = select_methods(["deepgyro-paper"], baselines=tmp_path).values()
     image = np.random.default_rng(0).integers(0, 256, (21, 37, 3), np.uint8)
 
     without, zero = restore(image, None), restore(image, np.zeros((21, 37, 2), np.float32))
@@ -210,7 +210,7 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
         "deblurgan": gan,
         "deepgyro-90min": replace(config, unet=None, network=ours, optimizer="muon"),
     }
-    assert tuple(recipes) == COMPARED
+    assert tuple(recipes) == COMPARED_NETWORKS
     for name, recipe in recipes.items():
         train(replace(recipe, steps=1), tmp_path / name)
         export(tmp_path / name / CHECKPOINT, tmp_path / f"{name}.onnx")
@@ -220,18 +220,18 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
     photo.save(tmp_path / "photos/1.png")
     command = ["bench", "table1", "--images", str(tmp_path / "photos"), "--blurred-in", "linear"]
 
-    code = main([*command, "--baselines", str(tmp_path), "--method", *COMPARED])
+    code = main([*command, "--baselines", str(tmp_path), "--method", *COMPARED_NETWORKS])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
     assert "missing" not in "".join(lines)
-    for name in COMPARED:
+    for name in COMPARED_NETWORKS:
         rows = [line.split() for line in lines if line.split()[:2] == ["linear", name]]
         assert rows
         assert all(0 < float(row[-2]) < 40 for row in rows)  # dB, at 80 px
         assert f"{name}: trained for 1 steps, 0.0 hours of one core" in lines
 
     for job in _network_jobs(False, tmp_path):
-        if job.method in COMPARED and job.precision == "fp32":
+        if job.method in COMPARED_NETWORKS and job.precision == "fp32":
             job.work()
             assert job.parameters < 100_000  # those of the folder, not of the checkout

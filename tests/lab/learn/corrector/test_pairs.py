@@ -7,7 +7,7 @@ import torch
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.learn.corrector.network import SEEN
 from deepgyro.lab.learn.corrector.pairs import OFF, SHARP, WRONG, CellPairs, mirror, row_of
-from deepgyro.lab.synthesis.shards import read_places
+from deepgyro.lab.synthesis.shards import read_files_at
 from deepgyro.refine.cells import COLUMNS, ROWS, SIDE, cells_of
 from deepgyro.refine.statistic import Pyramid
 
@@ -37,11 +37,11 @@ def test_cells_of_regions_that_move_by_themselves_have_ends_of_their_own(pairs):
     camera, _, height, width = series.exact(0)
     patch = {"x": 60.0, "y": 70.0, "a": 40.0, "b": 30.0, "angle": 0.0, "u": 9.0, "v": -4.0}
     shard, places = series.places[0]
-    files = read_places(shard, {name: places[name] for name in ("field.npy", "json")})
+    files = read_files_at(shard, {name: places[name] for name in ("field.npy", "json")})
     files["json"] = json.dumps({**json.loads(files["json"]), "patches": [patch]}).encode()
 
     with pytest.MonkeyPatch.context() as mended:
-        mended.setattr("deepgyro.lab.learn.corrector.pairs.read_places", lambda *_: files)
+        mended.setattr("deepgyro.lab.learn.corrector.pairs.read_files_at", lambda *_: files)
         again, own, _, _ = series.exact(0)
 
     np.testing.assert_array_equal(again, camera)

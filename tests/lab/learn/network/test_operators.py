@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepgyro.blur import Blur
+from deepgyro.blur import BlurOperator
 from deepgyro.blur.differences import PathDifferences
 from deepgyro.frames import read_photo
 from deepgyro.lab.learn.network import operators
@@ -57,7 +57,7 @@ def test_on_a_cpu_each_picture_gets_its_own_compiled_operators():
     for k, (path, picture) in enumerate(zip(paths, pictures.numpy(), strict=True)):
         field = path.view(3, 2, 96, 128).permute(2, 3, 0, 1).numpy().copy()
         ends = inputs.path_ends(field)
-        A = Blur(field)
+        A = BlurOperator(field)
         given = picture if k else inputs.to_light(picture)
         again = A.part_of_planes(given, top=0, left=0)
         np.testing.assert_array_equal(maps[k], inputs.path_maps(ends))

@@ -14,7 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ....blurfield import GridField, sparse_paths
+from ....blurfield import GridField, sample_paths
 from ....errors import DeepGyroError
 from ....frames import decode_pixels
 from ....refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE, Cells, cells_of
@@ -22,9 +22,9 @@ from ....refine.model import COLUMNS as ACROSS
 from ....refine.model import ROWS as DOWN
 from ....refine.model import TERMS, Model, distance, mean_length, told_at
 from ....refine.statistic import Pyramid, level_for
-from ...synthesis.patches import Patch, PatchedField
-from ...synthesis.samples import read_facts
-from ...synthesis.shards import read_places
+from ...synthesis.patches import MovingPatch, PatchedField
+from ...synthesis.samples import read_metadata
+from ...synthesis.shards import read_files_at
 from ..dataset import Sample, ShardPairs, epoch_order, in_cores, patch_rng
 from .network import SEEN
 
@@ -151,13 +151,13 @@ class CellPairs(Dataset[Sample]):
     ) -> tuple[Float32[ndarray, "rows columns 2"], Float32[ndarray, "rows columns 2"], int, int]:
         """Return the blur vectors, px: the camera's, and with what moves by itself; height and width."""
         shard, places = self.places[pair]
-        files = read_places(shard, {name: places[name] for name in ("field.npy", "json")})
+        files = read_files_at(shard, {name: places[name] for name in ("field.npy", "json")})
         nodes = np.lib.format.read_array(io.BytesIO(files["field.npy"]), allow_pickle=False)[0]
-        facts = read_facts(files)
+        facts = read_metadata(files)
         height, width = int(facts["height"]), int(facts["width"])
         ends = GridField(np.ascontiguousarray(nodes[:, :, [0, -1]]), height, width, int(facts["step"]))
-        moving = PatchedField(ends, tuple(Patch(**patch) for patch in facts["patches"]))
-        camera, own = (sparse_paths(field, DOWN, ACROSS) for field in (ends, moving))
+        moving = PatchedField(ends, tuple(MovingPatch(**patch) for patch in facts["patches"]))
+        camera, own = (sample_paths(field, DOWN, ACROSS) for field in (ends, moving))
         return camera[:, :, 1] - camera[:, :, 0], own[:, :, 1] - own[:, :, 0], height, width
 
     def _wrong(
@@ -174,7 +174,7 @@ class CellPairs(Dataset[Sample]):
         """Return the blurred picture; or the sharp one, with the noise of the blurred."""
         shard, places = self.places[pair]
         names = [name for name in ("blurred.jpg", "blurred.png", "sharp.png") if name in places]
-        files = read_places(shard, {name: places[name] for name in (names if sharp else names[:1])})
+        files = read_files_at(shard, {name: places[name] for name in (names if sharp else names[:1])})
         blurred = decode_pixels(files[names[0]], names[0])
         if not sharp:
             return blurred

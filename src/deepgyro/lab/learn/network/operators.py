@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
-from ....blur import Blur
+from ....blur import BlurOperator
 from ....blur.differences import PathDifferences
 from ....restore import inputs
 
@@ -35,7 +35,7 @@ class Compiled:
         """Prepare the operators of each picture; see `between`."""
         fields = [_field(path) for path in _arrays(paths)]
         self._ends = [inputs.path_ends(field) for field in fields]
-        self._blurs = [Blur(field) for field in fields]
+        self._blurs = [BlurOperator(field) for field in fields]
         self._differences = [PathDifferences(ends, fractions, steps) for ends in self._ends]
         self._light = [bool(light) for light in linear]
 
@@ -53,7 +53,7 @@ class Compiled:
         return _batch([_recorded(A, guess, light) for A, guess, light in given])
 
 
-def _recorded(A: Blur, guess: ndarray, light: bool) -> ndarray:
+def _recorded(A: BlurOperator, guess: ndarray, light: bool) -> ndarray:
     """Return what the camera would have recorded of a guess, both encoded: (3, h, w)."""
     again = A.part_of_planes(inputs.to_light(guess) if light else guess, top=0, left=0)
     return inputs.to_encoded(again) if light else again
