@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-# Every annotated shape and dtype is checked while the tests run. Left out are compiled loops (Numba's
-# functions
-# are not plain ones), modules with a BinaryIO (beartype refuses a BytesIO) and `deblurring`, which checks its
+# Every annotated shape and dtype is checked while the tests run. Left out are compiled loops (Numba's are not
+# plain functions), modules with a BinaryIO (beartype refuses a BytesIO) and `deblurring`, which checks its
 # arguments by itself and is tested with wrong ones. A package's name would stand for all its modules.
 SOURCE = Path(__file__).parents[1] / "src"
 CHECKED = [
