@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
 
-import deepgyro.blur.kernels
 from deepgyro.blur import Blur
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from deepgyro.refine import kernels
 from deepgyro.refine.kernels import depth
 from deepgyro.refine.model import TERMS, Model
 from deepgyro.refine.statistic import Pyramid, region_dips
@@ -86,7 +84,3 @@ def test_16_bits_and_floats_say_the_same(photo):
 
     assert found[0][0] == found[1][0] == found[2][0]
     np.testing.assert_allclose([z for _, z in found], found[0][1], rtol=0.02)
-
-
-def test_both_files_of_loops_are_compiled_anew_when_their_instructions_change():
-    assert kernels.LANES_VERSION == deepgyro.blur.kernels.LANES_VERSION

@@ -1,8 +1,8 @@
 """The compiled loop of the blur operator and of its adjoint; `operator.py` says what it computes."""
 
 import numpy as np
-from numba import njit
 
+from ..compiling import FINITE_MATH, kernel
 from .lanes import (
     LANES,
     LINE,
@@ -24,14 +24,13 @@ from .lanes import (
 )
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 20  # Numba's cache looks at this file alone: raise it when lanes.py changes, all of them
 SPREAD = f32(6)
 """Neighbours whose paths differ by more than this are walked one group after the other, px."""
 PAUSE = f32(1e-3)
 """What `start_piece` may add to a piece that is a pause, px."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def walk(field, image, plane, row, first, pixels, transpose):
     """Gather pixels from image along each pixel's path, or, transposed, scatter them to it.
 
@@ -188,7 +187,7 @@ def walk(field, image, plane, row, first, pixels, transpose):
                 store(pixels[2, r], c, total2)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def continued(plane, top, left, first, last, out):
     """Fill rows of out with a plane from (left, top) on; its border pixels continue it."""
     height, width = plane.shape
@@ -204,7 +203,7 @@ def continued(plane, top, left, first, last, out):
             out[r, c] = plane[row, width - 1]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     """Mark the lanes from `lane` on that are walked together; return where the next group begins.
 
@@ -243,7 +242,7 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     return end, any_still
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def _cells(lanes):
     """Return the least and the greatest whole part of lanes."""
     same, first = alike(lanes)
@@ -253,7 +252,7 @@ def _cells(lanes):
     return i64(np.floor(least)), i64(np.floor(most))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def differences(image, paths, ends, border, above, before, below, after, top, bottom, out):
     """Fill out with ``(image(x + path at b) - image(x + path at a)) * gain`` for each (a, b, gain) of `ends`.
 

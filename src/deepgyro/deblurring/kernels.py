@@ -1,12 +1,13 @@
 """The compiled loop between a method's result and the picture that is returned."""
 
 import numpy as np
-from numba import njit
+
+from ..compiling import kernel
 
 f32 = np.float32
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def mixed(before, sharp, paths, shortest, out):
     """Fill out (h, w, c) with the sharp picture, held between 0 and 1; with the one before it at short paths.
 

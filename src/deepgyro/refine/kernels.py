@@ -1,13 +1,11 @@
 """Compiled loops of the correlation along paths."""
 
 import numpy as np
-from numba import njit
 
 from ..blur.lanes import LANES, broadcast, gather, load, store, times
+from ..compiling import kernel
 
 f32, i32, i64 = np.float32, np.int32, np.int64
-LANES_VERSION = 20  # as in blur/kernels.py
-_FAST = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": True}
 
 
 MARGIN = LANES
@@ -18,7 +16,7 @@ AT_ONCE = 64
 """Places whose squares are added together: what they read stays near the processor."""
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def correlate(bends, starts, corners, first, side, top, bottom, products, squares, counts):
     """Sum the products of second derivatives at both ends of paths, for shifted ends, region by region.
 
@@ -61,7 +59,7 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
                 _add(plane, row, at[few], values[d, few], products[r, d])
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def map_ends(
     planes, places, nearest, vectors, first, along, across, rim, reach, top, bottom, squares, counts, maps
 ):
@@ -126,7 +124,7 @@ def map_ends(
         _turn(products, f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _turn(products, factor, along, across, rim, reach, out):
     """Fill in products by how far the end is shifted along the path, and across it."""
     flat, wide = products.reshape(-1), products.shape[1]
@@ -145,7 +143,7 @@ def _turn(products, factor, along, across, rim, reach, out):
             out[i, j] = min(max(value * factor, f32(-1.5)), f32(1.5))
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _those_inside(starts, ends, count, rim, height, width):
     """Move the paths that are inside, with the squares about their ends, to the front; return how many."""
     outside = False
@@ -162,7 +160,7 @@ def _those_inside(starts, ends, count, rim, height, width):
     return kept
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _outside(x, y, m, j, rim, height, width):
     """Return whether the start (x, y) of a path is not between pixels, or the square about its end not all
     there."""
@@ -170,7 +168,7 @@ def _outside(x, y, m, j, rim, height, width):
     return start | (min(m, j) < f32(rim)) | (m > f32(width - 1 - rim)) | (j > f32(height - 1 - rim))
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _extent(values):
     """Return the whole parts of the least and the greatest of some values, none of them negative."""
     low, high = values[0], values[0]
@@ -179,7 +177,7 @@ def _extent(values):
     return i64(low), i64(high)
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _bend(planes, top, left, rows, columns, a, b, out):
     """Fill in a part's second derivatives in the direction (a, b), row after row."""
     width, size, flat = planes.shape[2], planes.shape[1] * planes.shape[2], planes.reshape(-1)
@@ -198,7 +196,7 @@ def _bend(planes, top, left, rows, columns, a, b, out):
             store(out, here + k, gather(total, flat, p + k + 2 * size, y))
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _add(flat, row, at, values, products):
     """Add the squares of ends from places in flat on, `row` numbers apart, times the values at their starts.
 
@@ -234,7 +232,7 @@ def _add(flat, row, at, values, products):
             store(sums, j * wide + i, total)
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def depths(products, squares, vectors, axes, weakest, smoothing, expected, cap, dips, energy):
     """Fill in how much lower than any picture's the correlations are, times the energy, and the energy.
 
@@ -261,12 +259,12 @@ def depths(products, squares, vectors, axes, weakest, smoothing, expected, cap, 
                 dips[r, j, i] = over * e * cap[r]
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _quartic(c, a, b):
     return c[0] * a**4 + c[1] * a**3 * b + c[2] * a * a * b * b + c[3] * a * b**3 + c[4] * b**4
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _over(correlation, length, beside, leak, smoothing, expected):
     """Return a correlation over what any picture has one length away, px of the level.
 
@@ -281,12 +279,12 @@ def _over(correlation, length, beside, leak, smoothing, expected):
     return over * (1 - leak * min(max(nearest + 1 - beside, 0.0), 1.0))
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _usual(lag, smoothing, expected):
     return expected[min(i64(lag / smoothing * 32), len(expected) - 1)]
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def depth(dips, energy, vectors, basis, theta, spread):
     """Return the sum of all regions' dips where a model says the paths end, over its spread: z, at most 0.
 
@@ -313,7 +311,7 @@ def depth(dips, energy, vectors, basis, theta, spread):
     return min(total / whole / spread[min(i64(4 * length / whole), len(spread) - 1)], 0.0)
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def costs(dips, energy, vectors, basis, spread, prior, trust, thetas, out):
     """Fill out (m,) with minus the logarithm of prior times likelihood of thetas (m, 4).
 
@@ -329,7 +327,7 @@ def costs(dips, energy, vectors, basis, spread, prior, trust, thetas, out):
         out[m] = unlikely - trust * z * z / 2
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts):
     """Sum the products of second derivatives one path apart, for all paths, region by region.
 
@@ -372,7 +370,7 @@ def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, p
                     counts[r * columns + c, n] = rows * inside
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _add_products(bent, i, j, up, below, left, right, start, end, line):
     """Add the products one path apart of the rows i and j."""
     one, other = bent[i - up, start - left :], bent[i + below, start + right :]
@@ -382,7 +380,7 @@ def _add_products(bent, i, j, up, below, left, right, start, end, line):
         out[k] += one[k] * other[k] + two[k] * another[k]
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def fill_maps(
     products, counts, coefficients, weakest, axes, cap, full, y, x, radius, least, smoothing, expected, maps
 ):
@@ -413,7 +411,7 @@ def fill_maps(
             maps[4, r, at] = max(_quartic(coefficients[r], -b, a), 1e-6)
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, cost, rolls):
     """Fill cost and rolls (radius + 1, 2 radius + 1) with the likeliest roll of each path.
 
@@ -466,7 +464,7 @@ def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, co
                     cost[y0, x0 + radius], rolls[y0, x0 + radius] = c, roll
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def search_changes(maps, places, radius, paths, near, step, lens, free, spread, top, bottom, cost, more):
     """Fill cost (m,) and more (m, 3) with the likeliest roll and changes down the picture of each path.
 
@@ -512,7 +510,7 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
                         more[n, 0], more[n, 1], more[n, 2] = roll, i * change, j * change
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _place(x, y, radius):
     """Return where in maps a path is, which has no sign; -1 of one that is too long."""
     if y < 0:
@@ -523,7 +521,7 @@ def _place(x, y, radius):
     return row * (2 * radius + 1) + column
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _unlikely(total, weight, long, inside, length, roll, down_x, down_y, free, spread):
     """Return minus the logarithm of prior times likelihood."""
     usual = max(np.sqrt(length * length + 0.12 * roll * roll), 4.0)
@@ -537,7 +535,7 @@ def _unlikely(total, weight, long, inside, length, roll, down_x, down_y, free, s
     return unlikely - z * z / 4
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def judge(maps, vectors, radius, spread, cost):
     """Fill cost (m,) with minus the logarithm of the likelihood of fields.
 
