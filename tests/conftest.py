@@ -145,3 +145,21 @@ def clip_facts():
         return found
 
     return facts
+
+
+@pytest.fixture
+def on_arrays(monkeypatch):
+    """Return a function that loads a module of compiled loops as plain Python: vectors are arrays."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    import numba
+
+    def load(module):
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+        spec = spec_from_file_location(f"{module.__package__}.plain", module.__file__)
+        plain = module_from_spec(spec)
+        spec.loader.exec_module(plain)
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
+        return plain
+
+    return load

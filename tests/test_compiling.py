@@ -63,6 +63,31 @@ def test_a_warm_cache_does_not_hide_a_changed_weight_two_imports_away(tmp_path):
     assert changed == ["3.0", "0"]
 
 
+def test_a_warm_cache_does_not_hide_a_change_of_the_vectors_arithmetic(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "deepgyro", ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
+    program = """
+import numpy as np
+from deepgyro.blur.probe import fill
+out = np.zeros(16, np.float32)
+fill(out)
+print(out[5], sum(fill.stats.cache_hits.values()))
+"""
+    (tmp_path / "deepgyro" / "blur" / "probe.py").write_text("""
+from ..compiling import kernel
+from .simd import ramp, store
+@kernel
+def fill(out): store(out, 0, 2 * ramp())
+""")
+
+    cold, warm = run(tmp_path, program), run(tmp_path, program)
+    replace(tmp_path / "deepgyro" / "blur" / "simd.py", '("mul", "fmul")', '("mul", "fadd")')
+    changed = run(tmp_path, program)
+
+    assert cold == ["10.0", "0"]
+    assert warm == ["10.0", "1"]
+    assert changed == ["7.0", "0"]
+
+
 def test_every_compiled_function_goes_through_the_cache_that_looks_at_all_sources():
     others = [path for path in PACKAGE.rglob("*.py") if path.name != "compiling.py"]
 

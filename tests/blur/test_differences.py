@@ -3,7 +3,8 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from deepgyro.blur import Blur
-from deepgyro.blur.differences import LANES, PathDifferences
+from deepgyro.blur.border import LANES
+from deepgyro.blur.differences import PathDifferences
 from deepgyro.blurfield import paths_from_vectors
 
 FRACTIONS = (-1.5, -0.5, 0.5, 1.5)

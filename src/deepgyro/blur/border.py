@@ -10,6 +10,9 @@ from numpy import ndarray
 
 from ..threads import for_bands
 
+LANES = 16
+"""Neighbours in a row that the loops compute together: they read up to so many columns beyond the right."""
+
 
 def continue_planes(
     planes: Sequence[ndarray] | ndarray, top: int, left: int, height: int, width: int

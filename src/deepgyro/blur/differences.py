@@ -10,9 +10,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..threads import for_bands
-from .border import continue_planes
+from .border import LANES, continue_planes
 
-LANES = 16
 BORDER = 2
 """Pixels that continue the picture on every side, px; positions are clamped to them."""
 

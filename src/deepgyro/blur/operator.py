@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..threads import for_bands
-from .border import continue_planes
+from .border import LANES, continue_planes
 
 MAX_REACH = 4096
 """Longest reach of a path from its pixel, px; beyond that the field is taken for a mistake."""
@@ -82,14 +82,11 @@ class Blur:
         return self._walked(picture[:, rows, columns], top=top - rows.start, left=left - columns.start)
 
     def _seen(self, start: int, size: int, length: int) -> slice:
-        from .lanes import LANES
-
         return slice(max(start - self.reach, 0), min(start + length + self.reach + LANES, size))
 
     def _walked(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
         """Blur the part at (left, top) of the planes of a window."""
         from .kernels import walk
-        from .lanes import LANES
 
         height, width = self.field.shape[:2]
         m = self.reach
@@ -111,7 +108,6 @@ class Blur:
         import cv2
 
         from .kernels import walk
-        from .lanes import LANES
 
         self._check(y)
         m = self.reach

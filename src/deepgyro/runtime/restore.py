@@ -12,8 +12,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blur import Blur
-from ..blur.border import continue_planes
-from ..blur.differences import LANES, PathDifferences
+from ..blur.border import LANES, continue_planes
+from ..blur.differences import PathDifferences
 from ..blurfield import Field, TurnedField, TurnedPicture, canonical_turn, field_extent
 from ..threads import for_bands
 from ..tiles import Picture, Tile, Window, tiles
