@@ -17,6 +17,7 @@ CHECKED = [
     if path.name not in ("__init__.py", "deblurring.py")
     and "from jaxtyping" in (text := path.read_text())
     and "from numba" not in text
+    and "compiling import" not in text
     and "BinaryIO" not in text
 ]
 _hook = install_import_hook(CHECKED, "beartype.beartype")
@@ -139,3 +140,21 @@ def source(panned):
     from deepgyro.recording import ClipSource
 
     return ClipSource(panned.clip, panned.gyro, panned.camera, panned.exposure)
+
+
+@pytest.fixture
+def on_arrays(monkeypatch):
+    """Return a function that loads a module of compiled loops as plain Python: vectors are arrays."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    import numba
+
+    def load(module):
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+        spec = spec_from_file_location(f"{module.__package__}.plain", module.__file__)
+        plain = module_from_spec(spec)
+        spec.loader.exec_module(plain)
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
+        return plain
+
+    return load

@@ -3,7 +3,8 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from deepgyro.blur import BlurOperator
-from deepgyro.blur.differences import SIMD_LANES, PathDifferences
+from deepgyro.blur.border import LANES
+from deepgyro.blur.differences import PathDifferences
 from deepgyro.blurfield import paths_from_vectors
 
 FRACTIONS = (-1.5, -0.5, 0.5, 1.5)
@@ -96,7 +97,7 @@ def test_a_part_sees_what_surrounds_it():
 
     for top, bottom, left, right in ((0, 20, 0, 30), (17, 43, 22, 75), (40, 60, 50, 90)):
         D = PathDifferences(np.ascontiguousarray(ends[:, top:bottom, left:right]), FRACTIONS, (0.1,))
-        columns = -(-(right - left) // SIMD_LANES) * SIMD_LANES
+        columns = -(-(right - left) // LANES) * LANES
         out = np.empty((4, 3, bottom - top + 5, columns), np.float32)
         D.difference_part(picture, out, top=top, left=left)
         np.testing.assert_array_equal(

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 
-import deepgyro.blur.kernels
 from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from deepgyro.refine import kernels
-from deepgyro.refine.kernels import depth
+from deepgyro.refine.kernels import z_score
 from deepgyro.refine.model import TERMS, Model
 from deepgyro.refine.statistic import Pyramid, region_dips
 
@@ -45,7 +44,7 @@ def where_it_dips(image, told, reach=8):
     thetas = np.zeros((len(shifts), TERMS))
     thetas[:, 1:3] = shifts
     known = dips.dips, dips.energy, dips.vectors, terms
-    z = np.array([depth(*known, theta, dips.usual) for theta in thetas])
+    z = np.array([z_score(*known, theta, dips.usual) for theta in thetas])
     return shifts[z.argmin()].tolist(), float(z.min())
 
 
@@ -88,5 +87,31 @@ def test_16_bits_and_floats_say_the_same(photo):
     np.testing.assert_allclose([z for _, z in found], found[0][1], rtol=0.02)
 
 
-def test_both_files_of_loops_are_compiled_anew_when_their_instructions_change():
-    assert kernels.LANES_VERSION == deepgyro.blur.kernels.LANES_VERSION
+def test_the_compiled_correlations_are_what_their_formulas_give_on_arrays(on_arrays):
+    rng = np.random.default_rng(0)
+    planes = rng.normal(0, 0.3, (3, 40, 50)).astype(np.float32)
+    derivatives = np.zeros((5, 40, 50 + kernels.MARGIN_PX), np.float32)
+    derivatives[..., :50] = rng.normal(0, 0.3, (5, 40, 50))
+    starts = rng.uniform((-1, -1), (50, 40), (30, 2)).astype(np.float32)
+    corners = rng.integers(-1, 40, (30, 2))
+    first, side = np.array([0, 14, 30]), 7
+    directions, lags = np.array([[1.0, 0.0], [0.6, 0.8]]), np.array([[4, 0], [7, 0], [3, 4], [6, 8]])
+
+    results = []
+    for module in (kernels, on_arrays(kernels)):
+        products, squares = (
+            np.zeros((2, 5, side, kernels.MARGIN_PX), np.float32),
+            np.zeros((2, 5), np.float32),
+        )
+        counts, correlations = np.zeros(2, np.int64), np.zeros((4, 4), np.float32)
+        seen = np.zeros((4, 4), np.int64)
+        module.correlate(derivatives, starts, corners, first, side, 0, 2, products, squares, counts)
+        module.correlate_lags(
+            planes, directions, np.array([0, 2, 4]), lags[:, 1], lags[:, 0], np.array([0, 20, 40]),
+            np.array([0, 25, 50]), 0, 2, correlations, seen,
+        )  # fmt: skip
+        results.append((products, squares, counts, correlations, seen))
+
+    assert results[0][2].min() > 2
+    for compiled, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-5, atol=1e-5)  # sums of some hundred numbers

@@ -10,6 +10,9 @@ from numpy import ndarray
 
 from ..threads import run_in_bands
 
+LANES = 16
+"""Neighbours in a row that the loops compute together: they read up to so many columns beyond the right."""
+
 
 def crop_replicated(
     planes: Sequence[ndarray] | ndarray, top: int, left: int, height: int, width: int

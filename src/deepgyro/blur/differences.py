@@ -10,9 +10,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..threads import run_in_bands
-from .border import crop_replicated
+from .border import LANES, crop_replicated
 
-SIMD_LANES = 16
 BORDER_PX = 2
 """Pixels that continue the picture on every side, px; positions are clamped to them."""
 
@@ -62,14 +61,14 @@ class PathDifferences:
     ) -> None:
         """Write the differences of the part at (left, top) of a larger picture into the first rows of `out`.
 
-        Its rows are contiguous, at least as long as the part's, rounded up to `SIMD_LANES`; what is beyond
+        Its rows are contiguous, at least as long as the part's, rounded up to `LANES`; what is beyond
         the
         part is filled with anything.
         """
         height, width = self.ends.shape[1:]
         columns = self._paths.shape[2]
         after = picture.shape[2] - left - width
-        padded = picture.shape[2] + 2 * BORDER_PX + max(columns - width - after, 0) + SIMD_LANES
+        padded = picture.shape[2] + 2 * BORDER_PX + max(columns - width - after, 0) + LANES
         image = crop_replicated(picture, -BORDER_PX, -BORDER_PX, picture.shape[1] + 2 * BORDER_PX, padded)
         place = (top, left, picture.shape[1] - top - height, width - 1 + after)
         from .kernels import differences
@@ -81,7 +80,7 @@ class PathDifferences:
 
     @cached_property
     def _paths(self) -> ndarray:
-        beyond = -self.ends.shape[2] % SIMD_LANES
+        beyond = -self.ends.shape[2] % LANES
         return (
             np.pad(self.ends, ((0, 0), (0, 0), (0, beyond)), mode="edge")
             if beyond

@@ -1,37 +1,213 @@
 """The compiled loop of the blur operator and of its adjoint; `operator.py` says what it computes."""
 
 import numpy as np
-from numba import njit
 
-from .lanes import (
-    LANES,
-    LINE,
-    alike,
-    bounds,
-    column_weights,
-    extremes,
-    gather,
-    leaning,
-    load,
-    place,
-    row_weights,
-    scatter,
-    start_piece,
-    store,
-    tent,
-    times,
-    zeros,
-)
+from ..compiling import FINITE_MATH, kernel
+from .border import LANES
+from .simd import broadcast, first, load, ramp, store
 
 f32, i64 = np.float32, np.int64
-LANES_VERSION = 20  # Numba's cache looks at this file alone: raise it when lanes.py changes, all of them
-SPREAD = f32(6)
-"""Neighbours whose paths differ by more than this are walked one group after the other, px."""
-PAUSE = f32(1e-3)
-"""What `start_piece` may add to a piece that is a pause, px."""
+MAX_SPREAD_PX = 6
+"""Neighbours whose paths differ by more than this are walked one group after the other."""
+PAUSE_PX = 1e-4
+"""A piece that leads less far along its major axis is a pause: a piece of length `PAUSE_LENGTH_PX`."""
+PAUSE_LENGTH_PX = 1e-3
+MIN_AXIS_RATIO = 0.998
+"""A piece may be walked along an axis if it leads along it at least so much as along the other."""
+PIECE_ROWS = 8
+"""Vectors that describe straight pieces: see `start_piece`."""
+NOWHERE = 1e9
+"""A row that no picture has."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
+def major_axes(x, y, start, end):
+    """Return whether some pieces must be walked along y, and whether some must be walked along x."""
+    dx, dy = np.abs(load(x, end) - load(x, start)), np.abs(load(y, end) - load(y, start))
+    return np.any(MIN_AXIS_RATIO * dy > dx), np.any(MIN_AXIS_RATIO * dx > dy)
+
+
+@kernel(fastmath=FINITE_MATH)
+def start_piece(piece, active, major, minor, start, end, share, which):
+    """Describe straight pieces, one a lane, that are walked along their major axis.
+
+    Parameters
+    ----------
+    piece: filled with `PIECE_ROWS` vectors: m0, m1 (where a piece begins and ends along the major axis, m0 <
+    m1), s0 (where it begins along the minor), slope, inverse of the slope's size, the slope's sign, density
+    (weight per length along the major axis; 0 for lanes that take no part), m1 - m0. active: 1 or 0 a lane.
+    major, minor, start, end: a lane goes from (major[start], minor[start]) to (major[end], minor[end]).
+    share: the weight of a whole piece. which: 0: all lanes; 1: those that run along major at least as much
+    as along minor; 2: those that run along major more.
+    """
+    a0, a1, b0, b1 = load(major, start), load(major, end), load(minor, start), load(minor, end)
+    da, db = np.abs(a1 - a0), np.abs(b1 - b0)
+    part = load(active, 0) > 0
+    if which == 1:
+        part = part & (da >= db)
+    elif which == 2:
+        part = part & (da > db)
+    backwards = a1 < a0
+    m0, m1 = np.minimum(a0, a1), np.maximum(a0, a1)
+    s0, s1 = np.where(backwards, b1, b0), np.where(backwards, b0, b1)
+    pause = m1 - m0 < PAUSE_PX  # becomes a short piece, so that nothing is divided by 0
+    m0 = np.where(pause, m0 - 0.5 * PAUSE_LENGTH_PX, m0)
+    m1 = np.where(pause, m0 + PAUSE_LENGTH_PX, m1)
+    s1 = np.where(pause, s0, s1)
+    inverse = 1 / (m1 - m0)
+    slope = (s1 - s0) * inverse
+    store(piece, 0, m0)
+    store(piece, 1 * LANES, m1)
+    store(piece, 2 * LANES, s0)
+    store(piece, 3 * LANES, slope)
+    store(piece, 4 * LANES, 1 / np.maximum(np.abs(slope), 1e-12))
+    store(piece, 5 * LANES, np.where(slope >= 0, 1, -1))
+    store(piece, 6 * LANES, np.where(part, share * inverse, 0))
+    store(piece, 7 * LANES, m1 - m0)
+
+
+@kernel(fastmath=FINITE_MATH)
+def column_weights(piece, edge):
+    """Compute the weights of one column of pixel cells that straight pieces cross, one a lane.
+
+    The piece rises by its slope (at most 1 either way) from (m0, s0) on while m goes on to m1. The column
+    holds m from `edge` to `edge` + 1, and the piece's parts in up to two of its cells, rows j and j + 1.
+    In a cell the bilinear interpolant is a product of linear functions of m, so its integral over a part of
+    length q, with mean position (f, v) in the cell, has weights f v + slope q^2 / 12 and so on, exactly.
+
+    Returns
+    -------
+    level: whether all lanes that cross the column do so from one row j on, and there is one. first: that row.
+    two: whether some lane crosses row j + 1 too. Then vectors: the weights of pixels (i, j), (i + 1, j),
+    (i, j + 1), (i + 1, j + 1), (i, j + 2), (i + 1, j + 2), 0 if the lane does not cross the column; the first
+    row of cells that it crosses, or `NOWHERE`; the last one, or -`NOWHERE`.
+    """
+    m0, m1, s0, slope = load(piece, 0), load(piece, 1 * LANES), load(piece, 2 * LANES), load(piece, 3 * LANES)
+    inverse_slope, sign = load(piece, 4 * LANES), load(piece, 5 * LANES)
+    density, whole = load(piece, 6 * LANES), load(piece, 7 * LANES)
+    rise = sign * slope
+    start, end = np.maximum(m0 - edge, 0), np.minimum(m1 - edge, 1)
+    # Not end - start: of a piece of 0.0001 px that loses a thousandth.
+    length = np.maximum(whole - np.maximum(edge - m0, 0) - np.maximum(m1 - (edge + 1), 0), 0)
+    middle = 0.5 * (start + end)
+    low = s0 + slope * (middle + edge - m0) - 0.5 * rise * length
+    row = np.floor(low)
+    low = low - row
+    high = low + rise * length
+    beyond = np.maximum(high - 1, 0)  # of row j: the part in row j + 1
+    q2 = np.minimum(beyond * inverse_slope, length)
+    q1 = length - q2
+    v1, v2 = 0.5 * (low + np.minimum(high, 1)), 0.5 * beyond
+    f1, f2 = middle - 0.5 * sign * q2, middle + 0.5 * sign * q1
+    w1, w2 = q1 * density, q2 * density
+    fw1, vw1, fw2, vw2 = f1 * w1, v1 * w1, f2 * w2, v2 * w2
+    fvw1 = f1 * vw1 + q1 * q1 * (1 / 12 * slope) * w1
+    fvw2 = f2 * vw2 + q2 * q2 * (1 / 12 * slope) * w2
+    crosses, second = np.maximum(w1, w2) > 0, w2 > 0
+    first_row = first(row)
+    level = np.any(crosses) and not np.any(crosses & (row != first_row))
+    rows = np.where(crosses, row, NOWHERE)
+    last_rows = np.where(second, row + 1, np.where(crosses, row, -NOWHERE))
+    return (
+        level, first_row, np.any(second),
+        w1 - fw1 - vw1 + fvw1, fw1 - fvw1, vw1 - fvw1 + w2 - fw2 - vw2 + fvw2, fvw1 + fw2 - fvw2,
+        vw2 - fvw2, fvw2, rows, last_rows,
+    )  # fmt: skip
+
+
+@kernel(fastmath=FINITE_MATH)
+def row_weights(one, two, three, rows, row):
+    """Return each lane's weight of the pixel in an absolute row: those of its rows, rows + 1 and rows + 2."""
+    off = row - rows
+    return np.where(off == 0, one, np.where(off == 1, two, np.where(off == 2, three, 0)))
+
+
+@kernel(fastmath=FINITE_MATH)
+def path_positions(ends, start, end, share, lowest, highest, fall):
+    """Return where paths are at a share of them, -1/2 the first point, 1/2 the last.
+
+    Held between bounds that fall by `fall` from each lane to the next.
+    """
+    low, high = lowest - fall * ramp(), highest - fall * ramp()
+    position = (f32(0.5) - share) * load(ends, start) + (f32(0.5) + share) * load(ends, end)
+    return np.minimum(np.maximum(position, low), high)
+
+
+@kernel(fastmath=FINITE_MATH)
+def tent(x, centre, height):
+    """Return ``height * max(0, 1 - |x - centre|)``: the weight of a pixel in bilinear interpolation."""
+    return np.maximum(1 - np.abs(x - centre), 0) * height
+
+
+@kernel(fastmath=FINITE_MATH)
+def min_max(x, p):
+    """Return the least and the greatest of ``x[p : p + LANES]``."""
+    values = load(x, p)
+    return np.min(values), np.max(values)
+
+
+@kernel(fastmath=FINITE_MATH)
+def load_pixels(image, p, plane):
+    """Return neighbouring pixels of three planes."""
+    return load(image, p), load(image, p + plane), load(image, p + i64(2) * plane)
+
+
+@kernel(fastmath=FINITE_MATH)
+def store_pixels(image, p, plane, pixels):
+    """Set neighbouring pixels of three planes."""
+    store(image, p, pixels[0])
+    store(image, p + plane, pixels[1])
+    store(image, p + i64(2) * plane, pixels[2])
+
+
+@kernel(fastmath=FINITE_MATH)
+def add_product(totals, pixels, weights):
+    """Return totals plus pixels, each times its lane's weight, of three planes."""
+    return (
+        totals[0] + pixels[0] * weights,
+        totals[1] + pixels[1] * weights,
+        totals[2] + pixels[2] * weights,
+    )
+
+
+@kernel(fastmath=FINITE_MATH)
+def visit(image, p, plane, totals, weights, transpose):
+    """Gather pixels from p on, times their weights, to totals; or, transposed, scatter the totals to them."""
+    pixels = load_pixels(image, p, plane)
+    if transpose:
+        store_pixels(image, p, plane, add_product(pixels, totals, weights))
+        return totals
+    return add_product(totals, pixels, weights)
+
+
+@kernel(fastmath=FINITE_MATH)
+def walk_pieces(image, plane, centre, piece, low, high, major, minor, totals, transpose):
+    """Walk straight pieces between `low` and `high` of their major axis, a column of pixel cells at a time.
+
+    Returns the totals of `visit`. major, minor: floats from a pixel of image to the next along the axes.
+    """
+    for column in range(i64(np.floor(low - PAUSE_LENGTH_PX)), i64(np.floor(high + PAUSE_LENGTH_PX)) + 1):
+        level, first_row, two, a0, a1, b0, b1, c0, c1, rows, last_rows = column_weights(piece, f32(column))
+        top = i64(first_row)
+        bottom = top + i64(two)
+        if not level:
+            top, bottom = i64(np.min(rows)), i64(np.max(last_rows))
+        for j in range(top, bottom + 2):
+            if not level:
+                w0, w1 = row_weights(a0, b0, c0, rows, f32(j)), row_weights(a1, b1, c1, rows, f32(j))
+            elif j == top:
+                w0, w1 = a0, a1
+            elif j == top + 1:
+                w0, w1 = b0, b1
+            else:
+                w0, w1 = c0, c1
+            p = centre + column * major + j * minor
+            totals = visit(image, p, plane, totals, w0, transpose)
+            totals = visit(image, p + major, plane, totals, w1, transpose)
+    return totals
+
+
+@kernel(fastmath=FINITE_MATH)
 def walk(field, image, plane, row, first, pixels, transpose):
     """Gather pixels from image along each pixel's path, or, transposed, scatter them to it.
 
@@ -47,58 +223,47 @@ def walk(field, image, plane, row, first, pixels, transpose):
     field's pixel (0, 0). pixels: (3, h, w padded to whole `LANES`).
     """
     h, w, n = field.shape[:3]
-    strips = -(-w // LANES)
-    padded = strips * LANES
+    padded = -(-w // LANES) * LANES
     x = np.zeros(n * padded, np.float32)
     y = np.zeros(n * padded, np.float32)
     ends = np.empty((n, 4), np.float32)
     share = f32(1) / f32(n - 1)
     active = np.empty(LANES, np.float32)
     still = np.empty(LANES, np.float32)
-    line = np.empty(LINE * LANES, np.float32)
+    piece = np.empty(PIECE_ROWS * LANES, np.float32)
     for r in range(h):
-        for c in range(w):
-            p = c
+        for c in range(padded):
             for k in range(n):
-                x[p] = -field[r, c, k, 0]
-                y[p] = -field[r, c, k, 1]
-                p += padded
-        for k in range(n):
-            x[k * padded + w : (k + 1) * padded] = x[k * padded + w - 1]
-            y[k * padded + w : (k + 1) * padded] = y[k * padded + w - 1]
-        for strip in range(strips):
-            c = strip * LANES
+                x[k * padded + c] = -field[r, min(c, w - 1), k, 0]
+                y[k * padded + c] = -field[r, min(c, w - 1), k, 1]
+        for c in range(0, padded, LANES):
             centre = first + r * row + c
             apart = f32(0)
             largest = f32(0)
             moving = False
             for k in range(n):
-                low, high = extremes(x, k * padded + c)
-                left, right = extremes(y, k * padded + c)
-                ends[k, 0] = low
-                ends[k, 1] = high
-                ends[k, 2] = left
-                ends[k, 3] = right
-                apart = max(apart, high - low, right - left)
-                largest = max(largest, high, -low, right, -left)
-                moving |= low > f32(0) or high < f32(0) or left > f32(0) or right < f32(0)
-            if largest == f32(0):  # the pixels themselves, to the last bit
+                left, right = min_max(x, k * padded + c)
+                above, below = min_max(y, k * padded + c)
+                ends[k, 0], ends[k, 1], ends[k, 2], ends[k, 3] = left, right, above, below
+                apart = max(apart, right - left, below - above)
+                largest = max(largest, right, -left, below, -above)
+                moving |= left > 0 or right < 0 or above > 0 or below < 0
+            if largest == 0:  # the pixels themselves, to the last bit
                 for q in range(3):
-                    value = load(pixels[q, r], c) if transpose else load(image, centre + q * plane)
-                    if transpose:
-                        store(still, i64(0), value)
-                        for lane in range(min(w - c, i64(LANES))):
-                            image[centre + q * plane + lane] += still[lane]
-                    else:
-                        store(pixels[q, r], c, value)
+                    for lane in range(c, min(w, c + LANES)):
+                        if transpose:
+                            image[centre + q * plane + lane - c] += pixels[q, r, lane]
+                        else:
+                            pixels[q, r, lane] = image[centre + q * plane + lane - c]
                 continue
-            total0 = load(pixels[0, r], c) if transpose else zeros()
-            total1 = load(pixels[1, r], c) if transpose else zeros()
-            total2 = load(pixels[2, r], c) if transpose else zeros()
+            if transpose:
+                totals = load(pixels[0, r], c), load(pixels[1, r], c), load(pixels[2, r], c)
+            else:
+                totals = broadcast(f32(0)), broadcast(f32(0)), broadcast(f32(0))
             lane = 0
             while lane < LANES:
-                if moving and apart <= SPREAD:
-                    active[:] = f32(1)
+                if moving and apart <= MAX_SPREAD_PX:
+                    active[:] = 1
                     any_still = False
                     lane = int(LANES)
                 else:
@@ -106,89 +271,29 @@ def walk(field, image, plane, row, first, pixels, transpose):
                         x, y, n, padded, c, lane, min(w - c, i64(LANES)), apart, active, still
                     )
                 if any_still:
-                    own = load(still, i64(0))
-                    if transpose:
-                        scatter(image, centre, total0, own)
-                        scatter(image, centre + plane, total1, own)
-                        scatter(image, centre + i64(2) * plane, total2, own)
-                    else:
-                        total0 = gather(total0, image, centre, own)
-                        total1 = gather(total1, image, centre + plane, own)
-                        total2 = gather(total2, image, centre + i64(2) * plane, own)
+                    totals = visit(image, centre, plane, totals, load(still, 0), transpose)
                 for k in range(1, n):
                     start = (k - 1) * padded + c
                     end = start + padded
-                    along_y, along_x = leaning(x, y, start, end)
-                    for axis in range(2):
-                        if axis == 0:
-                            if not along_y:
-                                which = f32(0)
-                            elif not along_x:
-                                continue
-                            else:
-                                which = f32(1)
-                            start_piece(line, active, x, y, start, end, share, which)
-                            m0 = min(ends[k - 1, 0], ends[k, 0])
-                            m1 = max(ends[k - 1, 1], ends[k, 1])
-                            major = i64(1)
-                            minor = row
-                        else:
-                            if not along_y:
-                                continue
-                            which = f32(2) if along_x else f32(0)
-                            start_piece(line, active, y, x, start, end, share, which)
-                            m0 = min(ends[k - 1, 2], ends[k, 2])
-                            m1 = max(ends[k - 1, 3], ends[k, 3])
-                            major = row
-                            minor = i64(1)
-                        for column in range(i64(np.floor(m0 - PAUSE)), i64(np.floor(m1 + PAUSE)) + 1):
-                            level, first_row, two, a0, a1, b0, b1, c0, c1, rows, last_rows = column_weights(
-                                line, f32(column)
-                            )
-                            low = i64(first_row)
-                            high = low + i64(two)
-                            if not level:
-                                bound, _ = bounds(rows)
-                                low = i64(bound)
-                                _, bound = bounds(last_rows)
-                                high = i64(bound)
-                            for j in range(low, high + 2):
-                                p = centre + column * major + j * minor
-                                if not level:
-                                    w0 = row_weights(a0, b0, c0, rows, f32(j))
-                                    w1 = row_weights(a1, b1, c1, rows, f32(j))
-                                elif j == low:
-                                    w0 = a0
-                                    w1 = a1
-                                elif j == low + 1:
-                                    w0 = b0
-                                    w1 = b1
-                                else:
-                                    w0 = c0
-                                    w1 = c1
-                                if transpose:
-                                    scatter(image, p, total0, w0)
-                                    scatter(image, p + plane, total1, w0)
-                                    scatter(image, p + i64(2) * plane, total2, w0)
-                                    p += major
-                                    scatter(image, p, total0, w1)
-                                    scatter(image, p + plane, total1, w1)
-                                    scatter(image, p + i64(2) * plane, total2, w1)
-                                else:
-                                    total0 = gather(total0, image, p, w0)
-                                    total1 = gather(total1, image, p + plane, w0)
-                                    total2 = gather(total2, image, p + i64(2) * plane, w0)
-                                    p += major
-                                    total0 = gather(total0, image, p, w1)
-                                    total1 = gather(total1, image, p + plane, w1)
-                                    total2 = gather(total2, image, p + i64(2) * plane, w1)
+                    along_y, along_x = major_axes(x, y, start, end)
+                    if along_x or not along_y:
+                        start_piece(piece, active, x, y, start, end, share, 1 if along_y else 0)
+                        low, high = min(ends[k - 1, 0], ends[k, 0]), max(ends[k - 1, 1], ends[k, 1])
+                        totals = walk_pieces(
+                            image, plane, centre, piece, low, high, i64(1), row, totals, transpose
+                        )
+                    if along_y:
+                        start_piece(piece, active, y, x, start, end, share, 2 if along_x else 0)
+                        low, high = min(ends[k - 1, 2], ends[k, 2]), max(ends[k - 1, 3], ends[k, 3])
+                        totals = walk_pieces(
+                            image, plane, centre, piece, low, high, row, i64(1), totals, transpose
+                        )
             if not transpose:
-                store(pixels[0, r], c, total0)
-                store(pixels[1, r], c, total1)
-                store(pixels[2, r], c, total2)
+                for q, total in enumerate(totals):
+                    store(pixels[q, r], c, total)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def continued(plane, top, left, first, last, out):
     """Fill rows of out with a plane from (left, top) on; its border pixels continue it."""
     height, width = plane.shape
@@ -204,7 +309,7 @@ def continued(plane, top, left, first, last, out):
             out[r, c] = plane[row, width - 1]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     """Mark the lanes from `lane` on that are walked together; return where the next group begins.
 
@@ -213,17 +318,15 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     active[:] = f32(0)
     still[:] = f32(0)
     end = lane + 1
-    if apart <= SPREAD:
+    if apart <= MAX_SPREAD_PX:
         end = i64(LANES)
     else:
         near = True
         while end < lanes and near:
             for k in range(n):
                 p = k * padded + c
-                if (
-                    abs(x[p + end] - x[p + lane]) > f32(0.5) * SPREAD
-                    or abs(y[p + end] - y[p + lane]) > f32(0.5) * SPREAD
-                ):
+                apart_x, apart_y = abs(x[p + end] - x[p + lane]), abs(y[p + end] - y[p + lane])
+                if max(apart_x, apart_y) > 0.5 * MAX_SPREAD_PX:
                     near = False
                     break
             if near:
@@ -243,17 +346,17 @@ def _next_group(x, y, n, padded, c, lane, lanes, apart, active, still):
     return end, any_still
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def _cells(lanes):
     """Return the least and the greatest whole part of lanes."""
-    same, first = alike(lanes)
-    if same:  # mostly: neighbours move alike, and reductions over lanes are slow
-        return i64(first), i64(first)
-    least, most = bounds(lanes)
-    return i64(np.floor(least)), i64(np.floor(most))
+    whole = np.floor(lanes)
+    one = first(whole)
+    if not np.any(whole != one):  # mostly: neighbours move alike, and reductions over lanes are slow
+        return i64(one), i64(one)
+    return i64(np.min(whole)), i64(np.max(whole))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def differences(image, paths, ends, border, above, before, below, after, top, bottom, out):
     """Fill out with ``(image(x + path at b) - image(x + path at a)) * gain`` for each (a, b, gain) of `ends`.
 
@@ -286,25 +389,19 @@ def differences(image, paths, ends, border, above, before, below, after, top, bo
             y1 = x1 + points_plane
             result = r * out.shape[3] + c
             for m in range(len(ends)):
-                total0 = zeros()
-                total1 = zeros()
-                total2 = zeros()
+                totals = broadcast(f32(0)), broadcast(f32(0)), broadcast(f32(0))
                 for side in range(2):
                     gain = ends[m, 2] if side else -ends[m, 2]
                     share = ends[m, side]
-                    x = place(points, x0, x1, share, f32(-c - before), f32(after - c), f32(1))
-                    y = place(points, y0, y1, share, upmost, lowest, f32(0))
+                    x = path_positions(points, x0, x1, share, f32(-c - before), f32(after - c), f32(1))
+                    y = path_positions(points, y0, y1, share, upmost, lowest, f32(0))
                     left, right = _cells(x)
                     upper, lower = _cells(y)
                     for j in range(upper, lower + 2):
                         line = tent(y, f32(j), gain)
                         for i in range(left, right + 2):
-                            weights = times(line, tent(x, f32(i), f32(1)))
+                            weights = line * tent(x, f32(i), f32(1))
                             p = here + j * row + i
-                            total0 = gather(total0, flat, p, weights)
-                            total1 = gather(total1, flat, p + plane, weights)
-                            total2 = gather(total2, flat, p + i64(2) * plane, weights)
-                store(results, result, total0)
-                store(results, result + results_plane, total1)
-                store(results, result + i64(2) * results_plane, total2)
+                            totals = add_product(totals, load_pixels(flat, p, plane), weights)
+                store_pixels(results, result, results_plane, totals)
                 result += i64(3) * results_plane

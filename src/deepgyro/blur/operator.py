@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..threads import run_in_bands
-from .border import crop_replicated
+from .border import LANES, crop_replicated
 
 MAX_REACH_PX = 4096
 """Longest reach of a path from its pixel, px; beyond that the field is taken for a mistake."""
@@ -88,14 +88,11 @@ class BlurOperator:
         return self._blur_window(picture[:, rows, columns], top=top - rows.start, left=left - columns.start)
 
     def _source_range(self, start: int, size: int, length: int) -> slice:
-        from .lanes import LANES
-
         return slice(max(start - self.reach, 0), min(start + length + self.reach + LANES, size))
 
     def _blur_window(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
         """Blur the part at (left, top) of the planes of a window."""
         from .kernels import walk
-        from .lanes import LANES
 
         height, width = self.field.shape[:2]
         m = self.reach
@@ -117,7 +114,6 @@ class BlurOperator:
         import cv2
 
         from .kernels import walk
-        from .lanes import LANES
 
         self._check(y)
         m = self.reach

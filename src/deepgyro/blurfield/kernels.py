@@ -1,7 +1,8 @@
 """Compiled loops over the pixels of a blur field; `field.py` says what the matrices are."""
 
 import numpy as np
-from numba import njit
+
+from ..compiling import kernel
 
 # Lens models as the loops know them.
 LENS_NONE, LENS_RADTAN, LENS_EQUIDISTANT = 0, 1, 2
@@ -11,7 +12,7 @@ STATUS_BEHIND_CAMERA = 1
 STATUS_OUTRUNS_SHUTTER = 2
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _project_pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
     """Project homogeneous coordinates to a pixel; without a lens model the matrices hold K already."""
     x = X / Z
@@ -33,7 +34,7 @@ def _project_pixel(X, Y, Z, lens, k, fx, fy, cx, cy):
     return fx * xd + cx, fy * yd + cy
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def compute_row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     """Fill ``out[y, x, i] = pixel(maps[p, i] @ (ray, 1)) - (x, y)``, p-th line; return 0 or BEHIND."""
     status = 0
@@ -64,7 +65,7 @@ def compute_row_paths(maps, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     return status
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _project_at_line(world_to_ray, line, V, lens, k, fx, fy, cx, cy):
     """Return where the world vector V is in the picture's line `line` (fractional), and its depth."""
     last = len(world_to_ray) - 1
@@ -83,7 +84,7 @@ def _project_at_line(world_to_ray, line, V, lens, k, fx, fy, cx, cy):
     return u, v, Z
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def compute_picture_paths(ray_to_world, world_to_ray, by_row, ys, xs, rays, lens, k, fx, fy, cx, cy, out):
     """Fill ``out[y, x, i] = (x, y) - z`` with z where the sharp rolling-shutter picture shows the point.
 
@@ -135,7 +136,7 @@ def compute_picture_paths(ray_to_world, world_to_ray, by_row, ys, xs, rays, lens
     return status
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def interpolate_bilinear(nodes, row, row_share, column, column_share, out):
     """Fill out with bilinear values of nodes at (row + row_share, column + column_share).
 
@@ -155,7 +156,7 @@ def interpolate_bilinear(nodes, row, row_share, column, column_share, out):
                 out[r, s, k] = line[j, k] + b * (line[j + 1, k] - line[j, k])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def orient_paths(field, x_sign, y_sign, swap, top, bottom, out):
     """Fill out (h, w, n, 2) with the paths of a field, their signs changed, then x and y if they swap."""
     x = 1 if swap else 0
@@ -166,7 +167,7 @@ def orient_paths(field, x_sign, y_sign, swap, top, bottom, out):
                 out[r, c, k, 1 - x] = y_sign * field[r, c, k, 1]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
+@kernel(fastmath={"contract", "nsz", "arcp", "reassoc"})
 def measure_lengths(field, top, bottom, out):
     """Fill out (h, w) with the length of each path of a field (h, w, n, 2); return the largest |x| or |y|."""
     reach = field.dtype.type(0)

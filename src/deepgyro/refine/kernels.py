@@ -1,38 +1,36 @@
 """Compiled loops of the correlation along paths."""
 
 import numpy as np
-from numba import njit
 
-from ..blur.lanes import LANES, broadcast, gather, load, store, times
+from ..blur.border import LANES
+from ..blur.simd import load, store
+from ..compiling import kernel
 
 f32, i32, i64 = np.float32, np.int32, np.int64
-LANES_VERSION = 20  # as in blur/kernels.py
-_FAST = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": True}
+
+MARGIN_PX = LANES
+"""Columns beside the right of planes that may be read."""
+ROWS_IN_REGISTERS = 5
+"""Rows of a square that `_add_squares` keeps in registers."""
+SQUARES_AT_ONCE = 64
+"""Squares that are added together: what they read stays near the processor."""
+NOTHING = (f32(0),) * 6
+"""Sums over no region: see `_add_region`."""
 
 
-MARGIN = LANES
-"""Columns beside the right of planes that may be read, px."""
-IN_REGISTERS = 5
-"""Rows of a square that `_add` keeps in registers."""
-AT_ONCE = 64
-"""Places whose squares are added together: what they read stays near the processor."""
-
-
-@njit(**_FAST)
-def correlate(bends, starts, corners, first, side, top, bottom, products, squares, counts):
+@kernel(fastmath=True)
+def correlate(derivatives, starts, corners, first, side, top, bottom, products, squares, counts):
     """Sum the products of second derivatives at both ends of paths, for shifted ends, region by region.
 
-    bends (5, h, w + `MARGIN`): second derivatives in five directions; starts (n, 2): x and y, px; corners
+    derivatives (5, h, w + `MARGIN_PX`): second ones in five directions; starts (n, 2): x and y, px; corners
     (n, 2): of the square of ends, `side` px wide. Regions `top` to `bottom`: points ``first[r]`` to
     ``first[r + 1]``; those whose ends lie outside are passed over. Fills in products (regions, 5, side, side
-    rounded up to a multiple of `MARGIN`) by the shift of the end, squares (regions, 5) at the starts, and how
+    rounded up to a multiple of `LANES`) by the shift of the end, squares (regions, 5) at the starts, and how
     many points took part in counts (regions).
     """
-    height, row = bends.shape[1], bends.shape[2]
-    width, flat = row - MARGIN, bends.reshape(-1)
-    most = 0
-    for r in range(top, bottom):
-        most = max(most, first[r + 1] - first[r])
+    height, row = derivatives.shape[1:]
+    width, flat = row - MARGIN_PX, derivatives.reshape(-1)
+    most = (first[top + 1 : bottom + 1] - first[top:bottom]).max()
     at, values = np.empty(most, np.int64), np.empty((5, most), np.float32)
     for r in range(top, bottom):
         taken = 0
@@ -44,11 +42,8 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
                 continue
             if j < 0 or m < 0 or j + side > height or m + side > width:
                 continue
-            v, u = y - f32(i), x - f32(k)
             for d in range(5):
-                above, below = bends[d, i], bends[d, i + 1]
-                value = (f32(1) - v) * ((f32(1) - u) * above[k] + u * above[k + 1])
-                value += v * ((f32(1) - u) * below[k] + u * below[k + 1])
+                value = _interpolate(flat[d * height * row :], row, x, y)
                 squares[r, d] += value * value
                 values[d, taken] = value
             at[taken] = j * row + m
@@ -56,12 +51,12 @@ def correlate(bends, starts, corners, first, side, top, bottom, products, square
         counts[r] = taken
         for d in range(5):
             plane = flat[d * height * row :]
-            for n in range(0, taken, AT_ONCE):
-                few = slice(n, min(n + AT_ONCE, taken))
-                _add(plane, row, at[few], values[d, few], products[r, d])
+            for n in range(0, taken, SQUARES_AT_ONCE):
+                few = slice(n, min(n + SQUARES_AT_ONCE, taken))
+                _add_squares(plane, row, at[few], values[d, few], products[r, d])
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def map_ends(
     planes, places, nearest, vectors, first, along, across, rim, reach, top, bottom, squares, counts, maps
 ):
@@ -77,9 +72,7 @@ def map_ends(
     height, width = planes.shape[1:]
     side = 2 * rim + 1
     wide = -(-side // LANES) * LANES
-    most = 0
-    for r in range(top, bottom):
-        most = max(most, first[r + 1] - first[r])
+    most = (first[top + 1 : bottom + 1] - first[top:bottom]).max()
     starts, ends = np.empty((2, most), np.float32), np.empty((2, most), np.float32)
     at, values = np.empty(most, np.int64), np.empty(most, np.float32)
     products, scratch = np.empty((side, wide), np.float32), np.empty(0, np.float32)
@@ -92,14 +85,14 @@ def map_ends(
             y = np.floor(places[p, 1] + f32(0.5) * v + f32(0.5))
             ends[0, n], ends[1, n] = x, y
             starts[0, n], starts[1, n] = x - u, y - v
-        count = _those_inside(starts, ends, count, rim, height, width)
+        count = _keep_inside(starts, ends, count, rim, height, width)
         if count == 0:
             squares[r], counts[r], maps[r] = 0, 0, 0
             continue
-        left, right = _extent(starts[0, :count])
-        upper, lower = _extent(starts[1, :count])
-        left_end, right_end = _extent(ends[0, :count])
-        upper_end, lower_end = _extent(ends[1, :count])
+        left, right = _whole_range(starts[0, :count])
+        upper, lower = _whole_range(starts[1, :count])
+        left_end, right_end = _whole_range(ends[0, :count])
+        upper_end, lower_end = _whole_range(ends[1, :count])
         near_row, near_rows = right - left + 2, lower - upper + 2
         row, rows = right_end - left_end + side, lower_end - upper_end + side
         size = max(near_rows * near_row, rows * row + wide - side)
@@ -107,27 +100,32 @@ def map_ends(
             scratch = np.empty(2 * size, np.float32)
         near, far = scratch[:size], scratch[size:]
         a, b = f32(along[r, 0]), f32(along[r, 1])
-        _bend(planes, upper, left, near_rows, near_row, a, b, near)
-        _bend(planes, upper_end - rim, left_end - rim, rows, row, a, b, far)
+        _fill_derivatives(planes, upper, left, near_rows, near_row, a, b, near)
+        _fill_derivatives(planes, upper_end - rim, left_end - rim, rows, row, a, b, far)
         square = f32(0)
         for n in range(count):
-            x, y = starts[0, n] - f32(left), starts[1, n] - f32(upper)
-            k, i = i64(i32(x)), i64(i32(y))
-            u, v, p = x - f32(k), y - f32(i), i * near_row + k
-            value = (f32(1) - v) * ((f32(1) - u) * near[p] + u * near[p + 1])
-            p += near_row
-            value += v * ((f32(1) - u) * near[p] + u * near[p + 1])
+            value = _interpolate(near, near_row, starts[0, n] - f32(left), starts[1, n] - f32(upper))
             square += value * value
             values[n] = value
             at[n] = (i64(i32(ends[1, n])) - upper_end) * row + i64(i32(ends[0, n])) - left_end
         products[:] = 0
-        _add(far, row, at[:count], values[:count], products)
+        _add_squares(far, row, at[:count], values[:count], products)
         squares[r], counts[r] = square, count
-        _turn(products, f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
+        _rotate_shifts(products, f32(1) / max(square, f32(1e-4)), along[r], across[r], rim, reach, maps[r])
 
 
-@njit(**_FAST)
-def _turn(products, factor, along, across, rim, reach, out):
+@kernel(fastmath=True)
+def _interpolate(flat, row, x, y):
+    """Return the bilinear value of a plane at (x, y), neither of them negative."""
+    k, i = i64(i32(x)), i64(i32(y))
+    u, v, p = x - f32(k), y - f32(i), i * row + k
+    above = (f32(1) - u) * flat[p] + u * flat[p + 1]
+    below = (f32(1) - u) * flat[p + row] + u * flat[p + row + 1]
+    return (f32(1) - v) * above + v * below
+
+
+@kernel(fastmath=True)
+def _rotate_shifts(products, factor, along, across, rim, reach, out):
     """Fill in products by how far the end is shifted along the path, and across it."""
     flat, wide = products.reshape(-1), products.shape[1]
     a0, a1, c0, c1 = f32(along[0]), f32(along[1]), f32(across[0]), f32(across[1])
@@ -138,40 +136,36 @@ def _turn(products, factor, along, across, rim, reach, out):
                 continue
             x = f32(i - reach) * a0 + f32(j - reach) * c0 + f32(rim)
             y = f32(i - reach) * a1 + f32(j - reach) * c1 + f32(rim)
-            k, m = i64(i32(x)), i64(i32(y))
-            u, v, p = x - f32(k), y - f32(m), m * wide + k
-            value = (f32(1) - v) * ((f32(1) - u) * flat[p] + u * flat[p + 1])
-            value += v * ((f32(1) - u) * flat[p + wide] + u * flat[p + wide + 1])
+            value = _interpolate(flat, wide, x, y)
             out[i, j] = min(max(value * factor, f32(-1.5)), f32(1.5))
 
 
-@njit(**_FAST)
-def _those_inside(starts, ends, count, rim, height, width):
+@kernel(fastmath=True)
+def _keep_inside(starts, ends, count, rim, height, width):
     """Move the paths that are inside, with the squares about their ends, to the front; return how many."""
     outside = False
     for n in range(count):
-        outside |= _outside(starts[0, n], starts[1, n], ends[0, n], ends[1, n], rim, height, width)
-    if not outside:
+        outside |= _leaves_picture(starts[0, n], starts[1, n], ends[0, n], ends[1, n], rim, height, width)
+    if not outside:  # mostly
         return count
     kept = 0
     for n in range(count):
         x, y, m, j = starts[0, n], starts[1, n], ends[0, n], ends[1, n]
-        if not _outside(x, y, m, j, rim, height, width):
+        if not _leaves_picture(x, y, m, j, rim, height, width):
             starts[0, kept], starts[1, kept], ends[0, kept], ends[1, kept] = x, y, m, j
             kept += 1
     return kept
 
 
-@njit(**_FAST)
-def _outside(x, y, m, j, rim, height, width):
-    """Return whether the start (x, y) of a path is not between pixels, or the square about its end not all
-    there."""
+@kernel(fastmath=True)
+def _leaves_picture(x, y, m, j, rim, height, width):
+    """Return whether a path's start (x, y) is not between pixels, or the square about its end not inside."""
     start = (min(x, y) < f32(0)) | (x >= f32(width - 1)) | (y >= f32(height - 1))
     return start | (min(m, j) < f32(rim)) | (m > f32(width - 1 - rim)) | (j > f32(height - 1 - rim))
 
 
-@njit(**_FAST)
-def _extent(values):
+@kernel(fastmath=True)
+def _whole_range(values):
     """Return the whole parts of the least and the greatest of some values, none of them negative."""
     low, high = values[0], values[0]
     for value in values:
@@ -179,12 +173,11 @@ def _extent(values):
     return i64(low), i64(high)
 
 
-@njit(**_FAST)
-def _bend(planes, top, left, rows, columns, a, b, out):
+@kernel(fastmath=True)
+def _fill_derivatives(planes, top, left, rows, columns, a, b, out):
     """Fill in a part's second derivatives in the direction (a, b), row after row."""
     width, size, flat = planes.shape[2], planes.shape[1] * planes.shape[2], planes.reshape(-1)
     aa, ab, bb = a * a, f32(2) * a * b, b * b
-    x, mixed, y = broadcast(aa), broadcast(ab), broadcast(bb)
     for i in range(rows):
         p, here = (top + i) * width + left, i * columns
         if columns < LANES:
@@ -194,12 +187,23 @@ def _bend(planes, top, left, rows, columns, a, b, out):
             continue
         for k in range(0, columns, LANES):
             k = min(k, columns - LANES)  # the last ones of a row are computed twice
-            total = gather(times(load(flat, p + k), x), flat, p + k + size, mixed)
-            store(out, here + k, gather(total, flat, p + k + 2 * size, y))
+            q = p + k
+            store(
+                out, here + k, aa * load(flat, q) + ab * load(flat, q + size) + bb * load(flat, q + 2 * size)
+            )
 
 
-@njit(**_FAST)
-def _add(flat, row, at, values, products):
+@kernel(fastmath=True)
+def _load_rows(flat, p, row):
+    """Return vectors of `ROWS_IN_REGISTERS` rows."""
+    return (
+        load(flat, p), load(flat, p + row), load(flat, p + 2 * row), load(flat, p + 3 * row),
+        load(flat, p + 4 * row),
+    )  # fmt: skip
+
+
+@kernel(fastmath=True)
+def _add_squares(flat, row, at, values, products):
     """Add the squares of ends from places in flat on, `row` numbers apart, times the values at their starts.
 
     The inner loop of both of them. The rows of flat from a square on and those of products (side, wide) are
@@ -207,67 +211,53 @@ def _add(flat, row, at, values, products):
     """
     sums, side, wide = products.reshape(-1), products.shape[0], products.shape[1]
     for i in range(0, wide, LANES):
-        for j in range(0, side - IN_REGISTERS + 1, IN_REGISTERS):
-            p0 = j * wide + i
-            p1, p2, p3, p4 = p0 + wide, p0 + 2 * wide, p0 + 3 * wide, p0 + 4 * wide
-            t0, t1, t2, t3, t4 = (
-                load(sums, p0),
-                load(sums, p1),
-                load(sums, p2),
-                load(sums, p3),
-                load(sums, p4),
-            )
+        for j in range(0, side - ROWS_IN_REGISTERS + 1, ROWS_IN_REGISTERS):
+            t0, t1, t2, t3, t4 = _load_rows(sums, j * wide + i, wide)
             for n in range(len(at)):
-                p, value = at[n] + j * row + i, broadcast(values[n])
-                t0, t1 = gather(t0, flat, p, value), gather(t1, flat, p + row, value)
-                t2, t3 = gather(t2, flat, p + 2 * row, value), gather(t3, flat, p + 3 * row, value)
-                t4 = gather(t4, flat, p + 4 * row, value)
-            store(sums, p0, t0)
-            store(sums, p1, t1)
-            store(sums, p2, t2)
-            store(sums, p3, t3)
-            store(sums, p4, t4)
-        for j in range(side - side % IN_REGISTERS, side):
+                s0, s1, s2, s3, s4 = _load_rows(flat, at[n] + j * row + i, row)
+                v = values[n]
+                t0, t1, t2, t3, t4 = t0 + s0 * v, t1 + s1 * v, t2 + s2 * v, t3 + s3 * v, t4 + s4 * v
+            for k, total in enumerate((t0, t1, t2, t3, t4)):
+                store(sums, (j + k) * wide + i, total)
+        for j in range(side - side % ROWS_IN_REGISTERS, side):
             total = load(sums, j * wide + i)
             for n in range(len(at)):
-                total = gather(total, flat, at[n] + j * row + i, broadcast(values[n]))
+                total = total + load(flat, at[n] + j * row + i) * values[n]
             store(sums, j * wide + i, total)
 
 
-@njit(**_FAST)
-def depths(products, squares, vectors, axes, weakest, smoothing, expected, cap, dips, energy):
+@kernel(fastmath=True)
+def weigh_minima(products, squares, vectors, axes, weakest, smoothing, expected, cap, minima, energy):
     """Fill in how much lower than any picture's the correlations are, times the energy, and the energy.
 
     products (regions, 5, side, ...) and squares (regions, 5): of `correlate`, as coefficients of a^4, a^3 b,
     ..., b^4 of the path's direction (a, b); vectors (regions, 2): the mean path, px; axes (regions, 2): the
-    direction of least energy, `weakest`; expected: the usual correlation every 1 / 32 px over `smoothing`; a
-    region counts for at most `cap`. dips and energy: (regions, side, side) by the shift of the end.
+    direction of least energy, `weakest`; expected: the mean correlation every 1 / 32 px over `smoothing`; a
+    region counts for at most `cap`. minima and energy: (regions, side, side) by the shift of the end.
     """
-    regions, side = dips.shape[:2]
+    regions, side = minima.shape[:2]
     reach = (side - 1) // 2
     for r in range(regions):
         for j in range(side):
-            y = vectors[r, 1] + j - reach
             for i in range(side):
-                x = vectors[r, 0] + i - reach
+                x, y = vectors[r, 0] + i - reach, vectors[r, 1] + j - reach
                 length = np.sqrt(x * x + y * y)
                 a, b = x / max(length, 1e-3), y / max(length, 1e-3)
                 e = max(_quartic(squares[r], a, b), 1e-6)
-                beside = abs(x * axes[r, 1] - y * axes[r, 0])
-                leak = min(max(1 - weakest[r] / e, 0.0), 1.0)
                 correlation = _quartic(products[r, :, j, i], a, b) / e
-                over = _over(correlation, length, beside, leak, smoothing, expected)
+                beside, leak = abs(x * axes[r, 1] - y * axes[r, 0]), min(max(1 - weakest[r] / e, 0.0), 1.0)
+                excess = _excess(correlation, length, beside, leak, smoothing, expected)
                 energy[r, j, i] = e * cap[r]
-                dips[r, j, i] = over * e * cap[r]
+                minima[r, j, i] = excess * e * cap[r]
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def _quartic(c, a, b):
     return c[0] * a**4 + c[1] * a**3 * b + c[2] * a * a * b * b + c[3] * a * b**3 + c[4] * b**4
 
 
-@njit(**_FAST)
-def _over(correlation, length, beside, leak, smoothing, expected):
+@kernel(fastmath=True)
+def _excess(correlation, length, beside, leak, smoothing, expected):
     """Return a correlation over what any picture has one length away, px of the level.
 
     `leak`: which share of the energy along the path is that of what lies across the streaks, and `beside`:
@@ -276,25 +266,26 @@ def _over(correlation, length, beside, leak, smoothing, expected):
     alone.
     """
     nearest = 4.5 * smoothing + 0.5
-    usual = leak * _usual(beside, smoothing, expected) + (1 - leak) * _usual(length, smoothing, expected)
-    over = min(max(correlation - usual, -0.6), 0.6) * min(max(length - nearest, 0.0), 1.0)
-    return over * (1 - leak * min(max(nearest + 1 - beside, 0.0), 1.0))
+    across, along = _null_mean(beside, smoothing, expected), _null_mean(length, smoothing, expected)
+    mean = leak * across + (1 - leak) * along
+    excess = min(max(correlation - mean, -0.6), 0.6) * min(max(length - nearest, 0.0), 1.0)
+    return excess * (1 - leak * min(max(nearest + 1 - beside, 0.0), 1.0))
 
 
-@njit(**_FAST)
-def _usual(lag, smoothing, expected):
+@kernel(fastmath=True)
+def _null_mean(lag, smoothing, expected):
     return expected[min(i64(lag / smoothing * 32), len(expected) - 1)]
 
 
-@njit(**_FAST)
-def depth(dips, energy, vectors, basis, theta, spread):
-    """Return the sum of all regions' dips where a model says the paths end, over its spread: z, at most 0.
+@kernel(fastmath=True)
+def z_score(minima, energy, vectors, basis, theta, spread):
+    """Return the sum of all regions' minima where a model says the paths end, over its spread: z, at most 0.
 
-    dips, energy (regions, side, side) by the shift of the end, px; vectors (regions, 2), px; basis (regions,
-    2, k) and theta (k,) or its first terms: the shifts, of which the nearest count; spread: every 1 / 4 px of
-    length.
+    minima, energy (regions, side, side) by the shift of the end, px; vectors (regions, 2), px; basis
+    (regions, 2, k) and theta (k,) or its first terms: the shifts, of which the nearest count; spread: every
+    1 / 4 px of length.
     """
-    regions, side = dips.shape[:2]
+    regions, side = minima.shape[:2]
     reach = (side - 1) // 2
     total, whole, length = 0.0, 1e-9, 0.0
     for r in range(regions):
@@ -309,27 +300,27 @@ def depth(dips, energy, vectors, basis, theta, spread):
         length += e * np.sqrt((vectors[r, 0] + dx) ** 2 + (vectors[r, 1] + dy) ** 2)
         if x < 1 or y < 1 or i > side - 3 or j > side - 3:
             continue
-        total += dips[r, i64(y + 0.5), i64(x + 0.5)]
+        total += minima[r, i64(y + 0.5), i64(x + 0.5)]
     return min(total / whole / spread[min(i64(4 * length / whole), len(spread) - 1)], 0.0)
 
 
-@njit(**_FAST)
-def costs(dips, energy, vectors, basis, spread, prior, trust, thetas, out):
+@kernel(fastmath=True)
+def costs(minima, energy, vectors, basis, spread, prior, trust, thetas, out):
     """Fill out (m,) with minus the logarithm of prior times likelihood of thetas (m, 4).
 
-    prior (4,): the terms' standard deviations. A turn has long tails (Student's t of three degrees), as
-    translation has. For the others see `depth`.
+    prior (4,): the terms' standard deviations. A rotation has long tails (Student's t of three degrees), as
+    translation has. For the others see `z_score`.
     """
     for m in range(len(thetas)):
         theta = thetas[m]
-        z = depth(dips, energy, vectors, basis, theta, spread)
-        turn = (theta[1] / prior[1]) ** 2 + (theta[2] / prior[2]) ** 2
-        unlikely = 2 * np.log1p(turn / 4)
-        unlikely += 0.5 * ((theta[0] / prior[0]) ** 2 + (theta[3] / prior[3]) ** 2)
-        out[m] = unlikely - trust * z * z / 2
+        z = z_score(minima, energy, vectors, basis, theta, spread)
+        rotation = (theta[1] / prior[1]) ** 2 + (theta[2] / prior[2]) ** 2
+        cost = 2 * np.log1p(rotation / 4)
+        cost += 0.5 * ((theta[0] / prior[0]) ** 2 + (theta[3] / prior[3]) ** 2)
+        out[m] = cost - trust * z * z / 2
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts):
     """Sum the products of second derivatives one path apart, for all paths, region by region.
 
@@ -340,13 +331,10 @@ def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, p
     """
     height, width = planes.shape[1:]
     columns = len(across) - 1
-    line, bent = np.empty(width, np.float32), np.empty((height, width), np.float32)
+    line, derivatives = np.empty(width, np.float32), np.empty((height, width), np.float32)
     for d in range(top, bottom):
         a, b = f32(directions[d, 0]), f32(directions[d, 1])
-        for i in range(height):
-            xx, xy, yy, out = planes[0, i], planes[1, i], planes[2, i], bent[i]
-            for k in range(width):
-                out[k] = a * a * xx[k] + f32(2) * a * b * xy[k] + b * b * yy[k]
+        _fill_derivatives(planes, 0, 0, height, width, a, b, derivatives.reshape(-1))
         for n in range(first[d], first[d + 1]):
             up, left = y[n] // 2, x[n] // 2
             below, right = y[n] - up, x[n] - left
@@ -357,10 +345,13 @@ def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, p
                 line[:] = 0
                 rows = max(high - low + 1, 0) // 2
                 for i in range(low, high - 2, 4):
-                    _add_products(bent, i, i + 2, up, below, left, right, start, end, line)
+                    _add_products(derivatives, i, i + 2, up, below, left, right, start, end, line)
                 if rows % 2 == 1:
                     last = low + 2 * (rows - 1)
-                    one, other = bent[last - up, start - left :], bent[last + below, start + right :]
+                    one, other = (
+                        derivatives[last - up, start - left :],
+                        derivatives[last + below, start + right :],
+                    )
                     for k in range(end - start):
                         line[start + k] += one[k] * other[k]
                 for c in range(columns):
@@ -372,48 +363,50 @@ def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, p
                     counts[r * columns + c, n] = rows * inside
 
 
-@njit(**_FAST)
-def _add_products(bent, i, j, up, below, left, right, start, end, line):
+@kernel(fastmath=True)
+def _add_products(derivatives, i, j, up, below, left, right, start, end, line):
     """Add the products one path apart of the rows i and j."""
-    one, other = bent[i - up, start - left :], bent[i + below, start + right :]
-    two, another = bent[j - up, start - left :], bent[j + below, start + right :]
+    one, other = derivatives[i - up, start - left :], derivatives[i + below, start + right :]
+    two, another = derivatives[j - up, start - left :], derivatives[j + below, start + right :]
     out = line[start:]
     for k in range(end - start):
         out[k] += one[k] * other[k] + two[k] * another[k]
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def fill_maps(
     products, counts, coefficients, weakest, axes, cap, full, y, x, radius, least, smoothing, expected, maps
 ):
-    """Fill maps (5, regions, m) with each path's dip times its weight, the weight, how much of the region
+    """Fill maps (5, regions, m) with each path's minimum times its weight, the weight, how much of the region
     takes part, and the energy along the path and across.
 
     By y (from 0 on) and x (from -radius on) of the path; what no path is at stays as it is. products and
     counts: of `correlate_lags`; coefficients (regions, 5): of the energy in direction (a, b); full
-    (regions,): the count of a path that is short; for the others see `depths`.
+    (regions,): the count of a path that is short; for the others see `weigh_minima`.
     """
     for r in range(len(products)):
         for n in range(len(y)):
             length = np.sqrt(f32(x[n] * x[n] + y[n] * y[n]))
             a, b = x[n] / length, y[n] / length
             energy = max(_quartic(coefficients[r], a, b), 1e-6)
-            beside = abs(x[n] * axes[r, 1] - y[n] * axes[r, 0])
-            leak = min(max(1 - weakest[r] / energy, 0.0), 1.0)
             correlation = products[r, n] / max(counts[r, n], 1) / energy
-            over = _over(correlation, length, beside, leak, smoothing, expected)
+            beside, leak = (
+                abs(x[n] * axes[r, 1] - y[n] * axes[r, 0]),
+                min(max(1 - weakest[r] / energy, 0.0), 1.0),
+            )
+            excess = _excess(correlation, length, beside, leak, smoothing, expected)
             support = min(counts[r, n] / full[r], 1.0)
             support = support if support >= least else 0.0
             weight = energy * cap[r] * support
             at = y[n] * (2 * radius + 1) + x[n] + radius
-            maps[0, r, at] = over * weight
+            maps[0, r, at] = excess * weight
             maps[1, r, at] = weight
             maps[2, r, at] = support
             maps[3, r, at] = energy
             maps[4, r, at] = max(_quartic(coefficients[r], -b, a), 1e-6)
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, cost, rolls):
     """Fill cost and rolls (radius + 1, 2 radius + 1) with the likeliest roll of each path.
 
@@ -448,10 +441,10 @@ def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, co
                     off = row > radius or column > 2 * radius or x < f32(-radius - 0.5)
                     at[n] = nowhere if off else row * side + column
                     squares[n] = x * x + y * y
-                dips, weights, supports = maps[0, r], maps[1, r], maps[2, r]
+                minima, weights, supports = maps[0, r], maps[1, r], maps[2, r]
                 for n in range(paths):
                     w = weights[at[n]]
-                    total[n] += dips[at[n]]
+                    total[n] += minima[at[n]]
                     weight[n] += w
                     long[n] += w * squares[n]
                     inside[n] += supports[at[n]]
@@ -461,12 +454,13 @@ def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, co
                 if abs(roll) >= max(length, 6 * step) + step:
                     continue
                 share = inside[n] / regions
-                c = _unlikely(total[n], weight[n], long[n], share, length, roll, 0, 0, free, spread)
+                c = _prior_cost(length, roll, 0, 0, free)
+                c += _minima_cost(total[n], weight[n], long[n], share, spread)
                 if c < cost[y0, x0 + radius]:
                     cost[y0, x0 + radius], rolls[y0, x0 + radius] = c, roll
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
 def search_changes(maps, places, radius, paths, near, step, lens, free, spread, top, bottom, cost, more):
     """Fill cost (m,) and more (m, 3) with the likeliest roll and changes down the picture of each path.
 
@@ -484,36 +478,24 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
             roll = middle + k * step
             for i in range(-tried, tried + 1):
                 for j in range(-tried, tried + 1):
-                    total, weight, long = f32(0), f32(0), f32(0)
-                    inside, streaks, across = f32(0), f32(0), f32(0)
+                    sums = NOTHING
                     for r in range(regions):
                         u, v = places[r]
                         far = lens * (x0 * u + y0 * v)
                         x = x0 + (i * change - roll) * v + far * u
                         y = y0 + roll * u + j * change * v + far * v
-                        at = _place(x, y, radius)
-                        if at < 0:
-                            continue
-                        w = maps[1, r, at]
-                        total += maps[0, r, at]
-                        weight += w
-                        long += w * f32(x * x + y * y)
-                        inside += maps[2, r, at]
-                        streaks += maps[3, r, at]
-                        across += maps[4, r, at]
-                    c = _unlikely(
-                        total, weight, long, inside / regions, length, roll, i * change, j * change, free,
-                        spread,
-                    )  # fmt: skip
-                    streaky = np.log(max(streaks, f32(1e-9)) / max(across, f32(1e-9)))
-                    c += 0.5 * min(max(streaky, -2.0), 1.0)
+                        sums = _add_region(maps, r, x, y, radius, sums)
+                    total, weight, long, inside, along, across = sums
+                    c = _prior_cost(length, roll, i * change, j * change, free)
+                    c += _minima_cost(total, weight, long, inside / regions, spread)
+                    c += _streak_cost(along, across)
                     if c < cost[n]:
                         cost[n] = c
                         more[n, 0], more[n, 1], more[n, 2] = roll, i * change, j * change
 
 
-@njit(**_FAST)
-def _place(x, y, radius):
+@kernel(fastmath=True)
+def _map_index(x, y, radius):
     """Return where in maps a path is, which has no sign; -1 of one that is too long."""
     if y < 0:
         x, y = -x, -y
@@ -523,21 +505,46 @@ def _place(x, y, radius):
     return row * (2 * radius + 1) + column
 
 
-@njit(**_FAST)
-def _unlikely(total, weight, long, inside, length, roll, down_x, down_y, free, spread):
-    """Return minus the logarithm of prior times likelihood."""
-    usual = max(np.sqrt(length * length + 0.12 * roll * roll), 4.0)
-    unlikely = 2 * np.log1p((roll / usual / free[0]) ** 2 / 4)
+@kernel(fastmath=True)
+def _add_region(maps, r, x, y, radius, sums):
+    """Return the sums over regions of `maps`, with a region whose path is (x, y); its square counts too."""
+    at = _map_index(x, y, radius)
+    if at < 0:
+        return sums
+    total, weight, long, inside, along, across = sums
+    w = maps[1, r, at]
+    return (
+        total + maps[0, r, at], weight + w, long + w * f32(x * x + y * y), inside + maps[2, r, at],
+        along + maps[3, r, at], across + maps[4, r, at],
+    )  # fmt: skip
+
+
+@kernel(fastmath=True)
+def _prior_cost(length, roll, down_x, down_y, free):
+    """Return minus the logarithm of the prior of a roll and of changes down the picture, px."""
+    scale = max(np.sqrt(length * length + 0.12 * roll * roll), 4.0)
+    cost = 2 * np.log1p((roll / scale / free[0]) ** 2 / 4)
     if down_x != 0 or down_y != 0:
-        unlikely += np.log1p((down_x / usual / free[1]) ** 2 / 4)
-        unlikely += np.log1p((down_y / usual / free[2]) ** 2 / 4)
+        cost += np.log1p((down_x / scale / free[1]) ** 2 / 4) + np.log1p((down_y / scale / free[2]) ** 2 / 4)
+    return cost
+
+
+@kernel(fastmath=True)
+def _minima_cost(total, weight, long, inside, spread):
+    """Return minus the logarithm of the likelihood of sums of `_add_region`; inside: a share of regions."""
     weight = max(weight, f32(1e-9))
     quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
     z = min(total / weight / spread[quarters] * np.sqrt(inside), 0.0)
-    return unlikely - z * z / 4
+    return -z * z / 4
 
 
-@njit(**_FAST)
+@kernel(fastmath=True)
+def _streak_cost(along, across):
+    """Return the cost of a path along which a picture has more energy than across it."""
+    return 0.5 * min(max(np.log(max(along, f32(1e-9)) / max(across, f32(1e-9))), -2.0), 1.0)
+
+
+@kernel(fastmath=True)
 def judge(maps, vectors, radius, spread, cost):
     """Fill cost (m,) with minus the logarithm of the likelihood of fields.
 
@@ -546,20 +553,9 @@ def judge(maps, vectors, radius, spread, cost):
     """
     regions = vectors.shape[1]
     for m in range(len(vectors)):
-        total, weight, long = f32(0), f32(1e-9), f32(0)
-        inside, streaks, across = f32(0), f32(1e-9), f32(1e-9)
+        sums = NOTHING
         for r in range(regions):
             x, y = vectors[m, r]
-            at = _place(x, y, radius)
-            if at < 0:
-                continue
-            w = maps[1, r, at]
-            total += maps[0, r, at]
-            weight += w
-            long += w * (x * x + y * y)
-            inside += maps[2, r, at]
-            streaks += maps[3, r, at]
-            across += maps[4, r, at]
-        quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
-        z = min(total / weight / spread[quarters] * np.sqrt(inside / regions), f32(0))
-        cost[m] = 0.5 * min(max(np.log(streaks / across), -2.0), 1.0) - z * z / 4
+            sums = _add_region(maps, r, x, y, radius, sums)
+        total, weight, long, inside, along, across = sums
+        cost[m] = _minima_cost(total, weight, long, inside / regions, spread) + _streak_cost(along, across)

@@ -121,13 +121,13 @@ class Pyramid:
 
     def bends(self, level: int) -> Float32[ndarray, "5 h w_margin"]:
         """Return the second derivatives in `DIRECTIONS`, and some columns of zeros beside them."""
-        from .kernels import MARGIN
+        from .kernels import MARGIN_PX
 
         if level not in self._bends:
             planes = self.planes(level)
             a, b = DIRECTIONS.T.astype(np.float32)
             _, height, width = planes.shape
-            bends = np.zeros((5, height, width + MARGIN), np.float32)
+            bends = np.zeros((5, height, width + MARGIN_PX), np.float32)
             mixed = np.stack([a * a, 2 * a * b, b * b], 1) @ planes.reshape(3, -1)
             bends[:, :, :width] = mixed.reshape(5, height, width)
             self._bends[level] = bends
@@ -262,10 +262,10 @@ def correlations(
 
     By the coefficients of a^4, a^3 b, ..., b^4 of the direction (a, b).
     """
-    from .kernels import MARGIN, correlate
+    from .kernels import MARGIN_PX, correlate
 
     regions, side = len(first) - 1, 2 * reach + 1
-    products = np.zeros((regions, 5, side, -(-side // MARGIN) * MARGIN), np.float32)
+    products = np.zeros((regions, 5, side, -(-side // MARGIN_PX) * MARGIN_PX), np.float32)
     squares, counts = np.zeros((regions, 5), np.float32), np.zeros(regions, np.int64)
     ends = np.floor(places + paths / 2 + 0.5)  # between pixels is the start alone
     starts, corners = ends - paths, ends.astype(np.int64) - reach
@@ -287,13 +287,13 @@ def _dips(
     level: int,
     stride: int,
 ) -> Dips:
-    from .kernels import depths
+    from .kernels import weigh_minima
 
     regions, side = len(products), products.shape[2]
     cap = capped((squares * powers(vectors)).sum(1))
     axes, least = weakest(squares)
     dips, energy = np.empty((2, regions, side, side))
-    depths(products, squares, vectors, axes, least, SMOOTHING, EXPECTED, cap, dips, energy)
+    weigh_minima(products, squares, vectors, axes, least, SMOOTHING, EXPECTED, cap, dips, energy)
     fewer = max(1.0, np.sqrt(_AREA[min(level, 1)] / max(points * stride**2, 1)))
     return Dips(dips, energy, vectors, places, float(fewer), level)
 

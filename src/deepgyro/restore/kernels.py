@@ -1,12 +1,13 @@
 """Compiled loops before, between and after a network's stages."""
 
 import numpy as np
-from numba import njit
+
+from ..compiling import FINITE_MATH, kernel
 
 f32, i64 = np.float32, np.int64
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def maps(ends, top, bottom, out):
     """Fill out (3, h, columns) with `inputs.path_maps` of ends (4, h, w)."""
     for r in range(top, bottom):
@@ -21,7 +22,7 @@ def maps(ends, top, bottom, out):
             out[2, r, c] = f32(2) * u * v * sure
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def ends(field, top, bottom, out):
     """Fill out (4, h, w) with x and y of the first and the last point of a field's paths (h, w, n, 2)."""
     last = field.shape[2] - 1
@@ -33,7 +34,7 @@ def ends(field, top, bottom, out):
             out[3, r, c] = field[r, c, last, 1]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "nnan", "arcp"})
+@kernel(fastmath=FINITE_MATH)
 def look_up(values, table, top, bottom, out):
     """Fill out with the linear interpolation of a table that is given at equal steps from 0 to 1."""
     last = len(table) - 1
@@ -54,7 +55,7 @@ def look_up(values, table, top, bottom, out):
                 out[q, r, c] = table[k] + (place - f32(k)) * (table[k + 1] - table[k])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def blend_by_path_length(blurred, sharp, paths, fade_start, out):
     """Fill out (h, w, c) with the sharp picture, held between 0 and 1; with the one before it at short paths.
 

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ..blur import BlurOperator
-from ..blur.border import crop_replicated
-from ..blur.differences import SIMD_LANES, PathDifferences
+from ..blur.border import LANES, crop_replicated
+from ..blur.differences import PathDifferences
 from ..blurfield import Field, measure_field
 from ..runtime.contract import Contract
 from ..runtime.session import Session
@@ -188,7 +188,7 @@ class _Work:
         residual = np.empty((3, *self.size), self.kept)
         for tile in self.cut:
             A = self._paths(tile.core).A
-            around, top, left = _around(tile.core, A.reach + SIMD_LANES, self.size)
+            around, top, left = _around(tile.core, A.reach + LANES, self.size)
             guess = _joined(np.add, self.blurred(around), self.change[:, *around])
             light = to_light(guess) if self.linear else guess
             again = A.part_of_planes(light, top=top, left=left)
@@ -228,7 +228,7 @@ class _Work:
 
 def _step(contract: Contract) -> int:
     """Return what the sides of windows are continued to multiples of, as the whole picture's are, px."""
-    return math.lcm(contract.multiple, SIMD_LANES)
+    return math.lcm(contract.multiple, LANES)
 
 
 def _around(window: Window, reach: int, size: tuple[int, ...]) -> tuple[Window, int, int]:

@@ -1,14 +1,15 @@
 """The compiled loop of image formation; `image.py` says what it is for."""
 
 import numpy as np
-from numba import njit
+
+from ...compiling import kernel
 
 f32, u64 = np.float32, np.uint64
 U16_SUM_STD = f32(65536 * (8 / 12) ** 0.5)
 """Of the sum of eight numbers that are uniform from 0 to 65535."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _splitmix64(counter):
     """Return 64 random bits for a counter: SplitMix64 (Steele et al., OOPSLA 2014)."""
     z = counter * u64(0x9E3779B97F4A7C15)
@@ -17,14 +18,14 @@ def _splitmix64(counter):
     return z ^ (z >> u64(31))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _sum_u16_parts(bits):
     """Return the sum of the four 16-bit numbers in 64 bits."""
     low = u64(0xFFFF)
     return np.int64((bits & low) + (bits >> u64(16) & low) + (bits >> u64(32) & low) + (bits >> u64(48)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def decode_with_highlights(scene, plain, factor, out):
     """Fill out with the light of encoded pixels, ``plain[value] * factor[least channel]``.
 
@@ -39,7 +40,7 @@ def decode_with_highlights(scene, plain, factor, out):
             out[r, c, 2] = plain[blue] * gain
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def encode_srgb(light, encoded, out):
     """Fill out with the encoded values of light (h, w, 3), clipped; encoded as in
     `encode_srgb_with_noise`."""
@@ -50,7 +51,7 @@ def encode_srgb(light, encoded, out):
                 out[r, c, k] = encoded[np.int32(value * f32(65535) + f32(0.5))]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def encode_srgb_with_noise(light, key, shot, read, encoded, out):
     """Fill out with the encoded values of light plus noise of variance ``shot * light + read``, clipped.
 
