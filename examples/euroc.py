@@ -47,7 +47,7 @@ def main() -> None:
 
     fed = 0
     for stamp, name in ((int(row[0]), row[1].strip()) for row in rows):
-        t = stamp * 1e-9 - (given.exposure / 2 if given.exposure_centred else 0.0)
+        t = stamp * 1e-9 - (given.exposure / 2 if given.middle else 0.0)
         names[t] = name
         gray = cv2.imread(str(given.folder / "cam0" / "data" / name), cv2.IMREAD_UNCHANGED)
         written(stream.add_frame(np.repeat(gray[..., None], 3, axis=2), t=t, exposure=given.exposure))

@@ -46,7 +46,7 @@ def main() -> None:
             w = message.angular_velocity
             ready = stream.add_gyro(np.array([stamp * 1e-9]), np.array([[w.x, w.y, w.z]]))
         else:
-            t = stamp * 1e-9 - (given.exposure / 2 if given.exposure_centred else 0.0)
+            t = stamp * 1e-9 - (given.exposure / 2 if given.middle else 0.0)
             names[t] = f"{stamp}.png"
             image = pixels(message)
             if given.before:

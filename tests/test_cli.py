@@ -21,7 +21,7 @@ import deepgyro
 from deepgyro import cli
 from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors, read_field
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 
@@ -71,7 +71,7 @@ def run(folder, capfd):
 
     def run(*arguments):
         capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         return code, out, err.splitlines()
 
@@ -222,7 +222,7 @@ def test_an_interruption_says_how_to_go_on(run, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("deepgyro.deblurring"), "deblur_photos", interrupted)
+    monkeypatch.setattr(import_module("deepgyro.photos"), "deblur_photos", interrupted)
 
     code, out, err = run("deblur", "a.png", "--out", "out")
 
@@ -367,7 +367,7 @@ def test_demo_says_how_much_sharper_in_words_too(run, monkeypatch):
     from deepgyro.demo import DemoReport
 
     report = DemoReport(16.0, 20.5, 21.234, 27.5, ("demo/sharp.png", "demo/field.png"))
-    monkeypatch.setattr("deepgyro.demo.demo", lambda *_, **__: report)
+    monkeypatch.setattr("deepgyro.demo.run_demo", lambda *_, **__: report)
 
     code, out, err = run("demo")
 
@@ -628,7 +628,7 @@ def test_without_torch_training_says_what_to_install():
 
 
 def test_a_network_whose_weights_are_not_there_ends_in_one_line(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("deepgyro.restore.weights.FOLDER", tmp_path)
+    monkeypatch.setattr("deepgyro.restore.weights.WEIGHTS_FOLDER", tmp_path)
 
     result = run("deblur", "a.png", "b.png", *GYRO, *WHEN, "--method", "deepgyro-fast", "--out", "out")
 

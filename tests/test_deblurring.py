@@ -15,7 +15,7 @@ from deepgyro.deblurring import available_methods, deblur, deblur_picture
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
-from deepgyro.restore import network, weights_path
+from deepgyro.restore import load_shipped_network, weights_path
 from deepgyro.telemetry import GyroLog
 from deepgyro.tiles import split_into_tiles
 
@@ -248,7 +248,7 @@ def test_a_picture_in_tiles_equals_the_picture_as_a_whole(sharp, monkeypatch):
             used.append(tile)
             yield tile
 
-    monkeypatch.setattr(module, "tiles", small)
+    monkeypatch.setattr(module, "split_into_tiles", small)
     tiled = deblur(blurred, field, method="richardson-lucy")
 
     assert len(used) == 9
@@ -372,7 +372,7 @@ def test_a_gyro_that_the_picture_contradicts_is_ignored(photo):
 
 
 def test_a_network_whose_weights_are_missing_is_refused_in_one_line(sharp, monkeypatch, tmp_path):
-    monkeypatch.setattr("deepgyro.restore.weights.FOLDER", tmp_path)
+    monkeypatch.setattr("deepgyro.restore.weights.WEIGHTS_FOLDER", tmp_path)
 
     assert not any(method.startswith("deepgyro") for method in available_methods())
     with pytest.raises(DeepGyroError, match=r"^deepgyro-fast: its weights are not in this package .*: none$"):
@@ -381,13 +381,13 @@ def test_a_network_whose_weights_are_missing_is_refused_in_one_line(sharp, monke
 
 def test_the_fast_network_deblurs_once_its_weights_are_there(sharp, monkeypatch, tmp_path):
     copyfile(weights_path("deepgyro"), tmp_path / "deepgyro-fast.onnx")
-    monkeypatch.setattr("deepgyro.restore.weights.FOLDER", tmp_path)
+    monkeypatch.setattr("deepgyro.restore.weights.WEIGHTS_FOLDER", tmp_path)
     field = curved(8)
-    network.cache_clear()
+    load_shipped_network.cache_clear()
 
     fast = deblur_picture(sharp, field, method="deepgyro-fast", refine=False)
 
-    network.cache_clear()
+    load_shipped_network.cache_clear()
     assert "deepgyro-fast" in available_methods()
     assert fast.method == "deepgyro-fast"
     assert (fast.image != sharp).any()

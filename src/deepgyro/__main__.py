@@ -1,5 +1,5 @@
 """`python -m deepgyro`."""
 
-from .cli import run
+from .cli import run_and_exit
 
-run()
+run_and_exit()

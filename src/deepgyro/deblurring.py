@@ -16,23 +16,23 @@ from .blur.operator import MAX_REACH_PX
 from .blurfield import Field, MotionField, measure_field, paths_from_vectors
 from .errors import DeepGyroError
 from .light import Pixels, check_pixels, from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
-from .refine import SURE, refine_field
+from .refine import ACCEPT_CONFIDENCE, refine_field
 from .restore import (
     BASELINES,
-    LARGEST,
-    LEAST_CORE,
+    MAX_ONE_PIECE_PIXELS,
+    MIN_CORE_PX,
     NETWORKS,
-    Baseline,
     BaselineName,
-    baseline,
+    OnePieceNetwork,
     baseline_path,
-    core_size,
-    fastgyro,
-    network,
-    restore,
+    core_side,
+    load_baseline,
+    load_shipped_network,
+    restore_in_tiles,
     richardson_lucy,
-    shipped,
+    shipped_networks,
     weights_path,
+    wiener_fastgyro,
 )
 from .runtime import Session, open_session
 from .threads import run_in_bands
@@ -69,7 +69,7 @@ class Deblurred:
 
 def available_methods() -> list[Method]:
     """Return those of `METHODS` that can be used: all but networks whose weights are not in this package."""
-    return [method for method in METHODS if method not in NETWORKS or method in shipped()]
+    return [method for method in METHODS if method not in NETWORKS or method in shipped_networks()]
 
 
 def deblur(
@@ -130,7 +130,7 @@ def deblur_picture(
     method: Method | BaselineName = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
-    session: Session | Baseline | None = None,
+    session: Session | OnePieceNetwork | None = None,
     fade_start: float = FADE_START_PX,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
@@ -143,21 +143,21 @@ def deblur_picture(
     """
     check_pixels(image)
     _check_options(method, encoding)
-    if session is not None and isinstance(session, Baseline) != (method in BASELINES):
+    if session is not None and isinstance(session, OnePieceNetwork) != (method in BASELINES):
         raise ValueError(f"the session is no network for {method}")
     weights = find_weights(method) if session is None else None  # they must be there, whatever the picture
     if weights and method in BASELINES:
-        session = baseline(weights)
+        session = load_baseline(weights)
     height, width = image.shape[:2]
-    if isinstance(session, Baseline):
+    if isinstance(session, OnePieceNetwork):
         _check_size(height, width)
-    if method in BLIND_METHODS and isinstance(session, Baseline):
+    if method in BLIND_METHODS and isinstance(session, OnePieceNetwork):
         return _restore_blind(session, method, image, field)
     told, said = field is not None, ""
     if field is None:
         found = refine_field(image, None) if refine else None
         said = found.note if found else ""
-        if found is None or found.field is None or found.confidence < SURE:
+        if found is None or found.field is None or found.confidence < ACCEPT_CONFIDENCE:
             return Deblurred(image.copy(), "none", 0.0, 0.0, said)
         field = found.field
     field = _check_field(field, height, width)
@@ -165,7 +165,7 @@ def deblur_picture(
     if longest < MIN_BLUR_PX:
         return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
     too_large = median > MAX_BLUR_SHARE * min(image.shape[:2]) or reach > MAX_REACH_PX
-    if too_large or (method == "richardson-lucy" and core_size(reach, field.shape[2]) < LEAST_CORE):
+    if too_large or (method == "richardson-lucy" and core_side(reach, field.shape[2]) < MIN_CORE_PX):
         note = "the field is too large to be meant: check units, exposure and focal length"
         return Deblurred(image.copy(), "none", median, longest, note)
     if isinstance(field, MotionField):
@@ -181,15 +181,17 @@ def deblur_picture(
     out = np.empty_like(image)
     values = _UnitValues(image)
     decoded = False
-    if isinstance(session, Baseline):
+    if isinstance(session, OnePieceNetwork):
         whole = slice(0, height), slice(0, width)
         windows: Iterable[tuple[Window, ndarray]] = [(whole, session(values[whole], field))]
     elif method in NETWORKS:
-        session = session or network(method)
-        windows = restore(session, values, field, linear=encoding == "srgb", extent=reach, progress=progress)
+        session = session or load_shipped_network(method)
+        windows = restore_in_tiles(
+            session, values, field, linear=encoding == "srgb", extent=reach, progress=progress
+        )
     else:
         values = _LinearLight(image, encoding)
-        windows = (richardson_lucy if method == "richardson-lucy" else fastgyro)(
+        windows = (richardson_lucy if method == "richardson-lucy" else wiener_fastgyro)(
             values, field, progress=progress
         )
         decoded = encoding == "srgb"
@@ -198,7 +200,9 @@ def deblur_picture(
     return Deblurred(out, method, median, longest, said)
 
 
-def _restore_blind(network: Baseline, method: str, image: Pixels, field: Field | ndarray | None) -> Deblurred:
+def _restore_blind(
+    network: OnePieceNetwork, method: str, image: Pixels, field: Field | ndarray | None
+) -> Deblurred:
     """Return what a network makes that sees the picture alone; a field that tells of no blur spares it."""
     median = longest = 0.0
     if field is not None:
@@ -229,10 +233,10 @@ def load_network(method: Method, weights: Path | None) -> Session | None: ...
 
 
 @overload
-def load_network(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None: ...
+def load_network(method: Method | BaselineName, weights: Path | None) -> Session | OnePieceNetwork | None: ...
 
 
-def load_network(method: Method | BaselineName, weights: Path | None) -> Session | Baseline | None:
+def load_network(method: Method | BaselineName, weights: Path | None) -> Session | OnePieceNetwork | None:
     """Return a method's network with weights of `deepgyro export` in a file; None: no file is told.
 
     Raises
@@ -245,8 +249,8 @@ def load_network(method: Method | BaselineName, weights: Path | None) -> Session
     if weights is None:
         return None
     if method in BASELINES:
-        network = baseline(weights)
-        if network.contract.blind != (method in BLIND_METHODS):
+        network = load_baseline(weights)
+        if network.contract.is_blind != (method in BLIND_METHODS):
             raise DeepGyroError(
                 f"{weights}: no network for {method} (it sees {network.contract.inputs} channels)"
             )
@@ -327,10 +331,10 @@ def _check_finite(field: Float32[ndarray, "h w *rest"]) -> bool:
 
 
 def _check_size(height: int, width: int) -> None:
-    if height * width > LARGEST:
+    if height * width > MAX_ONE_PIECE_PIXELS:
         raise ValueError(
             f"{width} x {height} px are too many for a network that sees a picture in one piece: at most "
-            f"{LARGEST // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
+            f"{MAX_ONE_PIECE_PIXELS // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
         )
 
 

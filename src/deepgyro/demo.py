@@ -19,10 +19,10 @@ from .frames import Photo, check_writable, make_folder, read_photo, write_photo
 from .lab.synthesis import blur_photo, simulate_camera_shake
 from .light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 
-EXPOSURE = 0.05  # s
-READOUT = 0.02  # s
-BLUR = 16.0  # px, in the median
-FILES = ("before_after.png", "field.png", "sharp.png", "blurred.png", "deblurred.png")
+DEMO_EXPOSURE_S = 0.05  # s
+DEMO_READOUT_S = 0.02  # s
+DEMO_BLUR_PX = 16.0  # px, in the median
+DEMO_FILES = ("before_after.png", "field.png", "sharp.png", "blurred.png", "deblurred.png")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class DemoReport:
     files: tuple[str, ...]
 
 
-def demo(
+def run_demo(
     out: Path, *, seed: int = 0, overwrite: bool = False, progress: Callable[[float], None] | None = None
 ) -> DemoReport:
     """Blur the photo that comes with the package by a simulated hand shake, deblur it, and write pictures.
@@ -55,13 +55,13 @@ def demo(
     if seed < 0:
         raise ValueError(f"--seed is {seed}: a whole number from 0 on is needed")
     make_folder(out)
-    for name in FILES:
+    for name in DEMO_FILES:
         check_writable(out / name, overwrite=overwrite)
     with files("deepgyro.data").joinpath("coffee.jpg").open("rb") as file:
         sharp = read_photo(file.name)
     rng = np.random.default_rng(seed)
     height, width = sharp.pixels.shape[:2]
-    field = _shaken(rng, height, width)
+    field = _simulate_shake_field(rng, height, width)
     light = blur_photo(srgb_to_linear(to_unit_range(sharp.pixels)), field, rng)
     blurred = from_unit_range(linear_to_srgb(light), np.dtype(np.uint8))
     result = deblur_picture(blurred, field, progress=progress)
@@ -79,22 +79,22 @@ def demo(
     return DemoReport(
         blur_median_px=round(median, 1),
         blur_max_px=round(longest, 1),
-        psnr_blurred=round(_psnr(blurred, sharp.pixels), 2),
-        psnr_deblurred=round(_psnr(result.image, sharp.pixels), 2),
+        psnr_blurred=round(_compute_psnr(blurred, sharp.pixels), 2),
+        psnr_deblurred=round(_compute_psnr(result.image, sharp.pixels), 2),
         files=tuple(str(out / name) for name in pictures),
     )
 
 
-def _shaken(rng: np.random.Generator, height: int, width: int) -> MotionField:
-    """Return the field of an exposure in a simulated hand, its median `BLUR` px."""
+def _simulate_shake_field(rng: np.random.Generator, height: int, width: int) -> MotionField:
+    """Return the field of an exposure in a simulated hand, its median `DEMO_BLUR_PX` px."""
     K = np.array([[0.8 * width, 0, (width - 1) / 2], [0, 0.8 * width, (height - 1) / 2], [0, 0, 1]])
-    camera = Camera(width, height, K, readout_time=READOUT, cam_from_imu=np.eye(3))
+    camera = Camera(width, height, K, readout_time=DEMO_READOUT_S, cam_from_imu=np.eye(3))
     log = simulate_camera_shake(rng, duration=1.0)
-    median = measure_field(motion_field(log, camera, t=0.4, exposure=EXPOSURE))[0]
-    stronger = type(log)(log.t, log.omega * (BLUR / median), source=log.source)
-    return motion_field(stronger, camera, t=0.4, exposure=EXPOSURE, reference="picture")
+    median = measure_field(motion_field(log, camera, t=0.4, exposure=DEMO_EXPOSURE_S))[0]
+    stronger = type(log)(log.t, log.omega * (DEMO_BLUR_PX / median), source=log.source)
+    return motion_field(stronger, camera, t=0.4, exposure=DEMO_EXPOSURE_S, reference="picture")
 
 
-def _psnr(a: UInt8[ndarray, "h w 3"], b: UInt8[ndarray, "h w 3"]) -> float:
+def _compute_psnr(a: UInt8[ndarray, "h w 3"], b: UInt8[ndarray, "h w 3"]) -> float:
     error = np.mean((a.astype(np.float64) - b) ** 2)
     return float(10 * np.log10(255**2 / error))

@@ -13,7 +13,7 @@ from deepgyro.errors import DeepGyroError
 from deepgyro.frames import file_sha256, read_photo, read_record
 from deepgyro.photos import Failure, PhotoReport, deblur_photos, find_photos, output_paths
 from deepgyro.recording import FieldSource
-from deepgyro.refine.corrector import WEIGHTS
+from deepgyro.refine.corrector import CORRECTOR_WEIGHTS
 from deepgyro.restore import weights_path
 
 HEIC = Path(__file__).parents[1] / "data" / "tiny.heic"
@@ -203,9 +203,9 @@ def test_weights_of_another_kind_of_network_are_refused(tmp_path, source):
     photo = write_picture(tmp_path / "a.png")
 
     with pytest.raises(DeepGyroError, match="of another kind of network"):
-        run([photo], tmp_path / "out", source, weights=WEIGHTS)
+        run([photo], tmp_path / "out", source, weights=CORRECTOR_WEIGHTS)
     with pytest.raises(ValueError, match="--weights are those of a network, which fastgyro is not"):
-        run([photo], tmp_path / "out", source, method="fastgyro", weights=WEIGHTS)
+        run([photo], tmp_path / "out", source, method="fastgyro", weights=CORRECTOR_WEIGHTS)
 
 
 def test_overwrite_makes_a_result_again(tmp_path, source):

@@ -3,16 +3,16 @@ import pytest
 
 from deepgyro import refine_field
 from deepgyro.blurfield import paths_from_vectors
-from deepgyro.refine.cells import COLUMNS, ROWS, cells_of
-from deepgyro.refine.corrector import corrected
-from deepgyro.refine.model import TERMS, Model, distance
-from deepgyro.refine.statistic import Pyramid
+from deepgyro.refine.cells import CELL_COLUMNS, CELL_ROWS, measure_cells
+from deepgyro.refine.corrector import fit_field
+from deepgyro.refine.model import TERM_COUNT, FieldModel, mean_vector_distance
+from deepgyro.refine.statistic import DerivativePyramid
 
 from .test_statistic import blurred, everywhere, photo  # noqa: F401
 
 
 def told(vectors):
-    return Model.of(paths_from_vectors(vectors), *vectors.shape[:2])
+    return FieldModel.from_prior(paths_from_vectors(vectors), *vectors.shape[:2])
 
 
 def turned(vectors):
@@ -25,10 +25,10 @@ def test_what_is_still_wrong_by_some_px_is_found(photo, u, v):  # noqa: F811
     true = everywhere(u, v)
     model = told(true + np.float32([2, -1.5]))
 
-    fit = corrected(Pyramid(blurred(photo, true)), model, np.zeros(TERMS))
+    fit = fit_field(DerivativePyramid(blurred(photo, true)), model, np.zeros(TERM_COUNT))
 
     assert np.linalg.norm(model.vectors(fit.theta) - [u, v], axis=-1).mean() < 0.8  # px; 2.5 before
-    assert fit.odds > 2
+    assert fit.log_odds > 2
 
 
 @pytest.mark.parametrize(("u", "v"), [(12, 0), (3, 20), (-30, 25)])
@@ -36,12 +36,16 @@ def test_a_sharp_picture_is_told_from_a_blurred_one(photo, u, v):  # noqa: F811
     model = told(everywhere(u, v))
     pictures = photo, blurred(photo, everywhere(u, v)), blurred(photo, everywhere(-v, u))
 
-    sharp, along, across = (corrected(Pyramid(image), model, np.zeros(TERMS)) for image in pictures)
+    sharp, along, across = (
+        fit_field(DerivativePyramid(image), model, np.zeros(TERM_COUNT)) for image in pictures
+    )
 
-    assert sharp.odds < 0 < along.odds
-    assert along.sharp < 0 < sharp.sharp
-    own = distance(model.vectors(across.theta), everywhere(-v, u)[::6, ::6])  # it may walk as far as that
-    assert across.odds < 2 or own < 2  # under half of a probability, or right
+    assert sharp.log_odds < 0 < along.log_odds
+    assert along.sharp_log_odds < 0 < sharp.sharp_log_odds
+    own = mean_vector_distance(
+        model.vectors(across.theta), everywhere(-v, u)[::6, ::6]
+    )  # it may walk as far as that
+    assert across.log_odds < 2 or own < 2  # under half of a probability, or right
 
 
 def test_a_region_that_moves_by_itself_is_told_apart(photo):  # noqa: F811
@@ -62,11 +66,11 @@ def test_a_region_that_moves_by_itself_is_told_apart(photo):  # noqa: F811
 
 def test_a_path_and_its_reverse_are_one(photo):  # noqa: F811
     true = everywhere(-26, 14)
-    pyramid = Pyramid(blurred(photo, true))
+    pyramid = DerivativePyramid(blurred(photo, true))
     off = true + np.float32([2, -1.5])
 
     models = [told(sign * off) for sign in (1, -1)]
-    there, back = (model.vectors(corrected(pyramid, model, np.zeros(TERMS)).theta) for model in models)
+    there, back = (model.vectors(fit_field(pyramid, model, np.zeros(TERM_COUNT)).theta) for model in models)
 
     assert np.linalg.norm(there + back, axis=-1).mean() < 0.6  # px
 
@@ -76,21 +80,21 @@ def test_a_picture_on_its_side_says_the_same(photo):  # noqa: F811
     image, off = blurred(photo, true), true + np.float32([2, -1.5])
     upright = np.ascontiguousarray(image.swapaxes(0, 1))
 
-    wide = corrected(Pyramid(image), told(off), np.zeros(TERMS))
-    high = corrected(Pyramid(upright), told(turned(off)), np.zeros(TERMS))
+    wide = fit_field(DerivativePyramid(image), told(off), np.zeros(TERM_COUNT))
+    high = fit_field(DerivativePyramid(upright), told(turned(off)), np.zeros(TERM_COUNT))
 
     a, b = told(off).vectors(wide.theta), told(turned(off)).vectors(high.theta)
     np.testing.assert_allclose(a.mean((0, 1)), b.mean((0, 1))[::-1], atol=0.1)  # px
-    assert wide.cells.shape == (ROWS, COLUMNS)
-    np.testing.assert_allclose(wide.cells, high.cells.T, atol=0.05)
+    assert wide.cell_confidences.shape == (CELL_ROWS, CELL_COLUMNS)
+    np.testing.assert_allclose(wide.cell_confidences, high.cell_confidences.T, atol=0.05)
 
 
 def test_the_maps_dip_where_the_path_ends(photo):  # noqa: F811
     true = everywhere(24, 10)
-    pyramid = Pyramid(blurred(photo, true))
+    pyramid = DerivativePyramid(blurred(photo, true))
     length = np.hypot(24, 10)
 
-    cells = cells_of(pyramid, true * np.float32(1 - 3 / length))  # 3 px too short
+    cells = measure_cells(pyramid, true * np.float32(1 - 3 / length))  # 3 px too short
 
     along = np.median(cells.maps[:, 0, :, 5], 0)  # in the direction of the path, about the told end
     assert abs(int(along.argmin()) - 5 - 3) <= 1

@@ -6,8 +6,8 @@ from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from deepgyro.refine import kernels
 from deepgyro.refine.kernels import z_score
-from deepgyro.refine.model import TERMS, Model
-from deepgyro.refine.statistic import Pyramid, region_dips
+from deepgyro.refine.model import TERM_COUNT, FieldModel
+from deepgyro.refine.statistic import DerivativePyramid, measure_region_minima
 
 FULL = 0  # level
 
@@ -37,14 +37,14 @@ def everywhere(u, v, height=270, width=480):
 def where_it_dips(image, told, reach=8):
     """Return the shift of the deepest dip of the whole picture, and how deep it is."""
     height, width = image.shape[:2]
-    model = Model.of(paths_from_vectors(told), height, width)
-    dips = region_dips(Pyramid(image), model.told, FULL, reach=reach)
-    terms = model.terms(dips.places) / 2**FULL
+    model = FieldModel.from_prior(paths_from_vectors(told), height, width)
+    dips = measure_region_minima(DerivativePyramid(image), model.prior, FULL, reach=reach)
+    terms = model.design_matrix(dips.places) / 2**FULL
     shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
-    thetas = np.zeros((len(shifts), TERMS))
+    thetas = np.zeros((len(shifts), TERM_COUNT))
     thetas[:, 1:3] = shifts
-    known = dips.dips, dips.energy, dips.vectors, terms
-    z = np.array([z_score(*known, theta, dips.usual) for theta in thetas])
+    known = dips.minima, dips.energy, dips.vectors, terms
+    z = np.array([z_score(*known, theta, dips.null_std) for theta in thetas])
     return shifts[z.argmin()].tolist(), float(z.min())
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deepgyro.blur import BlurOperator
-from deepgyro.restore import LEAST_CORE, core_size, richardson_lucy
-from deepgyro.restore.richardson_lucy import WINDOW_BYTES, _deconvolve
+from deepgyro.restore import MIN_CORE_PX, core_side, richardson_lucy
+from deepgyro.restore.richardson_lucy import MAX_WINDOW_BYTES, _deconvolve_window
 
 
 def horizontal(length, height, width):
@@ -60,18 +60,18 @@ def test_the_unknown_world_beyond_the_border_does_not_ring():
 
 @pytest.mark.parametrize(("reach", "n"), [(20, 5), (150, 9), (300, 5)])
 def test_a_tile_stays_within_its_memory(reach, n):
-    core = core_size(reach, n)
+    core = core_side(reach, n)
     side = core + 2 * (min(2 * reach, reach + 128) + 16)
     image, field = np.full((side, side, 3), 0.5, np.float32), np.zeros((side, side, n, 2), np.float32)
     field[..., -1, 0] = reach - 2
 
     tracemalloc.start()
-    _deconvolve(image, field, reach, 1, 0.04, lambda share: None)
+    _deconvolve_window(image, field, reach, 1, 0.04, lambda share: None)
     peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    tracemalloc.stop_step()
 
-    assert core >= LEAST_CORE
-    assert 0.4 * WINDOW_BYTES < peak + image.nbytes + field.nbytes < 1.15 * WINDOW_BYTES
+    assert core >= MIN_CORE_PX
+    assert 0.4 * MAX_WINDOW_BYTES < peak + image.nbytes + field.nbytes < 1.15 * MAX_WINDOW_BYTES
 
 
 def test_a_flat_picture_stays_flat():

@@ -14,7 +14,7 @@ import numpy as np
 from deepgyro.blur import BlurOperator
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
-from deepgyro.refine.statistic import Pyramid
+from deepgyro.refine.statistic import DerivativePyramid
 
 ANGLE = np.deg2rad(25)  # of the path, down from the right
 LENGTHS_PX = (0.0, 16.0, 28.0)
@@ -36,7 +36,7 @@ def blurred_photo(length: float) -> np.ndarray:
 
 def autocorrelation(image: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Return the correlation of the second derivative along the path with itself at (x, y) shifts, px."""
-    xx, xy, yy = Pyramid(image).planes(0)
+    xx, xy, yy = DerivativePyramid(image).planes(0)
     a, b = np.cos(ANGLE), np.sin(ANGLE)
     second = (a * a * xx + 2 * a * b * xy + b * b * yy).astype(np.float32)
     height, width = second.shape

@@ -12,7 +12,7 @@ from .app import app
 from .benches import bench
 from .clips import sync, video
 from .learning import export, train
-from .output import say
+from .output import print_message
 from .pairs import fetch, synth
 from .photos import deblur, demo, field
 
@@ -24,8 +24,8 @@ __all__ = [
     "export",
     "fetch",
     "field",
-    "main",
-    "run",
+    "run_and_exit",
+    "run_command",
     "sync",
     "synth",
     "train",
@@ -33,30 +33,30 @@ __all__ = [
 ]
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run_command(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
         return command(*bound.args, **bound.kwargs) or 0
     except CycloptsError as error:
-        say(f"{' '.join(str(error).split())} (deepgyro --help)")
+        print_message(f"{' '.join(str(error).split())} (deepgyro --help)")
         return 2
     except ValueError as error:
-        say(f"error: {error}")
+        print_message(f"error: {error}")
         return 2
     except DeepGyroError as error:
-        say(f"error: {error}")
+        print_message(f"error: {error}")
         return 1
     except OSError as error:
-        say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
+        print_message(f"error: {error.filename or 'the system'}: {error.strerror or error}")
         return 1
     except KeyboardInterrupt as stopped:
         said = "stopped: what was finished is kept; the same command goes on from there"
-        say(str(stopped) or said)
+        print_message(str(stopped) or said)
         return 130
 
 
-def run() -> None:
+def run_and_exit() -> None:
     """Run the command line and leave Python."""
-    sys.exit(main())
+    sys.exit(run_command())

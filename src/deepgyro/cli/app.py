@@ -20,7 +20,7 @@ app = App(
 Flag = Annotated[bool, Parameter(negative=())]
 
 
-def _whole(_: object, tokens: Sequence[Token]) -> int:
+def _parse_integer(_: object, tokens: Sequence[Token]) -> int:
     """Convert an option's word; the library's own way rounds 3.5 to 4."""
     (token,) = tokens
     try:
@@ -31,11 +31,11 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
 
 MethodName = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 BaselineMethod = Literal["deepgyro-paper", "deepblind-paper", "deblurgan"]
-Whole = Annotated[int, Parameter(converter=_whole)]
-MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
-Methods = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
-_BASELINES = (
+Integer = Annotated[int, Parameter(converter=_parse_integer)]
+OptionalInteger = Annotated[int | None, Parameter(converter=_parse_integer)]
+MethodNames = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+_BASELINES_HELP = (
     "Folder with weights: deepgyro-paper.onnx, deepblind-paper.onnx, deblurgan.onnx and, of our network "
     "trained as long, deepgyro-90min.onnx; by default the checkout's checkpoints."
 )
-Baselines = Annotated[Path | None, Parameter(help=_BASELINES)]
+BaselinesFolder = Annotated[Path | None, Parameter(help=_BASELINES_HELP)]

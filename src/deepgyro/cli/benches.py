@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ..errors import require_extra
-from .app import Baselines, Flag, MaybeWhole, Methods, Whole, app
-from .output import Bar, print_json
+from .app import BaselinesFolder, Flag, Integer, MethodNames, OptionalInteger, app
+from .output import ProgressBar, print_json
 
 if TYPE_CHECKING:
     from ..lab.report import BenchReport, Row
@@ -24,9 +24,9 @@ app.command(bench)
 @bench.command
 def speed(
     *,
-    repeats: Whole = 15,
+    repeats: Integer = 15,
     large: Annotated[bool, Parameter(negative="--small")] = True,
-    baselines: Baselines = None,
+    baselines: BaselinesFolder = None,
     video: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -51,12 +51,12 @@ def speed(
     from ..lab.benchmark import bench_speed as run_speed
     from ..lab.benchmark import bench_video_speed, speed_display_rows
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         if video:
-            report = bench_video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.share)
+            report = bench_video_speed(repeats=max(1, repeats // 5), large=large, progress=bar.show_share)
         else:
-            report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.share)
-        bar.one_done()
+            report = run_speed(repeats=repeats, large=large, baselines=baselines, progress=bar.show_share)
+        bar.finish_one()
     _print_bench(
         report, json, report.rows if video else speed_display_rows(report.rows), None if video else baselines
     )
@@ -69,7 +69,7 @@ def training(
     /,
     *,
     changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    steps: Whole = 10,
+    steps: Integer = 10,
     json: Flag = False,
 ) -> int:
     """Measure how fast a training runs, against what its convolutions reach alone (extra: train).
@@ -90,13 +90,13 @@ def training(
         Print one JSON object.
     """
     with require_extra("train"):
-        from ..lab.learn.measure import measure
+        from ..lab.learn.measure import bench_training
         from ..lab.learn.settings import read_config
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
-    with Bar(1, "bench") as bar:
-        report = measure(read_config(config, changes), steps=steps, progress=bar.share)
-        bar.one_done()
+    with ProgressBar(1, "bench") as bar:
+        report = bench_training(read_config(config, changes), steps=steps, progress=bar.show_share)
+        bar.finish_one()
     _print_bench(report, json)
     return 0
 
@@ -105,8 +105,8 @@ def training(
 def synthesis(
     *,
     preset: Literal["physical", "paper"] = "physical",
-    count: Whole = 1500,
-    workers: MaybeWhole = None,
+    count: Integer = 1500,
+    workers: OptionalInteger = None,
     json: Flag = False,
 ) -> int:
     """Measure how many training pairs of 270x480 are made a second, and where the time goes.
@@ -124,9 +124,9 @@ def synthesis(
     """
     from ..lab.benchmark import bench_synthesis as run_synthesis
 
-    with Bar(1, "bench") as bar:
-        report = run_synthesis(preset=preset, count=count, workers=workers, progress=bar.share)
-        bar.one_done()
+    with ProgressBar(1, "bench") as bar:
+        report = run_synthesis(preset=preset, count=count, workers=workers, progress=bar.show_share)
+        bar.finish_one()
     _print_bench(report, json)
     return 0
 
@@ -136,9 +136,9 @@ def table1(
     *,
     data: Path = Path("../shared/data"),
     images: Path | None = None,
-    method: Methods = (),
-    baselines: Baselines = None,
-    directions: Whole = 1,
+    method: MethodNames = (),
+    baselines: BaselinesFolder = None,
+    directions: Integer = 1,
     blurred_in: Literal["encoded", "linear"] | None = None,
     json: Flag = False,
 ) -> int:
@@ -166,7 +166,7 @@ def table1(
     from ..lab.benchmark import BLURRED_IN, table1_display_rows
     from ..lab.benchmark import bench_table1 as run_table1
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         report = run_table1(
             data,
             images=images,
@@ -174,9 +174,9 @@ def table1(
             baselines=baselines,
             directions=directions,
             blurred_in=(blurred_in,) if blurred_in else BLURRED_IN,
-            progress=bar.share,
+            progress=bar.show_share,
         )
-        bar.one_done()
+        bar.finish_one()
     _print_bench(report, json, table1_display_rows(report.rows, method, published=not images), baselines)
     return 0
 
@@ -185,10 +185,10 @@ def table1(
 def errors(
     *,
     data: Path = Path("../shared/data"),
-    method: Methods = (),
-    baselines: Baselines = None,
-    count: Whole = 4,
-    seed: Whole = 1,
+    method: MethodNames = (),
+    baselines: BaselinesFolder = None,
+    count: Integer = 4,
+    seed: Integer = 1,
     plot: Path | None = None,
     overwrite: Flag = False,
     json: Flag = False,
@@ -221,7 +221,7 @@ def errors(
     from ..lab.benchmark import add_missing_networks, errors_display_rows
     from ..lab.benchmark import bench_errors as run_errors
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         report = run_errors(
             data,
             methods=method,
@@ -230,9 +230,9 @@ def errors(
             seed=seed,
             plot=plot,
             overwrite=overwrite,
-            progress=bar.share,
+            progress=bar.show_share,
         )
-        bar.one_done()
+        bar.finish_one()
     _print_bench(report, json, add_missing_networks(errors_display_rows(report.rows), method), baselines)
     return 0
 
@@ -241,10 +241,10 @@ def errors(
 def sharp(
     *,
     data: Path = Path("../shared/data"),
-    method: Methods = (),
-    baselines: Baselines = None,
-    count: Whole = 6,
-    seed: Whole = 1,
+    method: MethodNames = (),
+    baselines: BaselinesFolder = None,
+    count: Integer = 6,
+    seed: Integer = 1,
     json: Flag = False,
 ) -> int:
     """Measure what becomes of a sharp photo with mild noise: PSNR (dB) of the result (extra: bench).
@@ -269,18 +269,18 @@ def sharp(
     from ..lab.benchmark import add_missing_networks
     from ..lab.benchmark import bench_sharp as run_sharp
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         report = run_sharp(
-            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.show_share
         )
-        bar.one_done()
+        bar.finish_one()
     _print_bench(report, json, add_missing_networks(report.rows, method), baselines)
     return 0
 
 
 @bench.command(name="sync")
 def bench_sync(
-    *, data: Path = Path("../shared/data"), count: Whole = 40, seed: Whole = 1, json: Flag = False
+    *, data: Path = Path("../shared/data"), count: Integer = 40, seed: Integer = 1, json: Flag = False
 ) -> int:
     """Find offset and axes of clips made of photos and logs, with their own gyro and with another's.
 
@@ -301,9 +301,9 @@ def bench_sync(
     from ..lab.benchmark import bench_sync as run_sync
     from ..lab.benchmark import sync_display_rows
 
-    with Bar(1, "bench") as bar:
-        report = run_sync(data, count=count, seed=seed, progress=bar.share)
-        bar.one_done()
+    with ProgressBar(1, "bench") as bar:
+        report = run_sync(data, count=count, seed=seed, progress=bar.show_share)
+        bar.finish_one()
     _print_bench(report, json, sync_display_rows(report.rows))
     return 0
 
@@ -316,8 +316,8 @@ def refine(
         tuple[Literal["bias", "table1", "raw", "none", "sharp", "other"], ...],
         Parameter(consume_multiple=True, negative=()),
     ] = (),
-    count: Whole = 40,
-    seed: Whole = 1,
+    count: Integer = 40,
+    seed: Integer = 1,
     gain: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -344,9 +344,9 @@ def refine(
     from ..lab.benchmark import bench_refine as run_refine
     from ..lab.benchmark import refine_display_rows
 
-    with Bar(1, "bench") as bar:
-        report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.share)
-        bar.one_done()
+    with ProgressBar(1, "bench") as bar:
+        report = run_refine(data, only=case, count=count, seed=seed, gain=gain, progress=bar.show_share)
+        bar.finish_one()
     _print_bench(report, json, refine_display_rows(report.rows))
     return 0
 
@@ -356,8 +356,8 @@ def corrections(
     *,
     data: Path = Path("../shared/data"),
     recording: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
-    width: Whole = 960,
-    count: Whole = 20,
+    width: Integer = 960,
+    count: Integer = 20,
     json: Flag = False,
 ) -> int:
     """List how the photos of real recordings correct their gyro, with the exact path and with eq. 5.
@@ -379,10 +379,10 @@ def corrections(
     from ..lab.benchmark import corrections_display_rows
     from ..lab.benchmark.recordings import RECORDING_FILES
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         wanted = recording or tuple(RECORDING_FILES)
-        report = run_corrections(data, recordings=wanted, width=width, count=count, progress=bar.share)
-        bar.one_done()
+        report = run_corrections(data, recordings=wanted, width=width, count=count, progress=bar.show_share)
+        bar.finish_one()
     _print_bench(report, json, corrections_display_rows(report.rows))
     return 0
 
@@ -391,10 +391,10 @@ def corrections(
 def features(
     *,
     data: Path = Path("../shared/data"),
-    method: Methods = (),
-    baselines: Baselines = None,
-    count: Whole = 5,
-    seed: Whole = 1,
+    method: MethodNames = (),
+    baselines: BaselinesFolder = None,
+    count: Integer = 5,
+    seed: Integer = 1,
     json: Flag = False,
 ) -> int:
     """Measure what blur and deblurring do to features: section 5.3 of the paper.
@@ -422,11 +422,11 @@ def features(
     from ..lab.benchmark import add_missing_networks
     from ..lab.benchmark import bench_features as run_features
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         report = run_features(
-            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.share
+            data, methods=method, baselines=baselines, count=count, seed=seed, progress=bar.show_share
         )
-        bar.one_done()
+        bar.finish_one()
     _print_bench(report, json, add_missing_networks(report.rows, method), baselines)
     return 0
 
@@ -435,10 +435,10 @@ def features(
 def natural(
     *,
     data: Path = Path("../shared/data"),
-    method: Methods = (),
-    baselines: Baselines = None,
-    count: Whole = 2,
-    seed: Whole = 1,
+    method: MethodNames = (),
+    baselines: BaselinesFolder = None,
+    count: Integer = 2,
+    seed: Integer = 1,
     page: Path | None = None,
     overwrite: Flag = False,
     json: Flag = False,
@@ -471,7 +471,7 @@ def natural(
     from ..lab.benchmark import add_missing_networks
     from ..lab.benchmark import bench_natural as run_natural
 
-    with Bar(1, "bench") as bar:
+    with ProgressBar(1, "bench") as bar:
         report = run_natural(
             data,
             methods=method,
@@ -480,9 +480,9 @@ def natural(
             seed=seed,
             page=page,
             overwrite=overwrite,
-            progress=bar.share,
+            progress=bar.show_share,
         )
-        bar.one_done()
+        bar.finish_one()
     _print_bench(report, json, add_missing_networks(report.rows, method), baselines)
     return 0
 
@@ -493,8 +493,8 @@ def report(
     data: Path = Path("../shared/data"),
     page: Path = Path("results.html"),
     markdown: Path | None = None,
-    baselines: Baselines = None,
-    only: Methods = (),
+    baselines: BaselinesFolder = None,
+    only: MethodNames = (),
     quick: Flag = False,
     resume: Flag = False,
     overwrite: Flag = False,
@@ -525,7 +525,7 @@ def report(
     """
     from ..lab.benchmark import count_rows_by_bench, write_full_report
 
-    with Bar(1, "report") as bar:
+    with ProgressBar(1, "report") as bar:
         report = write_full_report(
             data,
             page,
@@ -535,9 +535,9 @@ def report(
             only=only,
             resume=resume,
             overwrite=overwrite,
-            progress=bar.share,
+            progress=bar.show_share,
         )
-        bar.one_done()
+        bar.finish_one()
     _print_bench(report, json, count_rows_by_bench(report.rows), baselines)
     return 0
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from .app import Flag, MethodName, Whole, app
-from .output import Bar, print_json, say, stopped_by_signal
+from .app import Flag, Integer, MethodName, app
+from .output import ProgressBar, print_json, print_message, sigterm_as_interrupt
 
 
 @app.command
@@ -27,7 +27,7 @@ def video(
     method: MethodName = "deepgyro",
     weights: Path | None = None,
     threshold: float = 0.7,
-    quality: Whole = 17,
+    quality: Integer = 17,
     effort: Literal["low", "medium", "high"] = "medium",
     report: Path | None = None,
     overwrite: Flag = False,
@@ -84,10 +84,10 @@ def video(
 
     session = load_network(method, weights)
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
-    with stopped_by_signal(), Bar(1, "frame") as bar:
+    with sigterm_as_interrupt(), ProgressBar(1, "frame") as bar:
         done = deblur_video(
             source, out, method=method, sync=sync, refine=refine, threshold=threshold, quality=quality,
-            effort=effort, report=report, overwrite=overwrite, session=session, progress=bar.counted,
+            effort=effort, report=report, overwrite=overwrite, session=session, progress=bar.show_progress,
         )  # fmt: skip
     if json:
         print_json(asdict(done))
@@ -149,9 +149,9 @@ def sync(
     from ..recording import ClipSource, sync_clip
 
     source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
-    with Bar(1, "frame") as bar:
+    with ProgressBar(1, "frame") as bar:
         found = sync_clip(
-            source, readout=find_readout, picture=picture, overwrite=overwrite, progress=bar.counted
+            source, readout=find_readout, picture=picture, overwrite=overwrite, progress=bar.show_progress
         )
     if json:
         print_json(asdict(found))
@@ -166,5 +166,5 @@ def sync(
             f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"
         )
         if found.note:
-            say(found.note)
+            print_message(found.note)
     return 0 if found.sure else 1

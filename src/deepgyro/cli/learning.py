@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from ..errors import require_extra
 from .app import Flag, app
-from .output import Bar, print_json
+from .output import ProgressBar, print_json
 
 if TYPE_CHECKING:
     from ..lab.learn.checkpoint import Progress
@@ -60,16 +60,16 @@ def train(
     out = out or Path("runs") / config.stem
     settings = read_config(config, [*changes, *([] if minutes is None else [f"minutes={minutes}"])])
     start: list[float] = []
-    with Bar(0, "minute") as bar:
+    with ProgressBar(0, "minute") as bar:
 
         def show(progress: Progress, left: float, row: Mapping[str, object] | None) -> None:
             if not start:
                 start.append(progress.minutes)
             if row and "gain" in row:
-                bar.note(f"gain {row['gain']:.2f} dB")
-            bar.left(progress.minutes - start[0], left)
+                bar.show_note(f"gain {row['gain']:.2f} dB")
+            bar.show_remaining(progress.minutes - start[0], left)
             if row and not json:
-                bar.print("  ".join(f"{name} {_short(value)}" for name, value in row.items()))
+                bar.print("  ".join(f"{name} {_shorten(value)}" for name, value in row.items()))
 
         done = run_training(settings, out, resume=resume, sitting=sitting, report=show)
     if done is None:  # a process that helped another one, which prints
@@ -115,7 +115,7 @@ def export(
         Print one JSON object: the file's metadata.
     """
     with require_extra("train"):
-        from ..lab.learn.export import export as run_export
+        from ..lab.learn.export import export_checkpoint as run_export
 
     out = out or checkpoint.with_name(f"{checkpoint.absolute().parent.name}.onnx")
     contract = run_export(
@@ -128,5 +128,5 @@ def export(
     return 0
 
 
-def _short(value: object) -> object:
+def _shorten(value: object) -> object:
     return f"{value:.4g}" if isinstance(value, float) else value

@@ -13,13 +13,13 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a line for a person."""
     print(text, file=sys.stderr)
 
 
 @contextmanager
-def stopped_by_signal() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """Let a polite kill end the work inside as Ctrl-C does."""
     import signal
 
@@ -37,7 +37,7 @@ def stopped_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar with the time left, on stderr; none where that is no terminal."""
 
     def __init__(self, count: int, unit: str) -> None:
@@ -47,40 +47,40 @@ class Bar:
         self.bar = tqdm(total=count, unit=unit, bar_format=shape, disable=None, leave=False)
         self.done = 0
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
-    def share(self, share: float) -> None:
+    def show_share(self, share: float) -> None:
         """Show that a share of the one in hand is done."""
         self.bar.n = self.done + share
         self.bar.refresh()
 
-    def one_done(self) -> None:
+    def finish_one(self) -> None:
         """Show that one more is done."""
         self.done += 1
         self.bar.n = self.done
         self.bar.refresh()
 
-    def reached(self, done: int) -> None:
+    def show_count(self, done: int) -> None:
         """Show that so many are done."""
         self.done = done
         self.bar.update(done - self.bar.n)
 
-    def counted(self, done: int, total: int) -> None:
+    def show_progress(self, done: int, total: int) -> None:
         """Show that so many of so many are done."""
         self.bar.total = total
-        self.reached(done)
+        self.show_count(done)
 
-    def left(self, done: float, left: float) -> None:
+    def show_remaining(self, done: float, left: float) -> None:
         """Show how much is done, and what is left by now."""
         self.bar.total = round(done + left, 1)
         self.bar.n = done
         self.bar.refresh()
 
-    def note(self, text: str) -> None:
+    def show_note(self, text: str) -> None:
         """Show a few words behind the time left."""
         self.bar.set_postfix_str(text, refresh=False)
 
@@ -89,6 +89,6 @@ class Bar:
         self.bar.write(text, file=sys.stdout)
         sys.stdout.flush()
 
-    def say(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         """Print a line for a person above the bar."""
         self.bar.write(text, file=sys.stderr)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from .app import Flag, MaybeWhole, Whole, app
-from .output import Bar, print_json
+from .app import Flag, Integer, OptionalInteger, app
+from .output import ProgressBar, print_json
 
 if TYPE_CHECKING:
     from ..telemetry.fetching import FetchedLog
@@ -23,14 +23,14 @@ def synth(
     *photos: Path,
     gyro: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())],
     out: Path,
-    count: Whole,
+    count: Integer,
     preset: Literal["physical", "paper"] = "physical",
     paper_share: float | None = None,
-    seed: Whole = 0,
-    height: Whole = 270,
-    width: Whole = 480,
-    shard_size: Whole = 250,
-    workers: MaybeWhole = None,
+    seed: Integer = 0,
+    height: Integer = 270,
+    width: Integer = 480,
+    shard_size: Integer = 250,
+    workers: OptionalInteger = None,
     ray: str | None = None,
     gyro_columns: str | None = None,
     preview: Path | None = None,
@@ -90,18 +90,18 @@ def synth(
 
     def leave_out(line: str) -> None:
         left_out.append(line)
-        bar.say(line)
+        bar.print_message(line)
 
-    with Bar(1, "check") as bar:
+    with ProgressBar(1, "check") as bar:
         size = {"height": height, "width": width}
         pool = open_pool(
-            photos, gyro, **size, gyro_columns=gyro_columns, on_bad=leave_out, progress=bar.share
+            photos, gyro, **size, gyro_columns=gyro_columns, on_bad=leave_out, progress=bar.show_share
         )
-        bar.one_done()
-    with Bar(count, "pair") as bar:
+        bar.finish_one()
+    with ProgressBar(count, "pair") as bar:
         report = make_dataset(
             pool, draws, out=out, count=count, seed=seed, **size, shard_size=shard_size,
-            workers=workers, ray=ray, overwrite=overwrite, progress=bar.reached,
+            workers=workers, ray=ray, overwrite=overwrite, progress=bar.show_count,
         )  # fmt: skip
     if preview:
         write_dataset_preview(out, preview)
@@ -138,15 +138,15 @@ def tum_vi(
     from ..telemetry.fetching import TUM_VI_LOGS, fetch_tum_vi
 
     done: list[FetchedLog] = []
-    with Bar(len(logs) or len(TUM_VI_LOGS), "log") as bar:
+    with ProgressBar(len(logs) or len(TUM_VI_LOGS), "log") as bar:
         for log in fetch_tum_vi(
             logs,
             out,
             mirror=mirror,
             overwrite=overwrite,
-            progress=lambda count, size: bar.share(count / size if size else 0.0),
+            progress=lambda count, size: bar.show_share(count / size if size else 0.0),
         ):
-            bar.one_done()
+            bar.finish_one()
             done.append(log)
             if not json:
                 note = f"  [{log.note}]" if log.note else ""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from .app import BaselineMethod, Flag, MethodName, Whole, app
-from .output import Bar, print_json, say
+from .app import BaselineMethod, Flag, Integer, MethodName, app
+from .output import ProgressBar, print_json, print_message
 
 if TYPE_CHECKING:
     from ..photos import PhotoReport
@@ -74,27 +74,29 @@ def deblur(
     from ..photos import Failure, deblur_photos
     from ..recording import FieldSource
 
-    found = _photos(photos)
-    source = FieldSource(gyro, camera, frames, time, exposure, gyro_columns, _field_paths(field), estimate)
+    found = _find_named_photos(photos)
+    source = FieldSource(
+        gyro, camera, frames, time, exposure, gyro_columns, _split_field_paths(field), estimate
+    )
     reports: list[PhotoReport] = []
     failures: list[Failure] = []
-    with Bar(len(found), "photo") as bar:
+    with ProgressBar(len(found), "photo") as bar:
         for result in deblur_photos(
             found, out, source, method=method, weights=weights, refine=refine, overwrite=overwrite,
-            progress=bar.share,
+            progress=bar.show_share,
         ):  # fmt: skip
-            bar.one_done()
+            bar.finish_one()
             if isinstance(result, Failure):
                 failures.append(result)
-                bar.say(f"error: {result.error}")
+                bar.print_message(f"error: {result.error}")
                 continue
             reports.append(result)
             if not json:
-                bar.print(_line(result))
+                bar.print(_describe_result(result))
     if json:
         print_json({"photos": [asdict(r) for r in reports], "failed": [asdict(f) for f in failures]})
     elif failures and len(found) > 1:
-        say(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
+        print_message(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
     return 1 if failures else 0
 
 
@@ -111,7 +113,7 @@ def field(
     gyro_columns: str | None = None,
     out: str | None = None,
     picture: Path | None = None,
-    instants: Whole = 9,
+    instants: Integer = 9,
     reference: Literal["row", "picture", "start"] = "picture",
     refine: Flag = False,
     overwrite: Flag = False,
@@ -158,7 +160,7 @@ def field(
     report = make_field(
         source,
         photo,
-        out=_field_paths(out),
+        out=_split_field_paths(out),
         picture=picture,
         n=instants,
         reference=reference,
@@ -177,7 +179,7 @@ def field(
 
 @app.command
 def demo(
-    *, out: Path = Path("deepgyro-demo"), seed: Whole = 0, overwrite: Flag = False, json: Flag = False
+    *, out: Path = Path("deepgyro-demo"), seed: Integer = 0, overwrite: Flag = False, json: Flag = False
 ) -> int:
     """Blur a photo that comes with the program as a shaking hand does, deblur it, and write pictures.
 
@@ -192,11 +194,11 @@ def demo(
     json
         Print one JSON object.
     """
-    from ..demo import demo as run_demo
+    from ..demo import run_demo as run_demo
 
-    with Bar(1, "photo") as bar:
-        report = run_demo(out, seed=seed, overwrite=overwrite, progress=bar.share)
-        bar.one_done()
+    with ProgressBar(1, "photo") as bar:
+        report = run_demo(out, seed=seed, overwrite=overwrite, progress=bar.show_share)
+        bar.finish_one()
     if json:
         print_json(asdict(report))
     else:
@@ -206,7 +208,7 @@ def demo(
     return 0
 
 
-def _photos(paths: tuple[Path, ...]) -> list[Path]:
+def _find_named_photos(paths: tuple[Path, ...]) -> list[Path]:
     from ..photos import find_photos
 
     if not paths:
@@ -214,7 +216,7 @@ def _photos(paths: tuple[Path, ...]) -> list[Path]:
     return find_photos(paths)
 
 
-def _field_paths(text: str | None) -> tuple[Path, ...]:
+def _split_field_paths(text: str | None) -> tuple[Path, ...]:
     """Split FIELD.npz or X.png,Y.png."""
     paths = tuple(Path(part) for part in text.split(",")) if text else ()
     if len(paths) > 2 or (len(paths) == 2 and not all(p.suffix.lower() == ".png" for p in paths)):
@@ -222,7 +224,7 @@ def _field_paths(text: str | None) -> tuple[Path, ...]:
     return paths
 
 
-def _line(report: PhotoReport) -> str:
+def _describe_result(report: PhotoReport) -> str:
     blur = f"blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f})"
     note = f"  [{report.note}]" if report.note else ""
     return f"{Path(report.file).name}  {report.method}  {blur}  {report.seconds:.1f} s{note}"

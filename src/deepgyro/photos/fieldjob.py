@@ -20,7 +20,7 @@ from ..frames import (
     write_photo,
 )
 from ..recording.photos import FieldSource, read_recording
-from ..refine import SURE, refine_field
+from ..refine import ACCEPT_CONFIDENCE, refine_field
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def make_field(
     try:
         told = recording.frame_field(frame, height, width, n=n, reference=reference)
         refined = refine_field(page.pixels, told.tabulate()) if refine and page else None
-        corrected = refined is not None and refined.confidence >= SURE and refined.field is not None
+        corrected = (
+            refined is not None and refined.confidence >= ACCEPT_CONFIDENCE and refined.field is not None
+        )
         field: Field = refined.field if refined and refined.field and corrected else told
         median, longest, _ = measure_field(field)
         if len(out) == 1:

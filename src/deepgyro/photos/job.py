@@ -29,7 +29,7 @@ from ..recording.estimation import (
     estimate_time_offset,
 )
 from ..recording.photos import FieldSource, PhotoRecording, read_recording
-from ..restore import Baseline, BaselineName
+from ..restore import BaselineName, OnePieceNetwork
 from ..runtime import Session
 from ..version import __version__
 
@@ -174,7 +174,7 @@ class _PhotoJob:
     """What the photos together say of the recording."""
     method: Method | BaselineName
     weights: Path | None
-    session: Session | Baseline | None
+    session: Session | OnePieceNetwork | None
     refine: bool
     overwrite: bool
     progress: Callable[[float], None] | None

@@ -12,7 +12,7 @@ from numpy import ndarray
 from ..blurfield import Field, sample_paths
 from ..camera import Camera
 from ..light import Pixels
-from ..refine.refinement import SURE, Refined, refine_field
+from ..refine.refinement import ACCEPT_CONFIDENCE, Refined, refine_field
 from ..telemetry import GyroLog
 
 SPREAD = np.array([0.1, 0.004, 0.02, 0.02, 0.02, 0.003])
@@ -46,7 +46,7 @@ class Witness:
     @classmethod
     def of(cls, fit: Refined) -> Witness | None:
         """Return what a picture says of the field it was told; None if it does not confirm it."""
-        if fit.field is None or fit.confidence < SURE or fit.replaced:
+        if fit.field is None or fit.confidence < ACCEPT_CONFIDENCE or fit.replaced:
             return None
         paths = sample_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
         return cls((paths[:, :, -1] - paths[:, :, 0]).astype(float), fit.confidence, fit.field.shape[1])

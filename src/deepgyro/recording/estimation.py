@@ -16,7 +16,7 @@ from ..camera import Camera
 from ..errors import DeepGyroError, ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera
 from ..frames import FrameExposure, read_photo
 from ..light import Pixels
-from ..refine import field_costs, grid
+from ..refine import field_costs, region_grid
 from .calibration import PLACES, Correction, ask_together, spread_for
 from .photos import PhotoRecording, check_photo_coverage
 
@@ -182,7 +182,7 @@ def _hypothesis_costs(
     image: Pixels, recording: PhotoRecording, hypotheses: Sequence[tuple[Camera, FrameExposure]]
 ) -> Float64[ndarray, " m"]:
     height, width = image.shape[:2]
-    places = grid(height, width)
+    places = region_grid(height, width)
     fields = [
         _gyro_vectors(replace(recording, camera=camera), frame, height, width, places)
         for camera, frame in hypotheses

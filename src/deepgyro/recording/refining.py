@@ -15,7 +15,7 @@ from ..blurfield import Field, measure_field, motion_field, sample_paths
 from ..errors import DeepGyroError, ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera
 from ..frames import ClipReader, to_eight_bits
 from ..light import Pixels
-from ..refine import SURE, distance, mean_length, refine_field
+from ..refine import ACCEPT_CONFIDENCE, mean_vector_distance, mean_vector_length, refine_field
 from .calibration import LEAST, PLACES, Correction, Shared, ask_together, spread_for
 from .clips import ClipRecording
 
@@ -161,7 +161,7 @@ def _guess_exposures(
     found: list[tuple[int, float]] = []
     for frame in frames:
         result = refine_field(frame.image, None)
-        if result.field is None or result.confidence < SURE:
+        if result.field is None or result.confidence < ACCEPT_CONFIDENCE:
             continue
         paths = sample_paths(result.field, *PLACES)[: PLACES[0], : PLACES[1]]
         exposure = _most_likely_exposure(recording, frame, paths[:, :, -1] - paths[:, :, 0], max_exposure)
@@ -183,13 +183,13 @@ def _most_likely_exposure(
     apart = np.full(len(exposures), np.inf)
     for k, exposure in enumerate(exposures):
         with suppress(ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera):
-            apart[k] = distance(
+            apart[k] = mean_vector_distance(
                 picture_vectors, _gyro_vectors(replace(recording, exposures=np.array([exposure])), frame)
             )
     best = int(apart.argmin())
     return (
         float(exposures[best])
-        if apart[best] < ACCEPT_VECTOR_DIFFERENCE * mean_length(picture_vectors)
+        if apart[best] < ACCEPT_VECTOR_DIFFERENCE * mean_vector_length(picture_vectors)
         else None
     )
 

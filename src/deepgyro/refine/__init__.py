@@ -1,17 +1,17 @@
 """The picture corrects the gyro, or replaces it: which blur field a picture shows."""
 
 from .fit import field_costs
-from .model import CorrectedField, distance, mean_length
-from .refinement import SURE, Refined, refine_field
-from .statistic import grid
+from .model import CorrectedField, mean_vector_distance, mean_vector_length
+from .refinement import ACCEPT_CONFIDENCE, Refined, refine_field
+from .statistic import region_grid
 
 __all__ = [
-    "SURE",
+    "ACCEPT_CONFIDENCE",
     "CorrectedField",
     "Refined",
-    "distance",
     "field_costs",
-    "grid",
-    "mean_length",
+    "mean_vector_distance",
+    "mean_vector_length",
     "refine_field",
+    "region_grid",
 ]

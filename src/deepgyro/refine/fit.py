@@ -9,67 +9,88 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from ..light import Pixels
-from .lags import region_lags
-from .model import GYRO, TERMS, Model, distance
-from .statistic import SHORT, Pyramid, halvings, level_for, region_dips, usual_spread
+from .lags import measure_lag_maps
+from .model import GYRO_PRIOR_STD, TERM_COUNT, FieldModel, mean_vector_distance
+from .statistic import (
+    MIN_LEVEL_PATH_PX,
+    DerivativePyramid,
+    count_halvings,
+    level_for_length,
+    measure_region_minima,
+    null_std_by_length,
+)
 
-TRUST = 0.5
+MINIMA_LIKELIHOOD_WEIGHT = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
-CANDIDATES = 3
+MAX_CANDIDATES_NEAR_PRIOR = 3
 """Of a told field."""
-SEEDS = ((1, 3, 50), (2, 2, 50), (0, 2, 18), (-1, 1, 24))
+BLIND_SEARCH_LEVELS = ((1, 3, 50), (2, 2, 50), (0, 2, 18), (-1, 1, 24))
 """Where nothing is told, in this order: how often the picture is halved beyond `SIZE`, how many candidates
 are taken there, and how long the paths are that are looked for, px of the level."""
-APART = 4.0
+MIN_CANDIDATE_DISTANCE_PX = 4.0
 """Candidates nearer than this are one: px of their level, and px for those of different levels."""
 
 
-def about_told(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"]]:
+def candidates_near_prior(pyramid: DerivativePyramid, model: FieldModel) -> Iterator[Float64[ndarray, " k"]]:
     """Yield the terms of the likeliest few fields about a told one, the best first; they are off by some px.
 
     The coarse scale's dips are looked up for turns of the camera, scales and rolls.
     """
     from .kernels import costs
 
-    level, reach = _coarse(model.length, pyramid)
-    dips = region_dips(pyramid, model.told, level, reach=reach)
+    level, reach = _coarse_search_level(model.prior_length, pyramid)
+    dips = measure_region_minima(pyramid, model.prior, level, reach=reach)
     shift = np.arange(2.0 - reach, reach - 1) * 2**level
-    axes = np.meshgrid([-0.2, 0.0, 0.2], shift, shift, np.array([-3, 0, 3]) * model.px, indexing="ij")
+    axes = np.meshgrid(
+        [-0.2, 0.0, 0.2], shift, shift, np.array([-3, 0, 3]) * model.pixel_scale, indexing="ij"
+    )
     thetas = np.stack(axes, -1).reshape(-1, 4)
-    basis = model.terms(dips.places)[:, :, :4] / 2**level
-    prior = GYRO * np.r_[1.0, np.full(3, model.px)]
+    basis = model.design_matrix(dips.places)[:, :, :4] / 2**level
+    prior = GYRO_PRIOR_STD * np.r_[1.0, np.full(3, model.pixel_scale)]
     cost = np.empty(len(thetas))
-    costs(dips.dips, dips.energy, dips.vectors, basis, dips.usual, prior, TRUST, thetas, cost)
-    middle = thetas[:, :1] * model.told.mean((0, 1)) + thetas[:, 1:3]
-    for _ in range(CANDIDATES):
+    costs(
+        dips.minima,
+        dips.energy,
+        dips.vectors,
+        basis,
+        dips.null_std,
+        prior,
+        MINIMA_LIKELIHOOD_WEIGHT,
+        thetas,
+        cost,
+    )
+    middle = thetas[:, :1] * model.prior.mean((0, 1)) + thetas[:, 1:3]
+    for _ in range(MAX_CANDIDATES_NEAR_PRIOR):
         best = int(cost.argmin())
-        yield np.concatenate([thetas[best], np.zeros(TERMS - 4)])
+        yield np.concatenate([thetas[best], np.zeros(TERM_COUNT - 4)])
         cost[np.linalg.norm(middle - middle[best], axis=-1) < 3 * 2**level] = np.inf
 
 
-def of_any(pyramid: Pyramid, model: Model) -> Iterator[Float64[ndarray, " k"]]:
+def blind_candidates(pyramid: DerivativePyramid, model: FieldModel) -> Iterator[Float64[ndarray, " k"]]:
     """Yield the terms of the likeliest few fields where nothing is told, level after level; they are off by
     some px.
 
-    All straight paths are looked up, with all rolls (`region_lags`).
+    All straight paths are looked up, with all rolls (`measure_lag_maps`).
     """
     seen: list[ndarray] = []
-    for more, count, radius in SEEDS:
-        level = halvings(model.height, model.width) + more
+    for more, count, radius in BLIND_SEARCH_LEVELS:
+        level = count_halvings(model.height, model.width) + more
         if level < 0:
             continue
-        for seed in region_lags(pyramid, level, radius=radius).likeliest(count, apart=APART):
-            theta = np.zeros(TERMS)
+        for seed in measure_lag_maps(pyramid, level, radius=radius).likeliest_paths(
+            count, apart=MIN_CANDIDATE_DISTANCE_PX
+        ):
+            theta = np.zeros(TERM_COUNT)
             theta[1:6] = seed
             vectors = model.vectors(theta)
-            if all(distance(vectors, other) > APART for other in seen):
+            if all(mean_vector_distance(vectors, other) > MIN_CANDIDATE_DISTANCE_PX for other in seen):
                 seen.append(vectors)
                 yield theta
 
 
-def _coarse(length: float, pyramid: Pyramid) -> tuple[int, int]:
+def _coarse_search_level(length: float, pyramid: DerivativePyramid) -> tuple[int, int]:
     """Return the level that paths of a length, px, are searched at, and how far to look there, px of it."""
-    return (0, 14) if length < SHORT else (level_for(length, *pyramid.size) + 1, 18)
+    return (0, 14) if length < MIN_LEVEL_PATH_PX else (level_for_length(length, *pyramid.size) + 1, 18)
 
 
 def field_costs(
@@ -94,18 +115,18 @@ def field_costs(
     vectors = np.stack([field.reshape(-1, 2) for field in fields])
     longest = np.linalg.norm(vectors, axis=-1).max(1)
     costs, left = np.zeros(len(fields)), np.ones(len(fields), bool)
-    pyramid = Pyramid(image)
-    for more, _, radius in sorted(SEEDS):
-        level = halvings(*pyramid.size) + more
+    pyramid = DerivativePyramid(image)
+    for more, _, radius in sorted(BLIND_SEARCH_LEVELS):
+        level = count_halvings(*pyramid.size) + more
         if level < 0:
             continue
         now = left & (longest <= radius * 2**level)
         if now.any():
             found = np.empty(int(now.sum()))
             judge(
-                region_lags(pyramid, level, radius=radius).maps,
+                measure_lag_maps(pyramid, level, radius=radius).maps,
                 (vectors[now] / 2**level).astype(np.float32),
-                radius, usual_spread(level), found,
+                radius, null_std_by_length(level), found,
             )  # fmt: skip
             costs[now] = found
         left &= ~now

@@ -9,25 +9,34 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from ..threads import run_in_bands
-from .model import FREE, LENS, added_terms
-from .statistic import EXPECTED, SMOOTHING, Pyramid, capped, grid, quartics, usual_spread, weakest
+from .model import BLIND_PRIOR_STD, USUAL_LENS_STRENGTH, term_basis
+from .statistic import (
+    EXPECTED_AUTOCORRELATION,
+    SMOOTHING_STD_PX,
+    DerivativePyramid,
+    energy_weights,
+    least_energy_direction,
+    null_std_by_length,
+    quartic_coefficients,
+    region_grid,
+)
 
-DIRECTIONS = 64
+DIRECTION_COUNT = 64
 """Of half a turn, that second derivatives are taken in."""
-NEAREST = 4
+MIN_LAG_PX = 4
 """Paths shorter than this are not looked at, px of the level."""
-LEAST = 0.2
+MIN_PLACE_SHARE = 0.2
 """A region that less of a path's places fall into says nothing of it, share."""
-PROMISING = 0.1
+PROMISING_PATH_SHARE = 0.1
 """Share of the paths whose change down the picture is looked for too."""
-ROLL = 4.0
+ROLL_STEP_PX = 4.0
 """From one roll that is tried to the next, px of the level at half a diagonal from the centre."""
-NEAR = 3
+ROLLS_NEAR_BEST = 3
 """Rolls each way of the likeliest that are tried with the changes."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lags:
+class LagMaps:
     """What regions of a picture say of straight paths of any length and direction."""
 
     maps: Float32[ndarray, "5 regions m"]
@@ -40,7 +49,7 @@ class Lags:
     level: int
     """How often the picture was halved."""
 
-    def likeliest(self, count: int, *, apart: float) -> Float64[ndarray, "count 5"]:
+    def likeliest_paths(self, count: int, *, apart: float) -> Float64[ndarray, "count 5"]:
         """Return the likeliest turns, rolls and changes down the picture, px: x, y, roll, down x, down y.
 
         For each path at the centre the likeliest roll is looked for, and for long ones a change down the
@@ -50,24 +59,40 @@ class Lags:
 
         radius = self.radius
         known = self.maps, self.places, radius
-        spread = usual_spread(self.level)
+        spread = null_std_by_length(self.level)
         cost, rolls = np.empty((2, radius + 1, 2 * radius + 1))
 
         def roll(top: int, bottom: int) -> None:
-            search_rolls(*known, ROLL, LENS, FREE, spread, top, bottom, cost, rolls)
+            search_rolls(
+                *known, ROLL_STEP_PX, USUAL_LENS_STRENGTH, BLIND_PRIOR_STD, spread, top, bottom, cost, rolls
+            )
 
         run_in_bands(radius + 1, 4, roll)
-        promising = np.argsort(cost, axis=None)[: max(count, int(PROMISING * np.isfinite(cost).sum()))]
+        promising = np.argsort(cost, axis=None)[
+            : max(count, int(PROMISING_PATH_SHARE * np.isfinite(cost).sum()))
+        ]
         y, x = np.divmod(promising, 2 * radius + 1)
         middle = np.stack([x - radius, y, rolls.ravel()[promising]], -1).astype(np.float64)
         cost, more = np.empty(len(middle)), np.empty((len(middle), 3))
 
         def change(top: int, bottom: int) -> None:
-            search_changes(*known, middle, NEAR, ROLL, LENS, FREE, spread, top, bottom, cost, more)
+            search_changes(
+                *known,
+                middle,
+                ROLLS_NEAR_BEST,
+                ROLL_STEP_PX,
+                USUAL_LENS_STRENGTH,
+                BLIND_PRIOR_STD,
+                spread,
+                top,
+                bottom,
+                cost,
+                more,
+            )
 
         run_in_bands(len(middle), 16, change)
         thetas = np.concatenate([middle[:, :2], more], 1)
-        fields = self._fields(thetas)
+        fields = self._sample_fields(thetas)
         found = []
         for _ in range(count):
             best = int(cost.argmin())
@@ -76,13 +101,13 @@ class Lags:
             cost[np.minimum(*distances) < apart] = np.inf
         return np.array(found)
 
-    def _fields(self, thetas: Float64[ndarray, "m 5"]) -> Float64[ndarray, "m regions 2"]:
+    def _sample_fields(self, thetas: Float64[ndarray, "m 5"]) -> Float64[ndarray, "m regions 2"]:
         u, v = self.places.T
-        terms = added_terms(u, v, LENS)[..., : thetas.shape[1]]
+        terms = term_basis(u, v, USUAL_LENS_STRENGTH)[..., : thetas.shape[1]]
         return np.asarray(np.einsum("rak,mk->mra", terms, thetas))
 
 
-def region_lags(pyramid: Pyramid, level: int, *, radius: int) -> Lags:
+def measure_lag_maps(pyramid: DerivativePyramid, level: int, *, radius: int) -> LagMaps:
     """Measure the correlation one path apart for all paths of up to `radius` px of the level.
 
     Of each region, the places in the middle of the path are meant: it starts and ends half of its length
@@ -92,43 +117,47 @@ def region_lags(pyramid: Pyramid, level: int, *, radius: int) -> Lags:
 
     planes = pyramid.planes(level)
     _, height, width = planes.shape
-    rows, columns = grid(height, width)
+    rows, columns = region_grid(height, width)
     down, across = (
         np.linspace(0, side, count + 1).astype(np.int64) for side, count in ((height, rows), (width, columns))
     )
-    turns = np.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
+    turns = np.arange(DIRECTION_COUNT) * (np.pi / DIRECTION_COUNT)
     directions = np.stack([np.cos(turns), np.sin(turns)], -1)
-    y, x, first = _paths(radius)
+    y, x, first = _paths_by_direction(radius)
     products = np.zeros((rows * columns, len(x)), np.float32)
     counts = np.zeros_like(products)
 
     def band(top: int, bottom: int) -> None:
         correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts)
 
-    run_in_bands(DIRECTIONS, 4, band)
-    bends = pyramid.bends(level)[:, :, :width]
+    run_in_bands(DIRECTION_COUNT, 4, band)
+    bends = pyramid.directional_derivatives(level)[:, :, :width]
     sums = np.add.reduceat(np.add.reduceat(bends * bends, down[:-1], 1), across[:-1], 2)
     places = np.diff(down)[:, None] * np.diff(across)
-    coefficients = quartics((sums / places).reshape(5, -1).T)
-    axes, least = weakest(coefficients)
-    cap = capped(coefficients @ np.array([3, 0, 1, 0, 3]) / 8)  # by the mean over all directions
+    coefficients = quartic_coefficients((sums / places).reshape(5, -1).T)
+    axes, least = least_energy_direction(coefficients)
+    cap = energy_weights(coefficients @ np.array([3, 0, 1, 0, 3]) / 8)  # by the mean over all directions
     maps = np.zeros((5, rows * columns, (radius + 1) * (2 * radius + 1) + 1), np.float32)
     fill_maps(
-        products, counts, coefficients, least, axes, cap, places.ravel() / 2, y, x, radius, LEAST,
-        SMOOTHING, EXPECTED, maps,
+        products, counts, coefficients, least, axes, cap, places.ravel() / 2, y, x, radius, MIN_PLACE_SHARE,
+        SMOOTHING_STD_PX, EXPECTED_AUTOCORRELATION, maps,
     )  # fmt: skip
     half = np.hypot(height, width) / 2
     v, u = ((edges[:-1] + edges[1:] - side) / 2 / half for edges, side in ((down, height), (across, width)))
-    return Lags(maps, radius, np.stack(np.meshgrid(u, v), -1).reshape(-1, 2), level)
+    return LagMaps(maps, radius, np.stack(np.meshgrid(u, v), -1).reshape(-1, 2), level)
 
 
-def _paths(radius: int) -> tuple[Int64[ndarray, " m"], Int64[ndarray, " m"], Int64[ndarray, " n"]]:
+def _paths_by_direction(
+    radius: int,
+) -> tuple[Int64[ndarray, " m"], Int64[ndarray, " m"], Int64[ndarray, " n"]]:
     """Return y and x of all paths, px, by direction, and where each direction's begin, and the end."""
     y, x = (k.ravel() for k in np.mgrid[0 : radius + 1, -radius : radius + 1])
     length = np.hypot(x, y)
-    kept = (length <= radius) & ((y > 0) | (x > 0)) & (length >= NEAREST)
+    kept = (length <= radius) & ((y > 0) | (x > 0)) & (length >= MIN_LAG_PX)
     y, x = y[kept], x[kept]
-    direction = np.round(np.arctan2(y, x) % np.pi / np.pi * DIRECTIONS).astype(np.int64) % DIRECTIONS
+    direction = (
+        np.round(np.arctan2(y, x) % np.pi / np.pi * DIRECTION_COUNT).astype(np.int64) % DIRECTION_COUNT
+    )
     order = np.argsort(direction, kind="stable")
-    first = np.searchsorted(direction[order], np.arange(DIRECTIONS + 1))
+    first = np.searchsorted(direction[order], np.arange(DIRECTION_COUNT + 1))
     return y[order], x[order], first

@@ -12,98 +12,104 @@ from numpy import ndarray
 from ..blurfield import Field, sample_paths
 from ..tiles import Window
 
-ROWS, COLUMNS = 45, 80
+FIELD_ROWS, FIELD_COLUMNS = 45, 80
 """Where the blur vectors are looked at; they are smooth."""
 
-TERMS = 10
+TERM_COUNT = 10
 """Scale; turn along x and y; roll; how much the shift along x and y changes down, and across; and how the
 turn grows towards the corners."""
 
-LENS = 0.4
+USUAL_LENS_STRENGTH = 0.4
 """Half the diagonal over the focal length, squared, of a usual camera: a turn shifts the corners so much
 more than the centre."""
 
-GYRO = np.array([0.2, 4.0, 4.0, 2.0])
+GYRO_PRIOR_STD = np.array([0.2, 4.0, 4.0, 2.0])
 """Standard deviations of the first terms where a gyro told the field: what sensors, clocks and hands do.
 The first has no unit, the others px at a picture 480 px wide."""
 
-TOLD = np.array([0.3, 6.0, 6.0, 1.4, 0.75, 0.2, 0.2, 0.7, 1.2, 1.0])
+PRIOR_FIELD_STD = np.array([0.3, 6.0, 6.0, 1.4, 0.75, 0.2, 0.2, 0.7, 1.2, 1.0])
 """How far off the terms of a told field are as a rule: half of them less than two thirds of this. The first
 has no unit, the others px at a picture 480 px wide."""
 
-FREE = np.array([0.5, 0.045, 0.035])
+BLIND_PRIOR_STD = np.array([0.5, 0.045, 0.035])
 """Of the terms from the roll on where nothing is told, over the length of the blur: photos of `synth` have
 these medians, and long tails."""
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class FieldModel:
     """Blur vectors as they are told, what may be added to them, and how likely that is."""
 
-    told: Float32[ndarray, "rows columns 2"]
+    prior: Float32[ndarray, "rows columns 2"]
     """From the start to the end of the path, px, at places that share the picture evenly."""
     height: int
     width: int
-    gyro: bool = True
+    has_gyro: bool = True
     """Whether a gyro told the vectors; else nothing is known, and they are 0."""
-    lens: float = LENS
-    """As `LENS`."""
+    lens: float = USUAL_LENS_STRENGTH
+    """As `USUAL_LENS_STRENGTH`."""
 
     @classmethod
-    def of(cls, field: Field, height: int, width: int) -> Model:
+    def from_prior(cls, field: Field, height: int, width: int) -> FieldModel:
         """Return the model of a field that a gyro told."""
-        paths = sample_paths(field, ROWS, COLUMNS)
+        paths = sample_paths(field, FIELD_ROWS, FIELD_COLUMNS)
         told = paths[:, :, -1] - paths[:, :, 0]
-        return cls(told, height, width, lens=_lens_of(told, height, width))
+        return cls(told, height, width, lens=_estimate_lens(told, height, width))
 
     @classmethod
-    def unknown(cls, height: int, width: int) -> Model:
+    def blind(cls, height: int, width: int) -> FieldModel:
         """Return the model of a camera's shake that nothing is known of."""
-        return cls(np.zeros((ROWS, COLUMNS, 2), np.float32), height, width, gyro=False)
+        return cls(np.zeros((FIELD_ROWS, FIELD_COLUMNS, 2), np.float32), height, width, has_gyro=False)
 
     @property
-    def px(self) -> float:
+    def pixel_scale(self) -> float:
         """A 480th of the picture's longer side, px."""
         return max(self.height, self.width) / 480
 
     @property
-    def length(self) -> float:
+    def prior_length(self) -> float:
         """Mean length of the told vectors, px."""
-        return mean_length(self.told)
+        return mean_vector_length(self.prior)
 
     def vectors(self, theta: Float64[ndarray, " k"]) -> Float32[ndarray, "rows columns 2"]:
         """Return the blur vectors, px, where the told ones are."""
-        rows, columns = self.told.shape[:2]
+        rows, columns = self.prior.shape[:2]
         y, x = (
             (np.arange(count) + 0.5) * (side / count) - 0.5
             for count, side in ((rows, self.height), (columns, self.width))
         )
-        added = added_vectors(theta, y, x, self.height, self.width, self.lens)
-        return np.asarray((1 + theta[0]) * self.told + added, np.float32)
+        added = added_term_vectors(theta, y, x, self.height, self.width, self.lens)
+        return np.asarray((1 + theta[0]) * self.prior + added, np.float32)
 
     @property
-    def usual(self) -> Float64[ndarray, " k"]:
+    def term_scales(self) -> Float64[ndarray, " k"]:
         """How large terms are as a rule, px but for the first; inf where nothing is known."""
-        return TOLD * np.r_[1.0, np.full(TERMS - 1, self.px)] if self.gyro else np.full(TERMS, np.inf)
+        return (
+            PRIOR_FIELD_STD * np.r_[1.0, np.full(TERM_COUNT - 1, self.pixel_scale)]
+            if self.has_gyro
+            else np.full(TERM_COUNT, np.inf)
+        )
 
-    def terms(self, places: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2 k"]:
+    def design_matrix(self, places: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2 k"]:
         """Return what each term adds to the vectors at places, whose x and y are shares of the picture."""
         half = np.hypot(self.height, self.width) / 2
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
-        return np.concatenate([told_at(self.told, places)[:, :, None], added_terms(x, y, self.lens)], -1)
+        return np.concatenate(
+            [sample_vectors(self.prior, places)[:, :, None], term_basis(x, y, self.lens)], -1
+        )
 
 
-def mean_length(vectors: Float[ndarray, "*n 2"]) -> float:
+def mean_vector_length(vectors: Float[ndarray, "*n 2"]) -> float:
     """Return the mean length of vectors."""
     return float(np.hypot(vectors[..., 0], vectors[..., 1]).mean())
 
 
-def distance(a: Float[ndarray, "*#n 2"], b: Float[ndarray, "*#n 2"]) -> float:
+def mean_vector_distance(a: Float[ndarray, "*#n 2"], b: Float[ndarray, "*#n 2"]) -> float:
     """Return the mean distance of two fields' blur vectors, px, either of which may be reversed."""
-    return min(mean_length(a - sign * b) for sign in (1, -1))
+    return min(mean_vector_length(a - sign * b) for sign in (1, -1))
 
 
-def told_at(
+def sample_vectors(
     vectors: Float32[ndarray, "rows columns 2"], places: Float64[ndarray, "n 2"]
 ) -> Float32[ndarray, "n 2"]:
     """Return vectors that share a picture evenly at places, whose x and y are shares of the picture."""
@@ -112,7 +118,7 @@ def told_at(
     return np.asarray(vectors[np.minimum(y, rows - 1), np.minimum(x, columns - 1)])
 
 
-def added_terms(
+def term_basis(
     x: Float64[ndarray, " n"], y: Float64[ndarray, " n"], lens: float
 ) -> Float64[ndarray, "n 2 k_1"]:
     """Return what all terms but the first add at x and y from the centre, over half the diagonal."""
@@ -122,17 +128,17 @@ def added_terms(
     return np.stack([np.stack(along_x, -1), np.stack(along_y, -1)], 1)
 
 
-def _lens_of(told: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
+def _estimate_lens(told: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
     """Return the lens that told vectors show, if a turn is in them that is long enough."""
-    fitted = _fit(*told.shape[:2], height, width) @ told.reshape(-1)
+    fitted = _term_pseudoinverse(*told.shape[:2], height, width) @ told.reshape(-1)
     turn, grows = fitted[:2], fitted[-2:]
     if np.hypot(*turn) < 4 * max(height, width) / 480:
-        return LENS
+        return USUAL_LENS_STRENGTH
     return float(np.clip(turn @ grows / (turn @ turn), 0, 1.5))
 
 
 @lru_cache(8)
-def _fit(rows: int, columns: int, height: int, width: int) -> Float64[ndarray, "terms n"]:
+def _term_pseudoinverse(rows: int, columns: int, height: int, width: int) -> Float64[ndarray, "terms n"]:
     """Return what makes the terms of vectors that share a picture evenly, fitted by least squares."""
     half = np.hypot(height, width) / 2
     y, x = np.meshgrid(
@@ -141,17 +147,17 @@ def _fit(rows: int, columns: int, height: int, width: int) -> Float64[ndarray, "
         indexing="ij",
     )
     # Roll, the change of y down and the change across look alike but for three of them.
-    terms = np.delete(added_terms(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
+    terms = np.delete(term_basis(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
     return np.linalg.pinv(terms.reshape(-1, terms.shape[-1]))
 
 
-def added_vectors(
+def added_term_vectors(
     theta: Float64[ndarray, " k"],
     y: Shaped[ndarray, " h"],
     x: Shaped[ndarray, " w"],
     height: int,
     width: int,
-    lens: float = LENS,
+    lens: float = USUAL_LENS_STRENGTH,
 ) -> Float64[ndarray, "h w 2"]:
     """Return what the terms but the first add to the blur vectors (px) of rows y and columns x, px."""
     half = np.hypot(height, width) / 2
@@ -173,7 +179,7 @@ class CorrectedField:
 
     field: Field
     theta: Float64[ndarray, " k"]
-    lens: float = LENS
+    lens: float = USUAL_LENS_STRENGTH
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,6 +190,6 @@ class CorrectedField:
         """Return the part of the field in a window of rows and columns, px."""
         height, width, n, _ = self.shape
         y, x = (np.arange(*part.indices(side)) for part, side in zip(window, (height, width), strict=True))
-        added = added_vectors(self.theta, y, x, height, width, self.lens).astype(np.float32)
+        added = added_term_vectors(self.theta, y, x, height, width, self.lens).astype(np.float32)
         shares = np.linspace(-0.5, 0.5, n, dtype=np.float32)
         return np.float32(1 + self.theta[0]) * self.field[window] + added[:, :, None] * shares[:, None]

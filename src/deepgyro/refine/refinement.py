@@ -12,33 +12,33 @@ from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels, check_pixels
-from .corrector import Corrected, corrected
-from .fit import about_told, of_any
-from .model import TERMS, CorrectedField, Model, distance, mean_length
-from .statistic import Pyramid
+from .corrector import FieldFit, fit_field
+from .fit import blind_candidates, candidates_near_prior
+from .model import TERM_COUNT, CorrectedField, FieldModel, mean_vector_distance, mean_vector_length
+from .statistic import DerivativePyramid
 
-SURE = 0.7
+ACCEPT_CONFIDENCE = 0.7
 """Confidence from which on the picture's word is taken."""
-SURER = 0.85
+OVERRIDE_CONFIDENCE = 0.85
 """Confidence from which on it is taken against a gyro."""
-LIKELY = 0.5
+KEEP_CONFIDENCE = 0.5
 """Confidence from which on a gyro is believed without it; ..."""
-SHARP = -5.0
+SHARP_LOG_ODDS = -5.0
 """... below it if the logarithm of the odds that the picture is sharp is less: some show too little to
 confirm anything, but are blurred for certain. A field that is told of a sharp picture costs several times
 what a right one gains."""
-SHORTEST = 4.0
+MIN_REFINED_PATH_PX = 4.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
-TELLING = 8.0
+MIN_CONTRADICTED_PATH_PX = 8.0
 """Paths longer than this leave less detail along them than a sharp picture has: a picture that does not
 confirm them speaks against them, px."""
-SMALLEST = 64
+MIN_PICTURE_SIDE_PX = 64
 """A picture with a shorter side has too little in it, px."""
 
 # Logistic regressions on training photos that the corrector has not seen (docs/experiments): that the blur
 # vectors are right to 12 % or 1.5 px, from its odds, where they were told and where they were not.
-_WEIGHTS = np.array([-2.0, 0.68])
-_WEIGHTS_UNTOLD = np.array([-2.8, 0.67])
+_PRIOR_CONFIDENCE_WEIGHTS = np.array([-2.0, 0.68])
+_BLIND_CONFIDENCE_WEIGHTS = np.array([-2.8, 0.67])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     -------
     refined
         The corrected field, how sure that is, and what was found. Without gyro it is the likeliest field of
-        straight paths: whether to use it is for the confidence to say (from `SURE` on).
+        straight paths: whether to use it is for the confidence to say (from `ACCEPT_CONFIDENCE` on).
 
     Raises
     ------
@@ -96,68 +96,80 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
         field = paths_from_vectors(field)
     height, width = image.shape[:2]
     if field is None:
-        return _found(Pyramid(image), Model.unknown(height, width))
+        return _estimate_blind(DerivativePyramid(image), FieldModel.blind(height, width))
     if len(field.shape) != 4 or field.shape[2] < 2:
         raise ValueError(f"the field is {tuple(field.shape)}; (height, width, n, 2) is needed, and n >= 2")
     if tuple(field.shape[:2]) != (height, width):
         raise ValueError(f"the field is {field.shape[1]} x {field.shape[0]}, the picture {width} x {height}")
-    model = Model.of(field, height, width)
-    if not np.isfinite(model.length):
+    model = FieldModel.from_prior(field, height, width)
+    if not np.isfinite(model.prior_length):
         raise ValueError("the field has numbers that are not finite")
-    if model.length < SHORTEST or min(height, width) < SMALLEST:
+    if model.prior_length < MIN_REFINED_PATH_PX or min(height, width) < MIN_PICTURE_SIDE_PX:
         return Refined(field, 0.0, 0.0, "")
-    pyramid = Pyramid(image)
-    best = _likeliest(pyramid, model, chain([np.zeros(TERMS)], about_told(pyramid, model)))
-    vectors, confidence = model.vectors(best.theta), _confidence(model, best)
-    if confidence >= SURE:
-        moved = distance(vectors, model.told)
+    pyramid = DerivativePyramid(image)
+    best = _fit_likeliest(
+        pyramid, model, chain([np.zeros(TERM_COUNT)], candidates_near_prior(pyramid, model))
+    )
+    vectors, confidence = model.vectors(best.theta), _fit_confidence(model, best)
+    if confidence >= ACCEPT_CONFIDENCE:
+        moved = mean_vector_distance(vectors, model.prior)
         return Refined(
-            CorrectedField(field, best.theta, model.lens), confidence, moved, _said(vectors, model),
-            best.cells, best.covariance,
+            CorrectedField(field, best.theta, model.lens), confidence, moved,
+            _describe_correction(vectors, model), best.cell_confidences, best.covariance,
         )  # fmt: skip
-    if model.length < TELLING:
-        return Refined(field, confidence, 0.0, "", best.cells)
-    found = _found(pyramid, Model.unknown(height, width))
-    if found.confidence >= SURER:
+    if model.prior_length < MIN_CONTRADICTED_PATH_PX:
+        return Refined(field, confidence, 0.0, "", best.cell_confidences)
+    found = _estimate_blind(pyramid, FieldModel.blind(height, width))
+    if found.confidence >= OVERRIDE_CONFIDENCE:
         return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
-    if confidence < LIKELY and (best.sharp > SHARP or best.odds < 0):
-        return Refined(None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cells)
-    return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cells)
+    if confidence < KEEP_CONFIDENCE and (best.sharp_log_odds > SHARP_LOG_ODDS or best.log_odds < 0):
+        return Refined(
+            None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cell_confidences
+        )
+    return Refined(field, confidence, 0.0, "the picture does not confirm the gyro", best.cell_confidences)
 
 
-def _found(pyramid: Pyramid, model: Model) -> Refined:
+def _estimate_blind(pyramid: DerivativePyramid, model: FieldModel) -> Refined:
     """Find the field that is in the picture."""
-    if min(model.height, model.width) < SMALLEST:
+    if min(model.height, model.width) < MIN_PICTURE_SIDE_PX:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
-    best = _likeliest(pyramid, model, of_any(pyramid, model))
-    confidence = _confidence(model, best)
+    best = _fit_likeliest(pyramid, model, blind_candidates(pyramid, model))
+    confidence = _fit_confidence(model, best)
     nothing = np.broadcast_to(np.float32(0), (model.height, model.width, 2, 2))
-    length = mean_length(model.vectors(best.theta))
+    length = mean_vector_length(model.vectors(best.theta))
     words = f"{length:.1f} px of blur, found in the picture"
-    note = words if confidence >= SURE else "no blur is certain in the picture"
-    return Refined(CorrectedField(nothing, best.theta), confidence, length, note, best.cells, best.covariance)
+    note = words if confidence >= ACCEPT_CONFIDENCE else "no blur is certain in the picture"
+    return Refined(
+        CorrectedField(nothing, best.theta), confidence, length, note, best.cell_confidences, best.covariance
+    )
 
 
-def _likeliest(pyramid: Pyramid, model: Model, candidates: Iterable[Float64[ndarray, " k"]]) -> Corrected:
+def _fit_likeliest(
+    pyramid: DerivativePyramid, model: FieldModel, candidates: Iterable[Float64[ndarray, " k"]]
+) -> FieldFit:
     """Correct one candidate after the other until one is sure; return the likeliest."""
     tried = []
     for theta in candidates:
-        tried.append(corrected(pyramid, model, theta))
-        if _confidence(model, tried[-1]) >= SURE:
+        tried.append(fit_field(pyramid, model, theta))
+        if _fit_confidence(model, tried[-1]) >= ACCEPT_CONFIDENCE:
             break
-    return max(tried, key=lambda fit: fit.odds)
+    return max(tried, key=lambda fit: fit.log_odds)
 
 
-def _confidence(model: Model, fit: Corrected) -> float:
+def _fit_confidence(model: FieldModel, fit: FieldFit) -> float:
     """Return the probability that a field is right."""
-    return _probability(float((_WEIGHTS if model.gyro else _WEIGHTS_UNTOLD) @ [1.0, fit.odds]))
+    return _logistic(
+        float(
+            (_PRIOR_CONFIDENCE_WEIGHTS if model.has_gyro else _BLIND_CONFIDENCE_WEIGHTS) @ [1.0, fit.log_odds]
+        )
+    )
 
 
-def _probability(odds: float) -> float:
+def _logistic(odds: float) -> float:
     """Return the probability of odds' logarithm."""
     return float(1 / (1 + np.exp(-odds)))
 
 
-def _said(vectors: ndarray, model: Model) -> str:
+def _describe_correction(vectors: ndarray, model: FieldModel) -> str:
     """Return in words how a field was corrected."""
-    return f"the picture says {mean_length(vectors):.1f} px of blur, the gyro {model.length:.1f}"
+    return f"the picture says {mean_vector_length(vectors):.1f} px of blur, the gyro {model.prior_length:.1f}"

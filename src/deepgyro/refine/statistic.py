@@ -14,47 +14,47 @@ from numpy import ndarray
 from ..light import Pixels, to_unit_range
 from ..threads import run_in_bands
 
-SIZE = 480
+LEVEL_SIDE_PX = 480
 """A picture is halved until its longer side is about so long, px, ..."""
-SHORT = 16.0
+MIN_LEVEL_PATH_PX = 16.0
 """... but not so often that its paths get shorter than this, px; ..."""
-LONG = 100.0
+MAX_LEVEL_PATH_PX = 100.0
 """... and further until they are shorter than this, px."""
-SMOOTHING = 1.2
+SMOOTHING_STD_PX = 1.2
 """Standard deviation of the Gaussian before the derivatives, px of the level."""
-DIRECTIONS = np.stack([np.cos(np.arange(5) * np.pi / 5), np.sin(np.arange(5) * np.pi / 5)], -1)
+DERIVATIVE_DIRECTIONS = np.stack([np.cos(np.arange(5) * np.pi / 5), np.sin(np.arange(5) * np.pi / 5)], -1)
 """That second derivatives are taken in: five, since the product of two of them is a polynomial with five
 coefficients in the direction."""
-_TURNS = np.stack([np.cos(np.arange(36) * np.pi / 36), np.sin(np.arange(36) * np.pi / 36)], -1)
-ROWS, COLUMNS = 4, 6
+_TEST_DIRECTIONS = np.stack([np.cos(np.arange(36) * np.pi / 36), np.sin(np.arange(36) * np.pi / 36)], -1)
+REGION_ROWS, REGION_COLUMNS = 4, 6
 """Regions of a picture that is wider than high; of a higher one the other way round."""
-AROUND = 3
+CONTRAST_EXTRA_HALVINGS = 3
 """How often more the picture is halved for the means that contrast is made equal by."""
-FLOOR = 0.04
+CONTRAST_FLOOR = 0.04
 """Contrast that is taken for noise, of white."""
-CAP = 1.5
+ENERGY_CAP = 1.5
 """A region counts for at most so many times the mean."""
 
 # Of sharp photos: what the correlation of second derivatives along a shift is whatever the picture, by the
 # shift over the smoothing; and how much it differs from picture to picture and shift to shift.
 _LAGS = np.array([0, 0.83, 1.67, 2.5, 3.33, 4.17, 5, 6, 99])
-_EXPECTED = np.array([1, 0.49, -0.24, -0.46, -0.32, -0.11, -0.03, 0, 0])
-EXPECTED = np.interp(np.arange(0.5, 7 * 32) / 32, _LAGS, _EXPECTED)
+_EXPECTED_AT_LAGS = np.array([1, 0.49, -0.24, -0.46, -0.32, -0.11, -0.03, 0, 0])
+EXPECTED_AUTOCORRELATION = np.interp(np.arange(0.5, 7 * 32) / 32, _LAGS, _EXPECTED_AT_LAGS)
 """The same, every 32nd of the smoothing."""
-LENGTHS = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
-SPREAD = (  # at LENGTHS, at full size and at any other
+NULL_LENGTHS_PX = np.array([4.0, 5, 6, 7, 8, 10, 15, 20, 30])
+NULL_STD = (  # at LENGTHS, at full size and at any other
     np.array([0.15, 0.12, 0.09, 0.065, 0.06, 0.045, 0.03, 0.026, 0.022]),
     np.array([0.15, 0.12, 0.09, 0.07, 0.058, 0.055, 0.052, 0.052, 0.052]),
 )
-_AREA = (90_000, 22_000)
+_NULL_AREA_PX = (90_000, 22_000)
 """Of the places it was measured at, px of the level."""
 
 
 @dataclass(frozen=True, eq=False)
-class Dips:
+class AutocorrelationMinima:
     """What regions of a picture say of the places where their paths end."""
 
-    dips: Float[ndarray, "regions side side"]
+    minima: Float[ndarray, "regions side side"]
     """Correlation over what any picture has, times the energy, by the shift of the end, px of the level."""
     energy: Float[ndarray, "regions side side"]
     vectors: Float64[ndarray, "regions 2"]
@@ -67,23 +67,25 @@ class Dips:
     """How often the picture was halved."""
 
     @cached_property
-    def usual(self) -> Float64[ndarray, " n"]:
-        """`usual_spread`, of so small a picture."""
-        return self.spread * usual_spread(self.level)
+    def null_std(self) -> Float64[ndarray, " n"]:
+        """`null_std_by_length`, of so small a picture."""
+        return self.spread * null_std_by_length(self.level)
 
 
-def halvings(height: int, width: int) -> int:
-    """Return how often a picture is halved until its longer side is about `SIZE`."""
-    return max(0, round(math.log2(max(height, width) / SIZE)))
+def count_halvings(height: int, width: int) -> int:
+    """Return how often a picture is halved until its longer side is about `LEVEL_SIDE_PX`."""
+    return max(0, round(math.log2(max(height, width) / LEVEL_SIDE_PX)))
 
 
-def level_for(length: float, height: int, width: int) -> int:
+def level_for_length(length: float, height: int, width: int) -> int:
     """Return how often a picture is halved to look at paths of a mean length, px."""
-    level = min(halvings(height, width), int(math.log2(max(length, SHORT) / SHORT)))
-    return max(level, math.ceil(math.log2(max(length, 1) / LONG)))
+    level = min(
+        count_halvings(height, width), int(math.log2(max(length, MIN_LEVEL_PATH_PX) / MIN_LEVEL_PATH_PX))
+    )
+    return max(level, math.ceil(math.log2(max(length, 1) / MAX_LEVEL_PATH_PX)))
 
 
-class Pyramid:
+class DerivativePyramid:
     """A picture's second derivatives at several sizes, computed when they are asked for."""
 
     def __init__(self, image: Pixels) -> None:
@@ -99,12 +101,12 @@ class Pyramid:
 
         if level not in self._planes:
             gray = self._gray(level)
-            less = gray - _as_large(self._gray(level + AROUND), gray)
+            less = gray - _upsample_means(self._gray(level + CONTRAST_EXTRA_HALVINGS), gray)
             small = less * less
-            for _ in range(AROUND):
-                small = _halved(small)
-            even = less / np.sqrt(np.maximum(_as_large(small, gray), 0) + np.float32(FLOOR**2))
-            smooth = cv2.GaussianBlur(even, (0, 0), SMOOTHING)
+            for _ in range(CONTRAST_EXTRA_HALVINGS):
+                small = _halve(small)
+            even = less / np.sqrt(np.maximum(_upsample_means(small, gray), 0) + np.float32(CONTRAST_FLOOR**2))
+            smooth = cv2.GaussianBlur(even, (0, 0), SMOOTHING_STD_PX)
             bend, keep, slope = (np.array(k, np.float32) for k in ([1, -2, 1], [0, 1, 0], [-0.5, 0, 0.5]))
             planes = np.empty((3, *gray.shape), np.float32)
             for plane, x, y in zip(planes, (bend, slope, keep), (keep, slope, bend), strict=True):
@@ -116,16 +118,16 @@ class Pyramid:
         """Compute the planes of several levels side by side."""
         missing = [level for level in levels if level not in self._planes]
         if missing:
-            self._gray(max(missing) + AROUND)
+            self._gray(max(missing) + CONTRAST_EXTRA_HALVINGS)
             run_in_bands(len(missing), 1, lambda k, _: self.planes(missing[k]))
 
-    def bends(self, level: int) -> Float32[ndarray, "5 h w_margin"]:
-        """Return the second derivatives in `DIRECTIONS`, and some columns of zeros beside them."""
+    def directional_derivatives(self, level: int) -> Float32[ndarray, "5 h w_margin"]:
+        """Return the second derivatives in `DERIVATIVE_DIRECTIONS`, and some columns of zeros beside them."""
         from .kernels import MARGIN_PX
 
         if level not in self._bends:
             planes = self.planes(level)
-            a, b = DIRECTIONS.T.astype(np.float32)
+            a, b = DERIVATIVE_DIRECTIONS.T.astype(np.float32)
             _, height, width = planes.shape
             bends = np.zeros((5, height, width + MARGIN_PX), np.float32)
             mixed = np.stack([a * a, 2 * a * b, b * b], 1) @ planes.reshape(3, -1)
@@ -148,11 +150,11 @@ class Pyramid:
             gray = cv2.cvtColor(self._image, cv2.COLOR_RGB2GRAY)
             self._levels.append(to_unit_range(gray[..., None])[..., 0])
         while len(self._levels) <= level:
-            self._levels.append(_halved(self._levels[-1]))
+            self._levels.append(_halve(self._levels[-1]))
         return self._levels[level]
 
 
-def _halved(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
+def _halve(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
     import cv2
 
     height, width = picture.shape
@@ -160,7 +162,9 @@ def _halved(picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "a b"]:
     return np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA))
 
 
-def _as_large(small: Float32[ndarray, "a b"], picture: Float32[ndarray, "h w"]) -> Float32[ndarray, "h w"]:
+def _upsample_means(
+    small: Float32[ndarray, "a b"], picture: Float32[ndarray, "h w"]
+) -> Float32[ndarray, "h w"]:
     """Return means of a picture's squares of pixels as smooth values at each pixel.
 
     A box about each pixel would leave copies of edges behind.
@@ -172,14 +176,14 @@ def _as_large(small: Float32[ndarray, "a b"], picture: Float32[ndarray, "h w"]) 
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def region_dips(
-    pyramid: Pyramid,
+def measure_region_minima(
+    pyramid: DerivativePyramid,
     vectors: Float32[ndarray, "rows columns 2"],
     level: int,
     *,
     reach: int,
     stride: int = 3,
-) -> Dips:
+) -> AutocorrelationMinima:
     """Measure the correlation one path apart, and for ends shifted by up to `reach`, region by region.
 
     Parameters
@@ -196,22 +200,22 @@ def region_dips(
     stride
         Distance of the places that are looked at, px of the level.
     """
-    bends = pyramid.bends(level)
+    bends = pyramid.directional_derivatives(level)
     height, width = pyramid.planes(level).shape[1:]
-    places, first = places_in(height, width, stride, *grid(height, width))
-    paths = paths_at(vectors, places, height, width) / np.float32(2**level)
-    products, squares, counts = correlations(bends, places, paths, first, reach)
-    means = region_means(paths, places, first, height, width)
-    return _dips(products, squares, int(counts.sum()), *means, level, stride)
+    places, first = spread_places(height, width, stride, *region_grid(height, width))
+    paths = sample_paths(vectors, places, height, width) / np.float32(2**level)
+    products, squares, counts = correlate_paths(bends, places, paths, first, reach)
+    means = mean_region_paths(paths, places, first, height, width)
+    return _find_minima(products, squares, int(counts.sum()), *means, level, stride)
 
 
-def grid(height: int, width: int) -> tuple[int, int]:
+def region_grid(height: int, width: int) -> tuple[int, int]:
     """Return how many regions a picture has down and across."""
-    return (ROWS, COLUMNS) if width >= height else (COLUMNS, ROWS)
+    return (REGION_ROWS, REGION_COLUMNS) if width >= height else (REGION_COLUMNS, REGION_ROWS)
 
 
 @lru_cache(16)
-def places_in(
+def spread_places(
     height: int, width: int, stride: int, down: int, across: int
 ) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"]]:
     """Return x and y of places in a picture, region by region, and where each region's begin, and the end.
@@ -225,7 +229,7 @@ def places_in(
     return np.stack([x, y], -1)[order].astype(np.float32), first.astype(np.int64)
 
 
-def paths_at(
+def sample_paths(
     vectors: Float32[ndarray, "rows columns 2"], places: Float32[ndarray, "n 2"], height: int, width: int
 ) -> Float32[ndarray, "n 2"]:
     """Return vectors that share a picture evenly at places, px of a level of height and width."""
@@ -236,7 +240,7 @@ def paths_at(
     return np.asarray(vectors[rows, columns])
 
 
-def region_means(
+def mean_region_paths(
     paths: Float32[ndarray, "n 2"],
     places: Float32[ndarray, "n 2"],
     first: Int64[ndarray, " m"],
@@ -249,7 +253,7 @@ def region_means(
     return means[:, :2].astype(np.float64), (means[:, 2:] + 0.5) / (width, height)
 
 
-def correlations(
+def correlate_paths(
     bends: Float32[ndarray, "5 h w_margin"],
     places: Float32[ndarray, "n 2"],
     paths: Float32[ndarray, "n 2"],
@@ -275,10 +279,10 @@ def correlations(
 
     run_in_bands(regions, 4, band)
     flat = _FROM_VALUES.T @ products.reshape(regions, 5, -1)
-    return flat.reshape(products.shape), quartics(squares), counts
+    return flat.reshape(products.shape), quartic_coefficients(squares), counts
 
 
-def _dips(
+def _find_minima(
     products: Float32[ndarray, "regions 5 side wide"],
     squares: Float32[ndarray, "regions 5"],
     points: int,
@@ -286,47 +290,50 @@ def _dips(
     places: Float64[ndarray, "regions 2"],
     level: int,
     stride: int,
-) -> Dips:
+) -> AutocorrelationMinima:
     from .kernels import weigh_minima
 
     regions, side = len(products), products.shape[2]
-    cap = capped((squares * powers(vectors)).sum(1))
-    axes, least = weakest(squares)
+    cap = energy_weights((squares * quartic_powers(vectors)).sum(1))
+    axes, least = least_energy_direction(squares)
     dips, energy = np.empty((2, regions, side, side))
-    weigh_minima(products, squares, vectors, axes, least, SMOOTHING, EXPECTED, cap, dips, energy)
-    fewer = max(1.0, np.sqrt(_AREA[min(level, 1)] / max(points * stride**2, 1)))
-    return Dips(dips, energy, vectors, places, float(fewer), level)
+    weigh_minima(
+        products, squares, vectors, axes, least, SMOOTHING_STD_PX, EXPECTED_AUTOCORRELATION, cap, dips, energy
+    )
+    fewer = max(1.0, np.sqrt(_NULL_AREA_PX[min(level, 1)] / max(points * stride**2, 1)))
+    return AutocorrelationMinima(dips, energy, vectors, places, float(fewer), level)
 
 
-def capped(energy: Float[ndarray, " regions"]) -> Float64[ndarray, " regions"]:
+def energy_weights(energy: Float[ndarray, " regions"]) -> Float64[ndarray, " regions"]:
     """Return by how much to weaken the regions that have more energy than they may count for."""
-    return np.asarray(np.minimum(1, CAP * energy.mean() / np.maximum(energy, 1e-6)))
+    return np.asarray(np.minimum(1, ENERGY_CAP * energy.mean() / np.maximum(energy, 1e-6)))
 
 
-def quartics(values: Float[ndarray, "*n 5"]) -> Float[ndarray, "*n 5"]:
-    """Return the coefficients of a^4, a^3 b, ..., b^4 of what has values in the five `DIRECTIONS` (a, b)."""
+def quartic_coefficients(values: Float[ndarray, "*n 5"]) -> Float[ndarray, "*n 5"]:
+    """Return the coefficients of a^4, a^3 b, ..., b^4 of what has values in the five `DERIVATIVE_DIRECTIONS`
+    (a, b)."""
     return np.asarray(values @ _FROM_VALUES)
 
 
 @cache
-def usual_spread(level: int) -> Float64[ndarray, " n"]:
+def null_std_by_length(level: int) -> Float64[ndarray, " n"]:
     """Return how much correlations differ from picture to picture, every 1 / 4 px of the path's length."""
-    spread = SPREAD[min(level, 1)]
-    return np.asarray(np.interp(np.arange(0, LENGTHS[-1] + 0.25, 0.25), LENGTHS, spread))
+    spread = NULL_STD[min(level, 1)]
+    return np.asarray(np.interp(np.arange(0, NULL_LENGTHS_PX[-1] + 0.25, 0.25), NULL_LENGTHS_PX, spread))
 
 
-def weakest(
+def least_energy_direction(
     squares: Float[ndarray, "regions 5"],
 ) -> tuple[Float64[ndarray, "regions 2"], Float64[ndarray, " regions"]]:
     """Return in which direction each region has the least energy, and that."""
-    energies = squares @ powers(_TURNS).T
-    return _TURNS[energies.argmin(1)], energies.min(1)
+    energies = squares @ quartic_powers(_TEST_DIRECTIONS).T
+    return _TEST_DIRECTIONS[energies.argmin(1)], energies.min(1)
 
 
-def powers(vectors: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n 5"]:
+def quartic_powers(vectors: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n 5"]:
     """Return a^4, a^3 b, ..., b^4 of each vector's direction (a, b)."""
     a, b = np.moveaxis(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-3), -1, 0)
     return np.stack([a**4, a**3 * b, a * a * b * b, a * b**3, b**4], -1)
 
 
-_FROM_VALUES = np.linalg.inv(powers(DIRECTIONS)).T.astype(np.float32)
+_FROM_VALUES = np.linalg.inv(quartic_powers(DERIVATIVE_DIRECTIONS)).T.astype(np.float32)

@@ -1,6 +1,14 @@
 """Take the blur out of a picture whose field is known: networks in tiles, Richardson-Lucy, Wiener."""
 
-from .baselines import BASELINES, BASELINES_FOLDER, LARGEST, Baseline, BaselineName, baseline, baseline_path
+from .baselines import (
+    BASELINES,
+    BASELINES_FOLDER,
+    MAX_ONE_PIECE_PIXELS,
+    BaselineName,
+    OnePieceNetwork,
+    baseline_path,
+    load_baseline,
+)
 from .canonical import (
     OrientedField,
     OrientedPicture,
@@ -8,31 +16,31 @@ from .canonical import (
     add_half_turn,
     canonical_orientation,
 )
-from .richardson_lucy import LEAST_CORE, core_size, richardson_lucy
-from .unrolled import restore
-from .weights import NETWORKS, network, shipped, weights_path
-from .wiener import fastgyro
+from .richardson_lucy import MIN_CORE_PX, core_side, richardson_lucy
+from .unrolled import restore_in_tiles
+from .weights import NETWORKS, load_shipped_network, shipped_networks, weights_path
+from .wiener import wiener_fastgyro
 
 __all__ = [
     "BASELINES",
     "BASELINES_FOLDER",
-    "LARGEST",
-    "LEAST_CORE",
+    "MAX_ONE_PIECE_PIXELS",
+    "MIN_CORE_PX",
     "NETWORKS",
-    "Baseline",
     "BaselineName",
+    "OnePieceNetwork",
     "OrientedField",
     "OrientedPicture",
     "PictureOrientation",
     "add_half_turn",
-    "baseline",
     "baseline_path",
     "canonical_orientation",
-    "core_size",
-    "fastgyro",
-    "network",
-    "restore",
+    "core_side",
+    "load_baseline",
+    "load_shipped_network",
+    "restore_in_tiles",
     "richardson_lucy",
-    "shipped",
+    "shipped_networks",
     "weights_path",
+    "wiener_fastgyro",
 ]

@@ -14,7 +14,7 @@ from numpy import ndarray
 from ..blurfield import Field
 from ..errors import DeepGyroError
 from ..runtime.contract import Provenance
-from ..runtime.session import Precision, compiled, read_model
+from ..runtime.session import Precision, compile_model, read_model
 from ..threads import core_count
 
 BaselineName = Literal["deepgyro-paper", "deepblind-paper", "deblurgan"]
@@ -22,12 +22,12 @@ BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 """The paper's network with the blur vector and without, and DeblurGAN: NAME.onnx in a folder."""
 BASELINES_FOLDER = Path(__file__).parents[3] / "checkpoints"
 """Where they are in a checkout."""
-LARGEST = 6_000_000
+MAX_ONE_PIECE_PIXELS = 6_000_000
 """A photo of more px is refused: each takes 1 kB of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineContract(Provenance):
+class OnePieceContract(Provenance):
     """How the network of a file is used."""
 
     about = (
@@ -39,12 +39,12 @@ class BaselineContract(Provenance):
     inputs: int
 
     @property
-    def blind(self) -> bool:
+    def is_blind(self) -> bool:
         """Whether it sees the picture alone."""
         return self.inputs == 3
 
 
-class Baseline:
+class OnePieceNetwork:
     """The network of a file, ready to run."""
 
     def __init__(self, path: Path, precision: Precision = "fp32") -> None:
@@ -56,8 +56,8 @@ class Baseline:
             If it is none of a baseline.
         """
         model, text = read_model(path)
-        self.contract = BaselineContract.from_json(text, source=str(path))
-        self._compiled = compiled(model, precision, core_count())
+        self.contract = OnePieceContract.from_json(text, source=str(path))
+        self._compiled = compile_model(model, precision, core_count())
 
     def __call__(self, image: Float32[ndarray, "h w 3"], field: Field | None) -> Float32[ndarray, "h w 3"]:
         """Return the picture it makes; without a field, a network that is told of paths takes them to be 0.
@@ -66,7 +66,7 @@ class Baseline:
         """
         height, width = image.shape[:2]
         planes = [image.transpose(2, 0, 1)]
-        if not self.contract.blind:
+        if not self.contract.is_blind:
             planes.append(vector_maps(field, height, width))
         multiple = self.contract.multiple
         more = [(0, 0), (0, -height % multiple), (0, -width % multiple)]
@@ -93,9 +93,9 @@ def baseline_path(name: BaselineName) -> Path:
 
 
 @cache
-def baseline(path: Path) -> Baseline:
+def load_baseline(path: Path) -> OnePieceNetwork:
     """Return the baseline of a file; opened once."""
-    return Baseline(path)
+    return OnePieceNetwork(path)
 
 
 def vector_maps(field: Field | None, height: int, width: int) -> Float32[ndarray, "2 h w"]:

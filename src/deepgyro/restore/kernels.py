@@ -8,7 +8,7 @@ f32, i64 = np.float32, np.int64
 
 
 @kernel(fastmath=FINITE_MATH)
-def maps(ends, top, bottom, out):
+def fill_path_maps(ends, top, bottom, out):
     """Fill out (3, h, columns) with `inputs.path_maps` of ends (4, h, w)."""
     for r in range(top, bottom):
         for c in range(ends.shape[2]):
@@ -23,7 +23,7 @@ def maps(ends, top, bottom, out):
 
 
 @kernel
-def ends(field, top, bottom, out):
+def fill_path_ends(field, top, bottom, out):
     """Fill out (4, h, w) with x and y of the first and the last point of a field's paths (h, w, n, 2)."""
     last = field.shape[2] - 1
     for r in range(top, bottom):
@@ -35,7 +35,7 @@ def ends(field, top, bottom, out):
 
 
 @kernel(fastmath=FINITE_MATH)
-def look_up(values, table, top, bottom, out):
+def look_up_linear(values, table, top, bottom, out):
     """Fill out with the linear interpolation of a table that is given at equal steps from 0 to 1."""
     last = len(table) - 1
     for q in range(values.shape[0]):

@@ -12,13 +12,13 @@ from ..blur import BlurOperator
 from ..blurfield import Field, measure_field
 from ..tiles import PictureLike, Window, split_into_tiles
 
-CLIPPED = 0.985
+CLIPPED_LEVEL = 0.985
 """Values from here on are taken for clipped highlights, which say nothing about the light they had."""
-WINDOW_BYTES = 1.2e9
+MAX_WINDOW_BYTES = 1.2e9
 """What a tile may take, so that a photo of any size stays under 2.5 GB in all."""
-LEAST_CORE = 256
+MIN_CORE_PX = 256
 """px."""
-FLOOR = 1e-3
+RATIO_FLOOR = 1e-3
 """Added to the picture, so that ratios in its darkest parts don't explode."""
 
 
@@ -57,32 +57,38 @@ def richardson_lucy(
     """
     height, width = field.shape[:2]
     reach = measure_field(field)[2] + 2
-    cut = list(split_into_tiles(height, width, core=core_size(reach, field.shape[2]), margin=_margin(reach)))
+    cut = list(
+        split_into_tiles(height, width, core=core_side(reach, field.shape[2]), margin=_window_margin(reach))
+    )
     for done, tile in enumerate(cut):
 
         def report(share: float, done: int = done) -> None:
             if progress:
                 progress((done + share) / len(cut))
 
-        window = _deconvolve(image[tile.window], field[tile.window], reach, iterations, smoothness, report)
+        window = _deconvolve_window(
+            image[tile.window], field[tile.window], reach, iterations, smoothness, report
+        )
         yield tile.core, window[tile.core_in_window]
 
 
-def core_size(reach: int, n: int) -> int:
-    """Return the side of the tiles' cores with which a window stays within `WINDOW_BYTES`, px.
+def core_side(reach: int, n: int) -> int:
+    """Return the side of the tiles' cores with which a window stays within `MAX_WINDOW_BYTES`, px.
 
-    Around a core are the margin and a rim. Under `LEAST_CORE` px the work would be nearly all margin: such a
+    Around a core are the margin and a rim. Under `MIN_CORE_PX` px the work would be nearly all margin: such a
     field is too large.
     """
-    side = (WINDOW_BYTES / (14 * n + 130)) ** 0.5  # bytes a pixel: the paths twice, and the iteration's own
-    return int(side) - 2 * (_margin(reach) + reach)
+    side = (
+        MAX_WINDOW_BYTES / (14 * n + 130)
+    ) ** 0.5  # bytes a pixel: the paths twice, and the iteration's own
+    return int(side) - 2 * (_window_margin(reach) + reach)
 
 
-def _margin(reach: int) -> int:
+def _window_margin(reach: int) -> int:
     return min(2 * reach, reach + 128) + 16
 
 
-def _deconvolve(
+def _deconvolve_window(
     image: Float32[ndarray, "h w 3"],
     field: Float32[ndarray, "h w n 2"],
     reach: int,
@@ -95,10 +101,10 @@ def _deconvolve(
     A = BlurOperator(np.pad(field, (*rim, (0, 0)), mode="edge"))
     inside = (slice(reach, -reach), slice(reach, -reach))
     clipped = np.zeros((*A.field.shape[:2], 1), np.float32)
-    clipped[inside] = image.max(axis=2, keepdims=True) >= CLIPPED
+    clipped[inside] = image.max(axis=2, keepdims=True) >= CLIPPED_LEVEL
     known = np.zeros_like(clipped)
     known[inside] = 1 - clipped[inside]
-    y = np.pad(image.clip(0), rim, mode="edge") + FLOOR  # ratios of negative numbers run away
+    y = np.pad(image.clip(0), rim, mode="edge") + RATIO_FLOOR  # ratios of negative numbers run away
     weight = A.adjoint(known) + 1e-2
     x = y.copy()
     for k in range(iterations):
@@ -107,15 +113,15 @@ def _deconvolve(
         if smoothness:
             # soft = 8 smoothness is the least for which this step does not overshoot: it is a Laplacian
             # of weight smoothness / soft there, and stable up to 1 / 8.
-            x /= 1 - smoothness * _curvature(x, 8 * smoothness)
+            x /= 1 - smoothness * _tv_curvature(x, 8 * smoothness)
         report((k + 1) / iterations)
     if clipped.any():
         # Light that went largely into clipped pixels is a guess, and guesses there make dark rims.
         x = y + (1 - 2 * A.adjoint(clipped)).clip(0, 1) * (x - y)
-    return np.asarray(x[inside] - FLOOR, np.float32)
+    return np.asarray(x[inside] - RATIO_FLOOR, np.float32)
 
 
-def _curvature(x: Float32[ndarray, "h w 3"], soft: float) -> Float32[ndarray, "h w 3"]:
+def _tv_curvature(x: Float32[ndarray, "h w 3"], soft: float) -> Float32[ndarray, "h w 3"]:
     """Return ``div(grad x / sqrt(|grad x|^2 + (soft x)^2))``, each channel by itself.
 
     Contrast below `soft` counts as noise and is levelled, contrast above as an edge and kept.

@@ -16,11 +16,11 @@ from ..blurfield import Field, measure_field
 from ..threads import run_in_bands
 from ..tiles import PictureLike, Window, split_into_tiles
 
-MOST_KERNELS = 24
+MAX_KERNELS_PER_TILE = 24
 """Most different blur vectors in a tile; where there are more, they are rounded more coarsely."""
 
 
-def fastgyro(
+def wiener_fastgyro(
     image: PictureLike,
     field: Field,
     *,
@@ -31,7 +31,8 @@ def fastgyro(
 
     H is the transfer function of a centred segment from the start to the end of the path, ``sinc(f . d)``:
     a real function, so nothing moves. Vectors d are rounded to whole px (more coarsely where a tile would
-    need more than `MOST_KERNELS` filters), one filter runs over the tile for each, and each pixel is taken
+    need more than `MAX_KERNELS_PER_TILE` filters), one filter runs over the tile for each, and each pixel is
+    taken
     from its own. Cost grows with the number of tiles, not with the number of kernels.
 
     Parameters
@@ -77,10 +78,10 @@ def _filter_tile(
     noise: float,
 ) -> Float32[ndarray, "a b 3"]:
     """Return the filtered core of a window."""
-    rounded, index = _distinct(vectors)
-    taper = _taper(window.shape[0])[:, None] * _taper(window.shape[1])
+    rounded, index = _distinct_vectors(vectors)
+    taper = _cosine_taper(window.shape[0])[:, None] * _cosine_taper(window.shape[1])
     mean = window.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    shape = tuple(_fast_length(size) for size in window.shape[:2])
+    shape = tuple(_next_fft_length(size) for size in window.shape[:2])
     spectrum = np.fft.rfft2((window - mean).transpose(2, 0, 1) * taper.astype(np.float32), s=shape)
     fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
     out = np.empty((*vectors.shape[:2], 3), np.float32)
@@ -98,7 +99,7 @@ def _filter_tile(
     return out
 
 
-def _distinct(vectors: Float32[ndarray, "a b 2"]) -> tuple[ndarray, ndarray]:
+def _distinct_vectors(vectors: Float32[ndarray, "a b 2"]) -> tuple[ndarray, ndarray]:
     """Return the different rounded vectors (k, 2) and which of them each pixel has (a, b)."""
     folded = np.where(vectors[..., :1] < 0, -vectors, vectors)  # d and -d are the same blur
     step = 1.0
@@ -106,19 +107,19 @@ def _distinct(vectors: Float32[ndarray, "a b 2"]) -> tuple[ndarray, ndarray]:
         rounded, index = np.unique(
             np.rint(folded.reshape(-1, 2) / step).astype(np.int32), axis=0, return_inverse=True
         )
-        if len(rounded) <= MOST_KERNELS:
+        if len(rounded) <= MAX_KERNELS_PER_TILE:
             return rounded * step, index.reshape(vectors.shape[:2])
         step *= 1.3
 
 
-def _taper(size: int) -> ndarray:
+def _cosine_taper(size: int) -> ndarray:
     """Return a window that is 1 but for the outer 16 px, where it falls to 0 as a cosine does."""
     edge = min(16, size // 4)
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge) + 0.5) / edge)
     return np.concatenate([ramp, np.ones(size - 2 * edge), ramp[::-1]])
 
 
-def _fast_length(size: int) -> int:
+def _next_fft_length(size: int) -> int:
     """Return the next size whose only prime factors are 2, 3 and 5."""
     while True:
         rest = size

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, TypeVar
 
 from ..errors import DeepGyroError
 
-KEY = "deepgyro"
+METADATA_KEY = "deepgyro"
 """The entry of an ONNX file's metadata that holds the contract, as JSON."""
 
 
-Kind = TypeVar("Kind", bound="Provenance")
+ContractType = TypeVar("ContractType", bound="Provenance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Provenance:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls: type[Kind], text: str | None, *, source: str) -> Kind:
+    def from_json(cls: type[ContractType], text: str | None, *, source: str) -> ContractType:
         """Read the entry of the metadata.
 
         Raises
@@ -48,12 +48,12 @@ class Provenance:
         DeepGyroError
             If it is missing, of another kind of network, or not of this program's version.
         """
-        entries = read_entries(text, source=source)
+        entries = read_metadata_entries(text, source=source)
         try:
             values: dict[str, Any] = {field.name: entries[field.name] for field in fields(cls)}
             return cls(**values | {name: tuple(v) for name, v in values.items() if isinstance(v, list)})
         except (KeyError, TypeError) as error:
-            raise _not_ours(source, error) from error
+            raise _unknown_contract_error(source, error) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Contract(Provenance):
     """How far from a pixel a stage sees, px."""
 
 
-def read_entries(text: str | None, *, source: str) -> dict[str, Any]:
+def read_metadata_entries(text: str | None, *, source: str) -> dict[str, Any]:
     """Return what the metadata's entry says.
 
     Raises
@@ -92,14 +92,16 @@ def read_entries(text: str | None, *, source: str) -> dict[str, Any]:
         If it is missing, or no JSON object.
     """
     if not text:
-        raise DeepGyroError(f"{source}: not written by deepgyro export (no entry {KEY} in its metadata)")
+        raise DeepGyroError(
+            f"{source}: not written by deepgyro export (no entry {METADATA_KEY} in its metadata)"
+        )
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError) as error:
-        raise _not_ours(source, error) from error
+        raise _unknown_contract_error(source, error) from error
 
 
-def _not_ours(source: str, error: Exception) -> DeepGyroError:
+def _unknown_contract_error(source: str, error: Exception) -> DeepGyroError:
     return DeepGyroError(
         f"{source}: of another kind of network or version of deepgyro ({error}); export it again"
     )

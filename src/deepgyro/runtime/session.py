@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from ..errors import DeepGyroError, require_extra
 from ..threads import core_count
-from .contract import KEY, Contract
+from .contract import METADATA_KEY, Contract
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-_FIRST = b"\x08"
+_ONNX_FIRST_BYTE = b"\x08"
 """How an ONNX file begins: with its version."""
-TOLERANCE = 1 / 255
+BF16_TOLERANCE = 1 / 255
 """How far bf16 may be off fp32 in the root mean square, for noise as input: harder than any picture."""
 
 
@@ -86,12 +86,12 @@ def open_session(
     if precision is None:
         fast = OpenVinoSession(path, "bf16", threads)
         exact = OpenVinoSession(path, "fp32", threads)
-        return fast if _agree(fast, exact) else exact
+        return fast if _precisions_agree(fast, exact) else exact
     return OpenVinoSession(path, precision, threads)
 
 
 @cache
-def _core() -> Any:
+def _openvino_core() -> Any:
     """Return OpenVINO, one for the whole process.
 
     Each that is made puts a stack for signals in place, and puts back the one it found when it goes: two that
@@ -105,7 +105,7 @@ def _core() -> Any:
 @cache
 def has_bf16() -> bool:
     """Whether the processor multiplies bf16."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def read_model(path: Path) -> tuple[Any, str | None]:
@@ -116,26 +116,26 @@ def read_model(path: Path) -> tuple[Any, str | None]:
     DeepGyroError
         If it is no such file.
     """
-    _must_exist(path)
+    _check_exists(path)
     with open(path, "rb") as file:
-        if file.read(1) != _FIRST:  # else OpenVINO tries all the formats it knows, and loudly
+        if file.read(1) != _ONNX_FIRST_BYTE:  # else OpenVINO tries all the formats it knows, and loudly
             raise DeepGyroError(f"{path}: no ONNX file")
     try:
-        model = _core().read_model(path)
+        model = _openvino_core().read_model(path)
     except RuntimeError as error:
-        raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
-    entry = ["framework", KEY]
+        raise DeepGyroError(f"{path}: no ONNX file ({_last_error_line(error)})") from error
+    entry = ["framework", METADATA_KEY]
     return model, model.get_rt_info(entry).astype(str) if model.has_rt_info(entry) else None
 
 
-def compiled(model: Any, precision: Precision, threads: int) -> Any:
+def compile_model(model: Any, precision: Precision, threads: int) -> Any:
     """Return an OpenVINO model compiled for this machine's CPU: one picture as soon as can be."""
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    return _core().compile_model(model, "CPU", settings)
+    return _openvino_core().compile_model(model, "CPU", settings)
 
 
 class OpenVinoSession:
@@ -172,10 +172,12 @@ class OpenVinoSession:
     def _compile(self, stage: int) -> Any:
         import openvino
 
-        results = [r for r in self._model.get_results() if _stage(r.input_value(0).get_any_name()) == stage]
-        inputs = [p for p in self._model.get_parameters() if _stage(p.friendly_name) == stage]
+        results = [
+            r for r in self._model.get_results() if _stage_number(r.input_value(0).get_any_name()) == stage
+        ]
+        inputs = [p for p in self._model.get_parameters() if _stage_number(p.friendly_name) == stage]
         part = openvino.Model(results, inputs, f"stage{stage}").clone()
-        return compiled(part, self.precision, self._threads)
+        return compile_model(part, self.precision, self._threads)
 
 
 class OnnxSession:
@@ -186,7 +188,7 @@ class OnnxSession:
     def __init__(self, path: Path, threads: int) -> None:
         with require_extra("onnxruntime"):
             import onnxruntime
-        _must_exist(path)
+        _check_exists(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
@@ -194,19 +196,19 @@ class OnnxSession:
                 path, options, providers=onnxruntime.get_available_providers()
             )
         except Exception as error:  # its errors have no common class
-            raise DeepGyroError(f"{path}: no ONNX file ({_last_line(error)})") from error
+            raise DeepGyroError(f"{path}: no ONNX file ({_last_error_line(error)})") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self.contract = Contract.from_json(metadata.get(KEY), source=str(path))
+        self.contract = Contract.from_json(metadata.get(METADATA_KEY), source=str(path))
         # The stages share nothing; those that are not asked for get the smallest of inputs.
         least = 4 * self.contract.multiple
         self._idle = {
-            entry.name: np.zeros((1, entry.shape[1], *_sides(entry.name, least)), np.float32)
+            entry.name: np.zeros((1, entry.shape[1], *_input_sides(entry.name, least)), np.float32)
             for entry in self._session.get_inputs()
         }
 
     def run(self, stage: int, inputs: Mapping[str, Float32[ndarray, "1 c h w"]]) -> dict[str, ndarray]:
         """Return the outputs of a stage (from 1 on) by name."""
-        names = [o.name for o in self._session.get_outputs() if _stage(o.name) == stage]
+        names = [o.name for o in self._session.get_outputs() if _stage_number(o.name) == stage]
         results = self._session.run(names, self._idle | dict(inputs))
         return dict(zip(names, results, strict=True))
 
@@ -214,41 +216,43 @@ class OnnxSession:
         """Do nothing: the stages share their memory."""
 
 
-def _must_exist(path: Path) -> None:
+def _check_exists(path: Path) -> None:
     if not path.exists():
         raise DeepGyroError(f"{path}: no such file")
 
 
-def _last_line(error: Exception) -> str:
+def _last_error_line(error: Exception) -> str:
     return [line.strip() for line in str(error).splitlines() if line.strip()][-1]
 
 
-def _stage(name: str) -> int:
+def _stage_number(name: str) -> int:
     """Return the stage that an input or output belongs to: its name ends in it."""
     return int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
 
 
-def _sides(name: str, side: int) -> tuple[int, int]:
+def _input_sides(name: str, side: int) -> tuple[int, int]:
     """Return height and width of an input for a picture of `side` px: what is remembered has half of it."""
     return (side // 2, side // 2) if name.startswith("before") else (side, side)
 
 
-def _agree(fast: OpenVinoSession, exact: OpenVinoSession) -> bool:
+def _precisions_agree(fast: OpenVinoSession, exact: OpenVinoSession) -> bool:
     """Return whether both precisions give the same picture, for inputs like those of a picture."""
     rng = np.random.default_rng(0)
     shapes = {p.friendly_name: p.get_partial_shape() for p in exact._model.get_parameters()}
     side = 8 * exact.contract.multiple
     for stage in range(1, exact.contract.stages + 1):
         inputs = {
-            name: rng.uniform(0, 0.5, (1, shape[1].get_length(), *_sides(name, side))).astype(np.float32)
+            name: rng.uniform(0, 0.5, (1, shape[1].get_length(), *_input_sides(name, side))).astype(
+                np.float32
+            )
             for name, shape in shapes.items()
-            if _stage(name) == stage
+            if _stage_number(name) == stage
         }
         changes = [session.run(stage, inputs)[f"change{stage}"] for session in (fast, exact)]
         off = float(np.sqrt(np.mean((changes[0] - changes[1]) ** 2)))
-        if not off <= TOLERANCE:
+        if not off <= BF16_TOLERANCE:
             logger.warning(
-                "bf16 is off by %.4f on this processor (at most %.4f is allowed): fp32", off, TOLERANCE
+                "bf16 is off by %.4f on this processor (at most %.4f is allowed): fp32", off, BF16_TOLERANCE
             )
             return False
     return True

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from deepgyro.cli import bench as bench_commands
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.benchmark import bench_sharp, write_full_report
 from deepgyro.lab.benchmark.page import CaptionedPicture, PageSection
 from deepgyro.lab.benchmark.results import Bench, BenchChapter, all_benches
-from deepgyro.restore import network
+from deepgyro.restore import load_shipped_network
 
 
 def small_sharp(told, tick):
@@ -85,7 +85,7 @@ def test_what_is_trained_for_how_long_and_what_is_missing_stands_first(held, tmp
 
     page, markdown = (file.read_text() for file in files.values())
     for text in (page, markdown):
-        assert text.index(network("deepgyro").contract.trained) < text.index("bench sharp")
+        assert text.index(load_shipped_network("deepgyro").contract.trained) < text.index("bench sharp")
     assert "| deblurgan | missing |  |" in markdown
     assert "| deepgyro-90min | missing |  |" in markdown
 
@@ -146,11 +146,11 @@ def test_the_command_prints_a_table_or_one_json_object(capsys, monkeypatch, held
     monkeypatch.setattr("deepgyro.lab.benchmark.results.all_benches", lambda: iter(BENCHES))
     command = ["bench", "report", "--data", str(held), "--page", str(tmp_path / "r.html")]
 
-    assert main(command) == 0
+    assert run_command(command) == 0
     assert capsys.readouterr().out.splitlines()[:2] == ["bench  rows", "sharp  3"]
-    assert main(command) == 1
+    assert run_command(command) == 1
     assert "--overwrite" in capsys.readouterr().err
-    assert main([*command, "--overwrite", "--json"]) == 0
+    assert run_command([*command, "--overwrite", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert list(result) == ["bench", "machine", "commit", "rows"]
     assert len(result["rows"]) == 3

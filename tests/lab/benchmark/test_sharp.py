@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.lab.benchmark import bench_sharp
 
 KEYS = ["method", "case", "lie_px", "psnr"]
@@ -58,7 +58,7 @@ def test_progress_goes_up_to_one(held):
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_sharp", lambda *_, **__: report)
 
-    code = main(["bench", "sharp", "--json"])
+    code = run_command(["bench", "sharp", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)
@@ -67,7 +67,7 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_sharp", lambda *_, **__: report)
 
-    assert main(["bench", "sharp", "--method", "fastgyro"]) == 0
+    assert run_command(["bench", "sharp", "--method", "fastgyro"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == KEYS
     assert lines[-2].startswith("deepgyro: trained for")
@@ -75,14 +75,14 @@ def test_the_command_prints_a_table(capsys, monkeypatch, report):
 
 
 def test_more_photos_than_there_are_are_refused(capsys, held):
-    assert main(["bench", "sharp", "--data", str(held), "--count", "4"]) == 2
+    assert run_command(["bench", "sharp", "--data", str(held), "--count", "4"]) == 2
     assert "3 photos" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said_in_one_line(capsys, tmp_path):
     (tmp_path / "photos/val").mkdir(parents=True)
 
-    code = main(["bench", "sharp", "--data", str(tmp_path)])
+    code = run_command(["bench", "sharp", "--data", str(tmp_path)])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")

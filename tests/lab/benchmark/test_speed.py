@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepgyro.blurfield import blur_field
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.lab.benchmark import bench_speed, speed_display_rows
 from deepgyro.lab.benchmark.peers import field_row_by_row
 from deepgyro.lab.benchmark.speed import (
@@ -19,7 +19,7 @@ from deepgyro.lab.benchmark.speed import (
     _network_jobs,
     _simulate_recording,
 )
-from deepgyro.restore import network, shipped
+from deepgyro.restore import load_shipped_network, shipped_networks
 
 KEYS = [
     "what",
@@ -62,7 +62,9 @@ def test_small_pictures_are_timed_in_every_runtime_and_precision(report):
 def test_differences_are_those_of_the_shipped_weights(report):
     (row,) = [row for row in report.rows if "differences" in row["method"]]
 
-    assert row["method"].startswith(f"ours, {len(network('deepgyro').contract.fractions)} differences")
+    assert row["method"].startswith(
+        f"ours, {len(load_shipped_network('deepgyro').contract.fractions)} differences"
+    )
 
 
 def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(report):
@@ -83,7 +85,7 @@ def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(repor
     assert not any(row["times_faster"] for row in shown if row["what"] != "network")
     missing = {row["method"]: row["ms_median"] for row in shown if "(missing)" in row["method"]}
     assert missing["deblurgan (missing)"] is None
-    assert ("deepgyro-fast (missing)" in missing) == ("deepgyro-fast" not in shipped())
+    assert ("deepgyro-fast (missing)" in missing) == ("deepgyro-fast" not in shipped_networks())
 
 
 def test_what_is_compared_takes_turns():
@@ -122,7 +124,7 @@ def test_what_makes_work_ready_is_done_once_and_only_when_it_is_asked_for():
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_speed", lambda **options: report)
 
-    code = main(["bench", "speed", "--small", "--json"])
+    code = run_command(["bench", "speed", "--small", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)

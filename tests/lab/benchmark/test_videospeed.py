@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.frames import read_clip
 from deepgyro.lab.benchmark import videospeed
 from deepgyro.runtime import PRECISIONS, has_bf16
@@ -19,7 +19,12 @@ def tiny(monkeypatch):
     monkeypatch.setattr(videospeed, "SMALL_CLIP_SIZE_PX", (54, 96))
     monkeypatch.setattr(videospeed, "HD_CLIP_SIZE_PX", (72, 128))
     monkeypatch.setattr(videospeed, "UHD_CLIP_SIZE_PX", (108, 192))
-    for name, count in (("FRAMES", 5), ("HD_FRAMES", 3), ("PAPERS_FRAMES", 2), ("FIRST_SHARP", 3)):
+    for name, count in (
+        ("CLIP_FRAME_COUNT", 5),
+        ("HD_CLIP_FRAME_COUNT", 3),
+        ("PAPER_NETWORK_FRAME_COUNT", 2),
+        ("LEADING_SHARP_FRAMES", 3),
+    ):
         monkeypatch.setattr(videospeed, name, count)
     monkeypatch.setattr(videospeed, "make_paper_network", lambda *_: lambda: time.sleep(0.002))
 
@@ -28,7 +33,7 @@ def test_small_clips_and_the_stream_stand_beside_peers_of_the_same_run(tiny, mon
     short = partial(videospeed.bench_video_speed, stream_frames=3)
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_video_speed", short)
 
-    code = main(["bench", "speed", "--video", "--small", "--repeats", "5", "--json"])
+    code = run_command(["bench", "speed", "--video", "--small", "--repeats", "5", "--json"])
 
     rows = json.loads(capsys.readouterr().out)["rows"]
     methods = [

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from deepgyro.lab.learn.corrector.pairs import CellPairs
-from deepgyro.lab.learn.dataset import collate
+from deepgyro.lab.learn.dataset import collate_samples
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, make_dataset, open_pool, simulate_camera_shake
 
 SIZE = {"height": 40, "width": 56}
@@ -50,4 +50,4 @@ def pairs(material, tmp_path_factory):
 def batch(pairs):
     """Sixteen samples of their cells."""
     series = CellPairs(pairs, seed=0, mirrored=False)
-    return collate([series[k] for k in range(16)])
+    return collate_samples([series[k] for k in range(16)])

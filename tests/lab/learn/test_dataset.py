@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.learn.dataset import FreshPairs, Numbers, ShardPairs, collate, sample
+from deepgyro.lab.learn.dataset import BatchNumbers, FreshPairs, ShardPairs, collate_samples, make_sample
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, make_pair_at
 
 SIZE = {"height": 40, "width": 56}
@@ -25,7 +25,7 @@ def same(a, b):
 def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
     pair = make_pair_at(pool, PHYSICAL_PRESET, 0, 3, **SIZE)
 
-    item = sample(pair)
+    item = make_sample(pair)
 
     assert item["sharp"].shape == item["blurred"].shape == (3, 40, 56)
     assert item["exact"].shape == item["noisy"].shape == (18, 40, 56)
@@ -38,11 +38,11 @@ def test_a_sample_holds_the_pair_in_the_units_that_networks_see(pool):
 
 def test_a_patch_is_a_part_of_everything_alike(pool):
     pair = make_pair_at(pool, PHYSICAL_PRESET, 0, 5, **SIZE)
-    whole = sample(pair)
+    whole = make_sample(pair)
     rows, columns = whole["sharp"].shape[1:]
     seed = next(k for k in range(99) if np.random.default_rng(k).random() >= 0.5)  # not on its head
 
-    part = sample(pair, np.random.default_rng(seed), patch=(16, 24))
+    part = make_sample(pair, np.random.default_rng(seed), patch=(16, 24))
 
     rng = np.random.default_rng(seed)
     rng.random()
@@ -54,12 +54,12 @@ def test_a_patch_is_a_part_of_everything_alike(pool):
 @pytest.mark.parametrize("patch", [(0, 8), (41, 8), (8, 57)])
 def test_a_patch_that_does_not_fit_is_refused(pool, patch):
     with pytest.raises(ValueError, match="56 x 40"):
-        sample(make_pair_at(pool, PHYSICAL_PRESET, 0, 0, **SIZE), np.random.default_rng(0), patch=patch)
+        make_sample(make_pair_at(pool, PHYSICAL_PRESET, 0, 0, **SIZE), np.random.default_rng(0), patch=patch)
 
 
 def test_told_paths_run_right_and_down_however_the_camera_moved(pool):
     for number in range(20):
-        item = sample(
+        item = make_sample(
             make_pair_at(pool, PHYSICAL_PRESET, 0, number, **SIZE),
             np.random.default_rng(number),
             patch=(32, 40),
@@ -75,7 +75,7 @@ def test_told_paths_run_right_and_down_however_the_camera_moved(pool):
 def test_a_pair_is_drawn_standing_and_on_its_head(pool):
     pair = make_pair_at(pool, PHYSICAL_PRESET, 0, 5, **SIZE)
 
-    items = [sample(pair, np.random.default_rng(k), patch=(40, 40)) for k in range(200)]
+    items = [make_sample(pair, np.random.default_rng(k), patch=(40, 40)) for k in range(200)]
 
     assert len(keys(items)) == 2 * (56 - 40 + 1)
 
@@ -102,7 +102,7 @@ def test_a_number_always_stands_for_the_same_sample(pool, shards, kind):
 def test_pairs_made_on_the_fly_are_those_of_the_seed(pool):
     pairs = FreshPairs(pool, PHYSICAL_PRESET, seed=7, **SIZE)
 
-    assert same(pairs[3], sample(make_pair_at(pool, PHYSICAL_PRESET, 7, 3, **SIZE)))
+    assert same(pairs[3], make_sample(make_pair_at(pool, PHYSICAL_PRESET, 7, 3, **SIZE)))
 
 
 def test_each_epoch_has_every_kept_pair_once_in_an_order_of_its_own(pool, shards):
@@ -116,7 +116,7 @@ def test_each_epoch_has_every_kept_pair_once_in_an_order_of_its_own(pool, shards
     first, second = ([pairs[epoch * len(pairs) + k] for k in range(len(pairs))] for epoch in range(2))
 
     assert 0 < len(kept) < 18
-    assert keys(first) == keys(second) == keys(map(sample, kept))
+    assert keys(first) == keys(second) == keys(map(make_sample, kept))
     assert not all(map(same, first, second))
 
 
@@ -132,7 +132,7 @@ def test_a_pair_may_stay_as_it_lies(pool):
     for number in range(8):
         pair = make_pair_at(pool, PHYSICAL_PRESET, 0, number, **SIZE)
 
-        item = sample(pair, np.random.default_rng(0), patch=(40, 56), turned=False)
+        item = make_sample(pair, np.random.default_rng(0), patch=(40, 56), turned=False)
 
         np.testing.assert_array_equal(255 * item["sharp"].permute(1, 2, 0), pair.sharp)
         np.testing.assert_array_equal(item["noisy"][-1], pair.prior[:, :][:, :, -1, 1])
@@ -147,9 +147,9 @@ def test_another_pair_takes_the_place_of_one_that_is_passed_over(pool):
 
 
 def test_ranks_together_have_the_numbers_of_one_with_the_doubled_batch():
-    alone = list(islice(Numbers(10, 6), 4))
+    alone = list(islice(BatchNumbers(10, 6), 4))
 
-    ranks = [list(islice(Numbers(10, 3, rank=r, ranks=2), 4)) for r in range(2)]
+    ranks = [list(islice(BatchNumbers(10, 3, rank=r, ranks=2), 4)) for r in range(2)]
 
     assert alone[0] == [10, 11, 12, 13, 14, 15]
     assert [a + b for a, b in zip(*ranks, strict=True)] == alone
@@ -158,7 +158,11 @@ def test_ranks_together_have_the_numbers_of_one_with_the_doubled_batch():
 def test_batches_come_out_of_a_loader_with_workers(pool):
     pairs = FreshPairs(pool, PHYSICAL_PRESET, seed=2, patch=(24, 24), **SIZE)
     loader = DataLoader(
-        pairs, batch_sampler=Numbers(5, 3), num_workers=1, collate_fn=collate, multiprocessing_context="spawn"
+        pairs,
+        batch_sampler=BatchNumbers(5, 3),
+        num_workers=1,
+        collate_fn=collate_samples,
+        multiprocessing_context="spawn",
     )
 
     batch = next(iter(loader))

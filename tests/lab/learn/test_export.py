@@ -6,9 +6,9 @@ import onnx
 import pytest
 import torch
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.lab.learn.checkpoint import Progress, save_checkpoint
-from deepgyro.lab.learn.export import export
+from deepgyro.lab.learn.export import export_checkpoint
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
 from deepgyro.lab.learn.settings import TrainConfig
 from deepgyro.runtime import open_session
@@ -30,14 +30,14 @@ def checkpoint(tmp_path_factory):
 def test_the_average_is_what_is_exported(checkpoint, tmp_path):
     path, average = checkpoint
 
-    contract = export(path, tmp_path / "mine.onnx")
+    contract = export_checkpoint(path, tmp_path / "mine.onnx")
 
     session = open_session(tmp_path / "mine.onnx", precision="fp32")
     assert session.contract == contract
     assert "seen{k}" in onnx.load(tmp_path / "mine.onnx").doc_string
     assert (contract.name, contract.stages, contract.trained) == ("mine", 2, "7 steps, 1.5 hours")
     assert contract.parameters == sum(p.numel() for p in average.parameters())
-    seen = np.random.default_rng(0).random((1, SMALL.channels(0), 32, 32), np.float32)
+    seen = np.random.default_rng(0).random((1, SMALL.input_channels(0), 32, 32), np.float32)
     with torch.no_grad():
         expected = average.stages[0](torch.from_numpy(seen))[0]
     found = session.run(1, {"seen1": seen})["change1"]
@@ -50,7 +50,8 @@ def test_the_command_writes_a_card_and_loses_nothing(checkpoint, tmp_path, capsy
     out = tmp_path / "mine.onnx"
 
     codes = [
-        main(["export", str(path), "--out", str(out), *more]) for more in ([], [], ["--overwrite", "--json"])
+        run_command(["export", str(path), "--out", str(out), *more])
+        for more in ([], [], ["--overwrite", "--json"])
     ]
 
     assert codes == [0, 1, 0]
@@ -75,7 +76,7 @@ def test_what_would_be_lost_or_left_out_is_refused(
     path, _ = checkpoint
 
     given = {"--out": "net.onnx"} | dict([options])
-    assert main(["export", str(path), *(word for pair in given.items() for word in pair)]) == 1
+    assert run_command(["export", str(path), *(word for pair in given.items() for word in pair)]) == 1
 
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -84,7 +85,7 @@ def test_what_would_be_lost_or_left_out_is_refused(
 def test_what_is_no_checkpoint_is_refused(tmp_path, capsys):
     (tmp_path / "junk").write_bytes(b"junk")
 
-    assert main(["export", str(tmp_path / "junk"), "--out", str(tmp_path / "x.onnx")]) == 1
+    assert run_command(["export", str(tmp_path / "junk"), "--out", str(tmp_path / "x.onnx")]) == 1
 
     error = capsys.readouterr().err
     assert "no checkpoint" in error

@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def file(shards, tmp_path):
 
 
 def test_a_training_is_measured_against_its_convolutions(file, tmp_path, capsys):
-    code = main(["bench", "training", str(file), "--steps", "3", "--set", "network.stages=2", "--json"])
+    code = run_command(
+        ["bench", "training", str(file), "--steps", "3", "--set", "network.stages=2", "--json"]
+    )
 
     result = json.loads(capsys.readouterr().out)
     (row,) = result["rows"]
@@ -39,6 +41,6 @@ def test_a_training_is_measured_against_its_convolutions(file, tmp_path, capsys)
 
 
 def test_a_baseline_is_not_measured(file, capsys):
-    assert main(["bench", "training", str(file), "--set", "unet.width=2", "--set", "patch=32"]) == 1
+    assert run_command(["bench", "training", str(file), "--set", "unet.width=2", "--set", "patch=32"]) == 1
 
     assert capsys.readouterr().err.count("\n") == 1

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
-from deepgyro.lab.learn.optimizer import Muon, MuonAndAdamW, _matrix
+from deepgyro.lab.learn.optimizer import Muon, MuonAndAdamW, _as_matrix
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
 
@@ -57,7 +57,7 @@ def test_the_rate_is_one_for_all(network):
 def test_muon_s_steps_are_those_of_torch_s_own(shape):
     torch.manual_seed(0)
     ours = torch.nn.Parameter(torch.randn(shape).contiguous(memory_format=torch.channels_last))
-    theirs = torch.nn.Parameter(_matrix(ours.detach()).clone())
+    theirs = torch.nn.Parameter(_as_matrix(ours.detach()).clone())
     start = theirs.detach().clone()
     optimizers = (
         Muon([ours], 1e-2, weight_decay=0.1),
@@ -66,12 +66,12 @@ def test_muon_s_steps_are_those_of_torch_s_own(shape):
 
     for _ in range(3):
         ours.grad = torch.randn(shape)
-        theirs.grad = _matrix(ours.grad)
+        theirs.grad = _as_matrix(ours.grad)
         for optimizer in optimizers:
             optimizer.step()
 
     moved = theirs.detach() - start
-    assert (_matrix(ours.detach()) - theirs).norm() < 0.02 * moved.norm()  # theirs are rounded to bfloat16
+    assert (_as_matrix(ours.detach()) - theirs).norm() < 0.02 * moved.norm()  # theirs are rounded to bfloat16
 
 
 def test_a_network_kept_otherwise_takes_the_same_steps(network):

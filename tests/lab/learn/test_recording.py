@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.lab.learn.dataset import FreshPairs
-from deepgyro.lab.learn.recording import Scenes, collate_scenes, noise_of, recorded
+from deepgyro.lab.learn.recording import LazyPairs, collate_lazy_pairs, counter_noise, render_batch
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
 from deepgyro.lab.synthesis.kernels import encode_srgb_with_noise
 
@@ -29,9 +29,10 @@ def coffee(material):
 def both(pool, config, count, **settings):
     """Return the pairs that the CPU makes, and their twins, each alone in its batch."""
     pairs = FreshPairs(pool, config, **(WHOLE | settings))
-    scenes = Scenes(pairs)
+    scenes = LazyPairs(pairs)
     return [
-        (pairs[k], {n: v[0] for n, v in recorded(collate_scenes([scenes[k]])).items()}) for k in range(count)
+        (pairs[k], {n: v[0] for n, v in render_batch(collate_lazy_pairs([scenes[k]])).items()})
+        for k in range(count)
     ]
 
 
@@ -72,13 +73,13 @@ def test_pairs_of_the_papers_kind_have_noise_of_their_size(coffee):
 
 
 def test_a_batch_is_as_its_scenes_alone(coffee):
-    scenes = Scenes(FreshPairs(coffee, LIGHT, **(WHOLE | {"patch": (24, 24), "turned": True})))
+    scenes = LazyPairs(FreshPairs(coffee, LIGHT, **(WHOLE | {"patch": (24, 24), "turned": True})))
     items = [scenes[k] for k in range(4)]
 
-    together = recorded(collate_scenes(items))
+    together = render_batch(collate_lazy_pairs(items))
 
     for k, item in enumerate(items):
-        alone = recorded(collate_scenes([item]))
+        alone = render_batch(collate_lazy_pairs([item]))
         assert (together["blurred"][k] - alone["blurred"][0]).abs().mean() < 1 / 255  # more samples of a path
         np.testing.assert_array_equal(together["sharp"][k], alone["sharp"][0])
 
@@ -89,7 +90,7 @@ def test_the_noise_is_the_cpu_s(key):
     table, out = np.arange(65536).astype(np.uint16), np.empty(len(values), np.uint16)
     encode_srgb_with_noise(values, np.uint64(key), 0.0, 0.05**2, table, out)
 
-    found = noise_of(torch.tensor([key - 2**64 if key >= 2**63 else key]), 5, 7)
+    found = counter_noise(torch.tensor([key - 2**64 if key >= 2**63 else key]), 5, 7)
 
     expected = (out / 65535 - 0.5) / 0.05
     np.testing.assert_allclose(found[0].permute(1, 2, 0).reshape(-1), expected, atol=1e-3)
@@ -103,7 +104,7 @@ def test_a_training_makes_its_pairs_on_the_device(material, shards, tmp_path, ca
     )
     before = torch.get_num_threads()
 
-    code = main(["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")])
+    code = run_command(["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")])
 
     torch.set_num_threads(before)
     assert (code, capsys.readouterr().err) == (0, "")
@@ -111,7 +112,7 @@ def test_a_training_makes_its_pairs_on_the_device(material, shards, tmp_path, ca
 
 
 def test_what_the_photo_has_around_a_picture_comes_in(coffee):
-    scene = Scenes(FreshPairs(coffee, NOISELESS, **WHOLE))[3]["scene"]
+    scene = LazyPairs(FreshPairs(coffee, NOISELESS, **WHOLE))[3]["scene"]
 
     assert scene.shape[1] > 40
     assert scene.dtype == torch.uint8

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.learn.baselines.deblurgan import GanConfig
 from deepgyro.lab.learn.baselines.paper import UNetConfig
@@ -68,7 +68,7 @@ def file(tmp_path):
     ],
 )
 def test_a_configuration_that_cannot_be_used_ends_in_one_line(file, tmp_path, capsys, text, fragment):
-    code = main(["train", str(file(text)), "--out", str(tmp_path / "run")])
+    code = run_command(["train", str(file(text)), "--out", str(tmp_path / "run")])
 
     errors = capsys.readouterr().err
     assert (code, errors.count("\n")) == (1, 1)
@@ -93,7 +93,7 @@ def test_entries_are_read_as_their_types(file):
         network=NetworkConfig(widths=(8, 12), blocks=(1, 1)),
     )
     assert isinstance(config.minutes, float)
-    assert config.sides == (264, 480)
+    assert config.patch_sides == (264, 480)
 
 
 def test_changes_take_the_place_of_what_is_in_the_file(file):
@@ -146,9 +146,9 @@ def test_baselines_have_shipped_configurations():
         read_config(Path(__file__).parents[3] / f"configs/{name}.yaml") for name in ("paper", "deblurgan")
     )
 
-    assert (paper.sizes, gan.sizes) == (UNetConfig(5, 64), GanConfig())
+    assert (paper.network_config, gan.network_config) == (UNetConfig(5, 64), GanConfig())
     assert (paper.rate, paper.loss, paper.optimizer, paper.halvings) == (5e-5, "squared", "adam", 3)
-    assert paper.sides == (256, 480)
+    assert paper.patch_sides == (256, 480)
 
 
 def test_the_network_that_corrects_fields_has_a_shipped_configuration():
@@ -161,4 +161,4 @@ def test_the_network_that_corrects_fields_has_a_shipped_configuration():
 def test_a_baseline_is_told_by_its_part(file):
     config = read_config(file(LEAST), ["unet.width=32", "unet.inputs=3"])
 
-    assert config.sizes == config.unet == UNetConfig(3, 32)
+    assert config.network_config == config.unet == UNetConfig(3, 32)

@@ -10,13 +10,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
-from deepgyro.lab.learn.checkpoint import Progress, load_checkpoint, read_about
+from deepgyro.lab.learn.checkpoint import Progress, load_checkpoint, read_checkpoint_metadata
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
 from deepgyro.lab.learn.settings import TrainConfig
-from deepgyro.lab.learn.train import learning_rate, total_loss, train
+from deepgyro.lab.learn.train import compute_loss, learning_rate, train
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
 SETTINGS = {
@@ -103,7 +103,7 @@ def test_bfloat16_is_taken_where_the_processor_multiplies_it(config, tmp_path, m
 
     train(replace(config, precision="auto", steps=1), tmp_path)
 
-    assert read_about(tmp_path / "checkpoint.safetensors")["config"]["precision"] == taken
+    assert read_checkpoint_metadata(tmp_path / "checkpoint.safetensors")["config"]["precision"] == taken
 
 
 def test_a_training_that_was_interrupted_goes_on_bit_for_bit(config, tmp_path):
@@ -210,7 +210,7 @@ def test_the_loss_counts_the_last_guess_fully_and_the_others_in_part():
     sharp = torch.zeros(1, 3, 4, 4)
     guesses = [sharp + 0.5, sharp + 0.1]
 
-    assert total_loss(guesses, sharp, 0.3).item() == pytest.approx(0.1 + 0.3 * 0.5, abs=1e-3)
+    assert compute_loss(guesses, sharp, 0.3).item() == pytest.approx(0.1 + 0.3 * 0.5, abs=1e-3)
 
 
 def test_the_psnr_loss_gains_as_much_from_a_patch_that_is_nearly_right_as_from_one_that_is_far_off():
@@ -219,7 +219,7 @@ def test_the_psnr_loss_gains_as_much_from_a_patch_that_is_nearly_right_as_from_o
 
     def loss(factors):
         guess = sharp + errors * torch.tensor(factors).view(2, 1, 1, 1)
-        return total_loss([guess], sharp, 0.3, "psnr").item()
+        return compute_loss([guess], sharp, 0.3, "psnr").item()
 
     near, far = (loss([1.0, 1.0]) - loss(factors) for factors in ([0.5, 1.0], [1.0, 0.5]))
     assert near == pytest.approx(far, rel=0.03)
@@ -227,7 +227,9 @@ def test_the_psnr_loss_gains_as_much_from_a_patch_that_is_nearly_right_as_from_o
 
 
 def test_a_gradient_that_is_no_number_ends_the_training(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("deepgyro.lab.learn.train.total_loss", lambda guesses, *_: guesses[-1].sum() * np.nan)
+    monkeypatch.setattr(
+        "deepgyro.lab.learn.train.compute_loss", lambda guesses, *_: guesses[-1].sum() * np.nan
+    )
 
     with pytest.raises(DeepGyroError, match="step 0 is no number"):
         train(config, tmp_path)
@@ -239,7 +241,7 @@ def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsy
     arguments = ["train", str(file), "--out", str(tmp_path / "run"), "--minutes", "100", "--sitting", "1e-6"]
     arguments += ["--set", "precision=bf16-mixed", "--set", "network.stages=1"]
 
-    codes = [main(arguments), main(arguments), main([*arguments, "--resume", "--json"])]
+    codes = [run_command(arguments), run_command(arguments), run_command([*arguments, "--resume", "--json"])]
 
     text = capsys.readouterr()
     assert codes == [0, 1, 0]
@@ -258,7 +260,7 @@ def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsy
     ],
 )
 def test_what_cannot_be_trained_ends_in_one_line(file, tmp_path, capsys, change, fragment):
-    code = main(["train", str(file), "--out", str(tmp_path / "run"), "--set", change])
+    code = run_command(["train", str(file), "--out", str(tmp_path / "run"), "--set", change])
 
     errors = capsys.readouterr().err
     assert code in (1, 2)

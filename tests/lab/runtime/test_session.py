@@ -9,7 +9,7 @@ import pytest
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.runtime import Contract, open_session
-from deepgyro.runtime.contract import KEY
+from deepgyro.runtime.contract import METADATA_KEY
 from deepgyro.runtime.session import has_bf16
 
 from .conftest import SMALL, contract_of
@@ -17,7 +17,7 @@ from .conftest import SMALL, contract_of
 
 def inputs(stage, side=32, width=48):
     rng = np.random.default_rng(stage)
-    seen = rng.uniform(-0.5, 0.5, (1, SMALL.channels(stage - 1), side, width)).astype(np.float32)
+    seen = rng.uniform(-0.5, 0.5, (1, SMALL.input_channels(stage - 1), side, width)).astype(np.float32)
     found = {f"seen{stage}": seen}
     if stage > 1:
         found[f"before{stage}"] = rng.normal(0, 1, (1, SMALL.memory, side // 2, width // 2)).astype(
@@ -51,7 +51,7 @@ def test_the_precision_is_chosen_and_can_be_given(onnx_file):
 
 
 def test_bf16_that_is_off_is_not_chosen(onnx_file, monkeypatch, caplog):
-    monkeypatch.setattr("deepgyro.runtime.session.TOLERANCE", -1.0)
+    monkeypatch.setattr("deepgyro.runtime.session.BF16_TOLERANCE", -1.0)
     monkeypatch.setattr("deepgyro.runtime.session.has_bf16", lambda: True)
 
     session = open_session(onnx_file)
@@ -83,7 +83,9 @@ def test_bf16_is_not_fp32(onnx_file):
 def test_threads_do_not_overwrite_each_others_results(onnx_file, engine):
     session = open_session(onnx_file, engine=engine, precision="fp32")
     rng = np.random.default_rng(0)
-    given = [rng.uniform(-0.5, 0.5, (1, SMALL.channels(0), 64, 96)).astype(np.float32) for _ in range(8)]
+    given = [
+        rng.uniform(-0.5, 0.5, (1, SMALL.input_channels(0), 64, 96)).astype(np.float32) for _ in range(8)
+    ]
     expected = [session.run(1, {"seen1": x})["change1"].copy() for x in given]
 
     def often(k):
@@ -112,7 +114,7 @@ def test_other_files_are_refused_in_one_line(onnx_file, engine, tmp_path):
         model = onnx.load(onnx_file)
         del model.metadata_props[:]
         if entry:
-            model.metadata_props.add(key=KEY, value=entry)
+            model.metadata_props.add(key=METADATA_KEY, value=entry)
         onnx.save(model, tmp_path / name)
 
     for name, message in (
@@ -152,6 +154,6 @@ subprocess.run([sys.executable, "-c", ""], check=True)
 
 
 def test_signals_arrive_when_sessions_are_gone(onnx_file):
-    channels = str(SMALL.channels(0))
+    channels = str(SMALL.input_channels(0))
 
     subprocess.run([sys.executable, "-c", SIGNALLED, onnx_file, channels], check=True)

@@ -6,7 +6,7 @@ import torch
 
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import linear_to_srgb, srgb_to_linear
-from deepgyro.restore import restore
+from deepgyro.restore import restore_in_tiles
 from deepgyro.restore.inputs import path_ends, path_maps, to_encoded, to_light
 from deepgyro.runtime import open_session
 
@@ -29,7 +29,7 @@ def scene(height, width, length=9.0):
 
 def restored(session, image, field, **options):
     out = np.full_like(image, np.nan)
-    for window, sharp in restore(session, image, field, linear=True, **options):
+    for window, sharp in restore_in_tiles(session, image, field, linear=True, **options):
         out[window] = sharp
     return out
 
@@ -40,7 +40,7 @@ def test_it_computes_what_the_network_does_in_torch(small, session, size, linear
     image, field = scene(*size)
 
     found = np.empty_like(image)
-    for window, sharp in restore(session, image, field, linear=linear):
+    for window, sharp in restore_in_tiles(session, image, field, linear=linear):
         found[window] = sharp
 
     channels = torch.from_numpy(field.reshape(*size, -1).transpose(2, 0, 1).copy())[None]
@@ -77,7 +77,7 @@ def test_a_large_picture_is_cut_by_itself(session, monkeypatch):
     monkeypatch.setattr(module, "CORE", 64)
     image, field = scene(110, 130)
 
-    windows = [window for window, _ in restore(session, image, field, linear=True)]
+    windows = [window for window, _ in restore_in_tiles(session, image, field, linear=True)]
 
     assert len(windows) == 6
 

@@ -12,7 +12,7 @@ from ...blurfield import Field, paths_from_vectors
 from ...deblurring import Encoding, deblur_picture
 from ...light import Pixels, from_unit_range, to_unit_range
 from ...refine import refine_field
-from ...restore import BASELINES, Baseline
+from ...restore import BASELINES, OnePieceNetwork
 from ...runtime import open_session
 
 SAME_BUDGET_NETWORK = "deepgyro-90min"
@@ -32,7 +32,7 @@ class UntiledBaseline:
         DeepGyroError
             If it is none of a baseline.
         """
-        self.network = Baseline(path)
+        self.network = OnePieceNetwork(path)
         self.contract = self.network.contract
 
     def __call__(
@@ -45,7 +45,7 @@ class UntiledBaseline:
     ) -> Pixels:
         """Return the picture it makes, all of it, whatever the field."""
         paths = paths_from_vectors(field) if isinstance(field, ndarray) and field.ndim == 3 else field
-        if refine and paths is not None and not self.contract.blind:
+        if refine and paths is not None and not self.contract.is_blind:
             paths = refine_field(image, paths).field
             if paths is None:  # the picture contradicts it
                 return image

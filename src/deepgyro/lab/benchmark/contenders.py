@@ -13,7 +13,7 @@ from numpy import ndarray
 from ...blurfield import Field
 from ...deblurring import METHODS, Encoding, Method, available_methods, deblur_picture
 from ...light import Pixels
-from ...restore import BASELINES_FOLDER, NETWORKS, network, shipped
+from ...restore import BASELINES_FOLDER, NETWORKS, load_shipped_network, shipped_networks
 from ...runtime.contract import Provenance
 from ..report import Row
 from .baselines import COMPARED_NETWORKS, load_baseline
@@ -90,7 +90,7 @@ def baseline_files(baselines: Path | None = None) -> dict[str, Path]:
 
 def network_provenance(baselines: Path | None = None) -> dict[str, Provenance]:
     """Return what the weights that are there say of themselves, by their names."""
-    found: dict[str, Provenance] = {name: network(name).contract for name in shipped()}
+    found: dict[str, Provenance] = {name: load_shipped_network(name).contract for name in shipped_networks()}
     return found | {name: load_baseline(path).contract for name, path in baseline_files(baselines).items()}
 
 

@@ -11,7 +11,7 @@ from ...blurfield import Field, PathReference, sample_paths
 from ...errors import ExposureNotCovered
 from ...frames import read_photo, to_eight_bits
 from ...recording.photos import PhotoRecording
-from ...refine import SURE, refine_field
+from ...refine import ACCEPT_CONFIDENCE, refine_field
 from ..report import BenchReport, Row, as_number, make_report
 from .recordings import RECORDING_FILES, open_recording, read_paper_crops
 
@@ -124,7 +124,7 @@ def _row(name: str, photo: str, reference: PathReference, pixels: np.ndarray, fi
     found = None if fit.field is None else _mean_path_length_px(fit.field)
     if fit.field is None:
         answer = "ignored"
-    elif fit.confidence < SURE:
+    elif fit.confidence < ACCEPT_CONFIDENCE:
         answer = "kept"
     else:
         answer = "replaced" if fit.replaced else "corrected"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from ...runtime import Precision
-from ...runtime.session import compiled
+from ...runtime.session import compile_model
 from ...threads import core_count
 
 PAPER_CHANNELS = (64, 128, 256, 512, 1024)
@@ -56,6 +56,6 @@ def make_paper_network(height: int, width: int, precision: Precision) -> Callabl
         x, channels = level(op.concat([up, before], 1), 2 * wanted, wanted), wanted
     model = openvino.Model([convolution(x, channels, 3, 1)], [given], "paper")
     assert weights == PAPER_PARAMETER_COUNT
-    request = compiled(model, precision, core_count()).create_infer_request()
+    request = compile_model(model, precision, core_count()).create_infer_request()
     picture: ndarray = rng.random((1, PAPER_INPUT_CHANNELS, height, width), np.float32)
     return lambda: request.infer({0: picture}, share_inputs=True, share_outputs=True)

@@ -19,7 +19,7 @@ from ...errors import DeepGyroError
 from ...frames import read_photo, to_eight_bits
 from ...light import Pixels, from_unit_range, to_unit_range
 from ...refine import refine_field
-from ...refine.model import distance
+from ...refine.model import mean_vector_distance
 from ...telemetry import GyroLog
 from ..report import BenchReport, Row, as_number, make_report
 from ..synthesis import PHYSICAL_PRESET
@@ -261,12 +261,12 @@ def _row(case: RefineCase, trial: Trial) -> Row:
     told = np.zeros((1, 1, 2)) if trial.prior is None else _blur_vectors(trial.prior)
     true = np.zeros((1, 1, 2)) if trial.true_vectors is None else trial.true_vectors
     found = np.zeros((1, 1, 2)) if fit.field is None else _blur_vectors(fit.field[:, :])
-    length = distance(true, np.zeros(2)) or distance(told, np.zeros(2))
+    length = mean_vector_distance(true, np.zeros(2)) or mean_vector_distance(told, np.zeros(2))
     return {
         "case": case,
         "blur_px": round(length, 2),
-        "error_before_px": round(distance(told, true), 3),
-        "error_after_px": round(distance(found, true), 3),
+        "error_before_px": round(mean_vector_distance(told, true), 3),
+        "error_after_px": round(mean_vector_distance(found, true), 3),
         "confidence": round(fit.confidence, 3),
         "answer": _classify_answer(trial, fit.field),
         "ms": round(1000 * seconds, 2),

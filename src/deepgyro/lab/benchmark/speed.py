@@ -20,9 +20,16 @@ from ...blur.differences import PathDifferences
 from ...blurfield import Field, PathReference, blur_field, motion_field, path_lengths
 from ...camera import Camera
 from ...deblurring import METHODS, Method, deblur_picture
-from ...restore import NETWORKS, Baseline, network, restore, shipped, weights_path
+from ...restore import (
+    NETWORKS,
+    OnePieceNetwork,
+    load_shipped_network,
+    restore_in_tiles,
+    shipped_networks,
+    weights_path,
+)
 from ...restore.inputs import path_ends
-from ...restore.weights import Name
+from ...restore.weights import NetworkName
 from ...runtime import ENGINES, PRECISIONS, Engine, Precision, Session, has_bf16, open_session
 from ...runtime.contract import Provenance
 from ...telemetry import GyroLog
@@ -185,7 +192,9 @@ def _operator_jobs() -> Iterator[TimedJob]:
         yield TimedJob("operator", f"ours, A, n = {n}", 270, 480, partial(A, image))
         yield TimedJob("operator", f"ours, A transposed, n = {n}", 270, 480, partial(A.adjoint, image))
     planes = np.ascontiguousarray(image.transpose(2, 0, 1))
-    for fractions, steps in {(c.fractions, c.steps) for c in (network(name).contract for name in shipped())}:
+    for fractions, steps in {
+        (c.fractions, c.steps) for c in (load_shipped_network(name).contract for name in shipped_networks())
+    }:
         D = PathDifferences(path_ends(paths), fractions, steps)
         count = len(fractions) * len(steps)
         yield TimedJob("operator", f"ours, {count} differences along the path", 270, 480, partial(D, planes))
@@ -218,8 +227,8 @@ def _network_jobs(large: bool, baselines: Path | None) -> Iterator[TimedJob]:
                 cost = _network_cost(load_baseline(path).contract, height, width)
                 ready = partial(_prepare_baseline, path, precision, image, field)
                 yield TimedJob("network", name, height, width, LazyWork(ready), "openvino", precision, *cost)
-            for name, engine in product(shipped(), _available_engines(precision)):
-                cost = _network_cost(network(name).contract, height, width)
+            for name, engine in product(shipped_networks(), _available_engines(precision)):
+                cost = _network_cost(load_shipped_network(name).contract, height, width)
                 ready = partial(_prepare_network, name, engine, precision, image, field)
                 yield TimedJob("network", name, height, width, LazyWork(ready), engine, precision, *cost)
 
@@ -227,17 +236,17 @@ def _network_jobs(large: bool, baselines: Path | None) -> Iterator[TimedJob]:
 def _prepare_baseline(
     path: Path, precision: Precision, image: ndarray, field: ndarray
 ) -> Callable[[], object]:
-    return partial(Baseline(path, precision), image, field)
+    return partial(OnePieceNetwork(path, precision), image, field)
 
 
 def _prepare_network(
-    name: Name, engine: Engine, precision: Precision, image: ndarray, field: ndarray
+    name: NetworkName, engine: Engine, precision: Precision, image: ndarray, field: ndarray
 ) -> Callable[[], object]:
     return partial(_run_network, _open_own_session(name, engine, precision), image, field)
 
 
 def _run_network(session: Session, image: ndarray, field: ndarray) -> None:
-    for _ in restore(session, image, field, linear=True):
+    for _ in restore_in_tiles(session, image, field, linear=True):
         pass
 
 
@@ -253,8 +262,8 @@ def _deblur_jobs(large: bool) -> Iterator[TimedJob]:
                 log, scaled, t=SPEED_EXPOSURE_START_S, exposure=SPEED_EXPOSURE_S, n=5, reference="picture"
             )
         for precision in _available_precisions():
-            for name, engine in product(shipped(), _available_engines(precision)):
-                cost = _network_cost(network(name).contract, height, width)
+            for name, engine in product(shipped_networks(), _available_engines(precision)):
+                cost = _network_cost(load_shipped_network(name).contract, height, width)
                 ready = partial(_prepare_deblur, name, engine, precision, photo, field)
                 yield TimedJob("deblur", name, height, width, LazyWork(ready), engine, precision, *cost)
         for method in _methods_without_weights() if height < LARGE_SIZES_PX[-1][0] else ():
@@ -263,7 +272,7 @@ def _deblur_jobs(large: bool) -> Iterator[TimedJob]:
 
 
 def _prepare_deblur(
-    name: Name, engine: Engine, precision: Precision, photo: ndarray, field: Field
+    name: NetworkName, engine: Engine, precision: Precision, photo: ndarray, field: Field
 ) -> Callable[[], object]:
     session = _open_own_session(name, engine, precision)
     return partial(deblur_picture, photo, field, method=name, refine=False, session=session)
@@ -282,7 +291,7 @@ def _methods_without_weights() -> list[Method]:
     return [method for method in METHODS if method not in NETWORKS]
 
 
-def _open_own_session(name: Name, engine: Engine, precision: Precision) -> Session:
+def _open_own_session(name: NetworkName, engine: Engine, precision: Precision) -> Session:
     """Return a network of a job's own: what it takes of the memory counts there."""
     return open_session(weights_path(name), engine=engine, precision=precision)
 

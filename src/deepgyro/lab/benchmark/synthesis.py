@@ -38,10 +38,10 @@ PROFILED_PAIR_COUNT = 60
 
 # Whose time, with all that they call, counts as what. The rest is "other": cropping, scaling, bookkeeping.
 PROFILED_FUNCTIONS = {
-    "field": ("on_grid", "draw_exposure"),
+    "field": ("sample_on_grid", "draw_exposure"),
     "blur": ("of_part",),
-    "noise": ("record",),
-    "encoding": ("jpeg_file", "decode_pixels", "pack"),
+    "noise": ("encode_srgb_with_noise",),
+    "encoding": ("encode_random_jpeg", "decode_pixels", "pack_pair"),
     "io": ("read_bytes", "write_shard"),
 }
 

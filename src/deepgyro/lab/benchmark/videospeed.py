@@ -23,7 +23,7 @@ from ...errors import DeepGyroError
 from ...frames import ClipFrame, ClipReader, ClipWriter, EncodingEffort, import_av, read_photo, to_eight_bits
 from ...recording import ClipSource
 from ...restore import weights_path
-from ...restore.weights import Name
+from ...restore.weights import NetworkName
 from ...runtime import PRECISIONS, Precision, Session, has_bf16, open_session
 from ...video import Deblurrer, deblur_video
 from ...video.pipeline import prefetch, run_in_background
@@ -33,7 +33,7 @@ from .paper_network import PAPER_GMAC, PAPER_PARAMETER_COUNT, make_paper_network
 CLIP_RUN_COUNT = 3
 STREAM_FRAME_COUNT = 1000
 """Frames of the stream."""
-TIMED_NETWORK: Name = "deepgyro-fast"
+TIMED_NETWORK: NetworkName = "deepgyro-fast"
 SMALL_CLIP_SIZE_PX, HD_CLIP_SIZE_PX, UHD_CLIP_SIZE_PX = (
     (270, 480),
     (1080, 1920),

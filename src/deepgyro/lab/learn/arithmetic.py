@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-def multiply_adds(network: nn.Module, *inputs: Tensor) -> float:
+def count_multiply_adds(network: nn.Module, *inputs: Tensor) -> float:
     """Return the multiply-adds of all 2D convolutions in ``network(*inputs)``, in 10^9.
 
     The network and its inputs may be on torch's meta device: then nothing is computed.

@@ -15,7 +15,7 @@ from torch import nn
 from ... import __version__
 from ...errors import DeepGyroError
 from ..synthesis.shards import write_atomically
-from .optimizer import MOMENTS, Optimizer
+from .optimizer import MOMENT_NAMES, Optimizer
 from .settings import TrainConfig
 
 
@@ -94,7 +94,7 @@ def save_checkpoint(
     write_atomically(path, lambda file: file.write(content))
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_checkpoint_metadata(path: Path) -> dict[str, Any]:
     """Return what a checkpoint says of itself: config, progress, and the version of deepgyro.
 
     Raises
@@ -124,7 +124,7 @@ def load_checkpoint(
     DeepGyroError
         If it is no checkpoint, or one of another network.
     """
-    about = read_about(path)
+    about = read_checkpoint_metadata(path)
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
@@ -139,7 +139,7 @@ def load_checkpoint(
                 }
             )
         progress = Progress(**about["progress"])
-        found = {str(tensor.dtype) for name, tensor in tensors.items() if name.startswith(MOMENTS)}
+        found = {str(tensor.dtype) for name, tensor in tensors.items() if name.startswith(MOMENT_NAMES)}
         progress.moments = found.pop().removeprefix("torch.") if found else "none"
         if progress.moments == "none":
             progress.moments_since = progress.step

@@ -31,11 +31,11 @@ from ..synthesis.shards import SHARD_PATTERN, index_shard, read_files_at
 
 Sample = dict[str, Tensor]
 
-_FURTHER = 2**40  # from a number whose pair is passed over to the one that takes its place
-_TRIES = 100
+_RETRY_STRIDE = 2**40  # from a number whose pair is passed over to the one that takes its place
+_MAX_PAIR_TRIES = 100
 
 
-def sample(
+def make_sample(
     pair: Pair,
     rng: np.random.Generator | None = None,
     *,
@@ -63,25 +63,25 @@ def sample(
         zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
         (3, w, h).
     """
-    turn, seen = patch_of(pair.prior, rng, patch=patch, turned=turned)
+    turn, seen = choose_patch(pair.prior, rng, patch=patch, turned=turned)
     return {
-        "sharp": _image(turn.picture(pair.sharp[seen])),
-        "blurred": _image(turn.picture(pair.blurred[seen])),
-        "exact": paths_of(turn.field(pair.exact[seen])),
-        "noisy": paths_of(turn.field(pair.prior[seen])),
+        "sharp": _image_tensor(turn.picture(pair.sharp[seen])),
+        "blurred": _image_tensor(turn.picture(pair.blurred[seen])),
+        "exact": field_channels(turn.field(pair.exact[seen])),
+        "noisy": field_channels(turn.field(pair.prior[seen])),
         "gyro": torch.tensor(float(pair.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(pair.metadata["encoding"] == "linear")),
     }
 
 
-def patch_of(
+def choose_patch(
     noisy: GridField,
     rng: np.random.Generator | None,
     *,
     patch: tuple[int, int] | None,
     turned: bool,
 ) -> tuple[PictureOrientation, Window]:
-    """Return how a pair with this field is turned, and which part of it then is the patch; see `sample`.
+    """Return how a pair with this field is turned, and which part of it then is the patch; see `make_sample`.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def patch_of(
     return turn, turn.window(window, height, width)
 
 
-def collate(samples: Sequence[Sample]) -> Sample:
+def collate_samples(samples: Sequence[Sample]) -> Sample:
     """Return samples of one size as one batch; straight paths of two instants and curved ones can't mix."""
     batch: Sample = default_collate(list(samples))
     return batch
@@ -130,7 +130,8 @@ class ShardPairs(Dataset[Sample]):
     ) -> None:
         """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
 
-        So are those of another `encoding` ("encoded", "linear"), if one is given; `turned`: as in `sample`.
+        So are those of another `encoding` ("encoded", "linear"), if one is given; `turned`: as in
+        `make_sample`.
 
         Raises
         ------
@@ -164,10 +165,10 @@ class ShardPairs(Dataset[Sample]):
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0, of the endless series."""
         epoch, place = divmod(k, len(self.places))
-        shard, places = self.places[epoch_order(self.seed, epoch, len(self.places))[place]]
-        with in_cores():
+        shard, places = self.places[shuffle_epoch(self.seed, epoch, len(self.places))[place]]
+        with limit_worker_threads():
             pair = unpack_pair(read_files_at(shard, places))
-            return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
+            return make_sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
 
 
 class FreshPairs(Dataset[Sample]):
@@ -192,24 +193,24 @@ class FreshPairs(Dataset[Sample]):
 
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0."""
-        with in_cores():
-            for number in self.numbers(k):
+        with limit_worker_threads():
+            for number in self.candidate_numbers(k):
                 size = {"height": self.height, "width": self.width}
                 pair = make_pair_at(self.pool, self.config, self.seed, number, **size)
                 if pair.metadata["gyro"] not in self.without:
-                    return sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
-        raise self.none_left()
+                    return make_sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
+        raise self.all_skipped_error()
 
-    def numbers(self, k: int) -> range:
+    def candidate_numbers(self, k: int) -> range:
         """Return the numbers of the pairs that are tried for sample number k."""
-        return range(k, k + _TRIES * _FURTHER, _FURTHER)
+        return range(k, k + _MAX_PAIR_TRIES * _RETRY_STRIDE, _RETRY_STRIDE)
 
-    def none_left(self) -> DeepGyroError:
+    def all_skipped_error(self) -> DeepGyroError:
         """Return what is raised if all of them are passed over."""
         return DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
 
 
-class Numbers(Sampler[list[int]]):
+class BatchNumbers(Sampler[list[int]]):
     """The numbers of batch after batch, without end; with R ranks, each takes every R-th batch."""
 
     def __init__(self, start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> None:
@@ -223,7 +224,7 @@ class Numbers(Sampler[list[int]]):
 
 
 @lru_cache(maxsize=2)
-def epoch_order(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
+def shuffle_epoch(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
     """Return in which order an epoch takes the pairs."""
     return np.random.default_rng([seed, epoch]).permutation(pairs)
 
@@ -233,16 +234,16 @@ def patch_rng(seed: int, k: int) -> np.random.Generator:
     return np.random.default_rng([seed, k, 1])
 
 
-def in_cores() -> AbstractContextManager[None]:
+def limit_worker_threads() -> AbstractContextManager[None]:
     """Leave the other cores to the others in one of a loader's workers."""
     return limit_to_one_core() if get_worker_info() else nullcontext()
 
 
-def _image(pixels: ndarray) -> Tensor:
+def _image_tensor(pixels: ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
-def paths_of(field: ndarray) -> Tensor:
+def field_channels(field: ndarray) -> Tensor:
     """Return a field (h, w, n, 2) as channels x0, y0, x1, ...: (2 n, h, w)."""
     import cv2
 

@@ -17,24 +17,24 @@ from torch import Tensor, nn
 
 from ...errors import DeepGyroError
 from ...frames import check_writable
-from ...refine.cells import COLUMNS, FACTS, ROWS
-from ...restore.baselines import BaselineContract
-from ...runtime.contract import KEY, Contract, Provenance
+from ...refine.cells import CELL_COLUMNS, CELL_ROWS, FEATURE_COUNT
+from ...restore.baselines import OnePieceContract
+from ...runtime.contract import METADATA_KEY, Contract, Provenance
 from ..report import current_commit
 from ..synthesis.shards import SHARD_PATTERN
 from . import arithmetic
-from .baselines.wrapper import Baseline, Network, multiply_adds, untrained
-from .checkpoint import load_checkpoint, read_about
+from .baselines.wrapper import OnePieceModel, RestorationNetwork, build_network, count_network_gmac
+from .checkpoint import load_checkpoint, read_checkpoint_metadata
 from .corrector import training as correction
-from .corrector.network import SEEN, Corrector, CorrectorConfig
+from .corrector.network import MAP_INPUTS, CorrectorConfig, FieldCorrectorNetwork
 from .network.stages import DeepGyro
-from .settings import saved_sizes
+from .settings import read_saved_network_config
 from .validation import validate
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 18
+ONNX_OPSET = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class CorrectorContract(Provenance):
     )
 
 
-class _Apart(nn.Module):
+class _SeparateStages(nn.Module):
     """The stages side by side, each with inputs of its own: what lies between them is not in the file."""
 
     def __init__(self, network: DeepGyro) -> None:
@@ -68,19 +68,19 @@ class _Apart(nn.Module):
         return outputs[:-1]
 
 
-class _Whole(nn.Module):
+class _OnePiece(nn.Module):
     """A baseline, as its file has it."""
 
-    def __init__(self, network: Baseline) -> None:
+    def __init__(self, network: OnePieceModel) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return the sharp picture."""
-        return self.network.seen(seen)
+        return self.network.forward_inputs(seen)
 
 
-def export(
+def export_checkpoint(
     checkpoint: Path,
     out: Path,
     *,
@@ -88,7 +88,7 @@ def export(
     licence: str = "not stated",
     data: str = "On what is not stated.",
     overwrite: bool = False,
-) -> Contract | BaselineContract | CorrectorContract:
+) -> Contract | OnePieceContract | CorrectorContract:
     """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
 
     Parameters
@@ -122,48 +122,52 @@ def export(
     known: dict[str, Any] = {
         "name": out.stem,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "trained": _budget(about),
+        "trained": _describe_budget(about),
         "licence": licence,
         "commit": current_commit(),
-        **_measured(network, validation),
+        **_measure_network(network, validation),
     }
-    contract: Contract | BaselineContract | CorrectorContract
-    if isinstance(network, Corrector):
+    contract: Contract | OnePieceContract | CorrectorContract
+    if isinstance(network, FieldCorrectorNetwork):
         contract = CorrectorContract(**known)
         write_corrector(network, contract, out)
-    elif isinstance(network, Baseline):
-        contract = BaselineContract(inputs=network.inputs, **known)
+    elif isinstance(network, OnePieceModel):
+        contract = OnePieceContract(inputs=network.inputs, **known)
         write_baseline(network, contract, out)
     else:
         c = network.config
         contract = Contract(stages=c.stages, fractions=c.fractions, steps=c.steps, margin=c.margin, **known)
         write_onnx(network, contract, out)
-    card.write_text(_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
+    card.write_text(_write_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
     return contract
 
 
-def _measured(network: Network | Corrector, validation: Path | None) -> dict[str, Any]:
+def _measure_network(
+    network: RestorationNetwork | FieldCorrectorNetwork, validation: Path | None
+) -> dict[str, Any]:
     """Return which sizes a network takes, what it costs, and how good it is."""
-    if isinstance(network, Corrector):
-        cost = arithmetic.multiply_adds(network, torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS))
+    if isinstance(network, FieldCorrectorNetwork):
+        cost = arithmetic.count_multiply_adds(
+            network, torch.zeros(1, MAP_INPUTS + FEATURE_COUNT, CELL_ROWS, CELL_COLUMNS)
+        )
         scores = correction.validate(network, validation) if validation else {}
         return {"multiple": 1, "gmac": round(cost, 2), "scores": scores}
     return {
         "multiple": network.multiple,
-        "gmac": round(multiply_adds(network, 256, 256), 2),
+        "gmac": round(count_network_gmac(network, 256, 256), 2),
         "scores": validate(network, validation) if validation else {},
     }
 
 
-def _budget(about: Mapping[str, Any]) -> str:
+def _describe_budget(about: Mapping[str, Any]) -> str:
     """Return for how long a checkpoint was trained, in words."""
     progress = about["progress"]
     core = " of one core" if about["config"]["threads"] == 1 else ""
     return f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours{core}"
 
 
-def _card(
-    contract: Contract | BaselineContract | CorrectorContract,
+def _write_card(
+    contract: Contract | OnePieceContract | CorrectorContract,
     data: str,
     about: Mapping[str, Any],
     digest: str,
@@ -198,12 +202,12 @@ Trained for {contract.trained}. {data}
 """
 
 
-def read_network(checkpoint: Path) -> tuple[Network | Corrector, dict[str, Any]]:
+def read_network(checkpoint: Path) -> tuple[RestorationNetwork | FieldCorrectorNetwork, dict[str, Any]]:
     """Return a checkpoint's network with its averaged weights, and what the checkpoint says of itself."""
-    about = read_about(checkpoint)
+    about = read_checkpoint_metadata(checkpoint)
     try:
-        sizes = saved_sizes(about["config"])
-        average = Corrector(sizes) if isinstance(sizes, CorrectorConfig) else untrained(sizes)
+        sizes = read_saved_network_config(about["config"])
+        average = FieldCorrectorNetwork(sizes) if isinstance(sizes, CorrectorConfig) else build_network(sizes)
     except (KeyError, TypeError, ValueError) as error:
         raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
     load_checkpoint(checkpoint, None, average)
@@ -215,51 +219,51 @@ def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
     config = network.config
     side = 8 * config.multiple
     count = config.stages
-    seen = [torch.zeros(1, config.channels(k), side, side) for k in range(count)]
+    seen = [torch.zeros(1, config.input_channels(k), side, side) for k in range(count)]
     before = [torch.zeros(1, config.memory, side // 2, side // 2) for _ in range(count - 1)]
     blocks = [[torch.export.Dim(f"{axis}{k + 1}") for axis in ("rows", "columns")] for k in range(count)]
     shapes = [{2: config.multiple * rows, 3: config.multiple * columns} for rows, columns in blocks]
     half = config.multiple // 2
     halves = [{2: half * rows, 3: half * columns} for rows, columns in blocks[1:]]
     names = [f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1]
-    model = _exported(
-        _Apart(network),
+    model = _export_onnx(
+        _SeparateStages(network),
         (seen, before),
         input_names=[f"seen{k + 1}" for k in range(count)] + [f"before{k + 1}" for k in range(1, count)],
         output_names=names,
         dynamic_shapes=(shapes, halves),
     )
-    _save(model, contract, out)
+    _save_onnx(model, contract, out)
 
 
-def write_baseline(network: Baseline, contract: BaselineContract, out: Path) -> None:
+def write_baseline(network: OnePieceModel, contract: OnePieceContract, out: Path) -> None:
     """Write a baseline's network with its contract, its weights in half precision."""
     rows, columns = (torch.export.Dim(axis) for axis in ("rows", "columns"))
     side = 4 * network.multiple
-    model = _exported(
-        _Whole(network),
+    model = _export_onnx(
+        _OnePiece(network),
         (torch.zeros(1, network.inputs, side, side),),
         input_names=["seen"],
         output_names=["sharp"],
         dynamic_shapes=({2: network.multiple * rows, 3: network.multiple * columns},),
     )
-    _halve(model)
-    _save(model, contract, out)
+    _store_half_precision(model)
+    _save_onnx(model, contract, out)
 
 
-def write_corrector(network: Corrector, contract: CorrectorContract, out: Path) -> None:
+def write_corrector(network: FieldCorrectorNetwork, contract: CorrectorContract, out: Path) -> None:
     """Write a corrector with its contract, its weights in half precision."""
-    model = _exported(
+    model = _export_onnx(
         network,
-        (torch.zeros(1, SEEN + FACTS, ROWS, COLUMNS),),
+        (torch.zeros(1, MAP_INPUTS + FEATURE_COUNT, CELL_ROWS, CELL_COLUMNS),),
         input_names=["seen"],
         output_names=["moves", "log_spread", "weights", "odds", "sharp"],
     )
-    _halve(model)
-    _save(model, contract, out)
+    _store_half_precision(model)
+    _save_onnx(model, contract, out)
 
 
-def _exported(
+def _export_onnx(
     module: nn.Module,
     inputs: tuple[Any, ...],
     *,
@@ -278,13 +282,13 @@ def _exported(
             input_names=input_names,
             output_names=output_names,
             dynamic_shapes=dynamic_shapes,
-            opset_version=OPSET,
+            opset_version=ONNX_OPSET,
         )
     assert program is not None
     return program.model_proto
 
 
-def _halve(model: ModelProto) -> None:
+def _store_half_precision(model: ModelProto) -> None:
     """Keep a model's weights in half precision, each with a node that makes float32 of it."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -300,14 +304,14 @@ def _halve(model: ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _save(model: ModelProto, contract: Provenance, out: Path) -> None:
+def _save_onnx(model: ModelProto, contract: Provenance, out: Path) -> None:
     import onnx
 
     for part_of_it in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del part_of_it.metadata_props[:]  # where in which file each was called
     model.doc_string = contract.about
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, contract.to_json()
+    entry.key, entry.value = METADATA_KEY, contract.to_json()
     part = out.with_suffix(".part")
     try:
         onnx.save(model, part)

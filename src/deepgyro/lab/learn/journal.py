@@ -16,15 +16,20 @@ from torch.utils.tensorboard import SummaryWriter
 from ...frames import encode_png
 from .checkpoint import Progress
 
-Report = Callable[[Progress, float, Mapping[str, object] | None], object]
+ReportProgress = Callable[[Progress, float, Mapping[str, object] | None], object]
 """Told after every step how far it is, the minutes left in this sitting, and a row where one is logged."""
 
 
-class Journal:
+class TrainingLog:
     """What the first process tells: log.jsonl, TensorBoard's curves, samples.png, a caller."""
 
     def __init__(
-        self, out: Path, names: tuple[str, ...], progress: Progress, fabric: Fabric, report: Report | None
+        self,
+        out: Path,
+        names: tuple[str, ...],
+        progress: Progress,
+        fabric: Fabric,
+        report: ReportProgress | None,
     ) -> None:
         """Go on with the journal in a folder; `names`: of a step's values."""
         self.out, self.names, self.progress, self.fabric = out, names, progress, fabric
@@ -35,22 +40,22 @@ class Journal:
             out.mkdir(parents=True, exist_ok=True)
             self.board = SummaryWriter(str(out), purge_step=progress.step)
 
-    def add(self, values: Float[Tensor, " n"]) -> None:
+    def add_values(self, values: Float[Tensor, " n"]) -> None:
         """Add a step's values to the next row."""
         self.sums, self.count = self.sums + values, self.count + 1
 
-    def means(self) -> dict[str, float]:
+    def take_means(self) -> dict[str, float]:
         """Return the means of all processes since the last row; every process must call it."""
         means = self.fabric.all_reduce(self.sums / self.count, reduce_op="mean")
         self.sums, self.count = torch.zeros_like(self.sums), 0
         return dict(zip(self.names, means.tolist(), strict=True))  # type: ignore[union-attr]
 
-    def step(self, left: float) -> None:
+    def report_step(self, left: float) -> None:
         """Tell the caller of a step."""
         if self.board:
             self.report(self.progress, left, None)
 
-    def write(self, values: Mapping[str, object], left: float) -> None:
+    def write_row(self, values: Mapping[str, object], left: float) -> None:
         """Write a row, draw its numbers, tell the caller."""
         if not self.board:
             return
@@ -64,11 +69,11 @@ class Journal:
                     self.board.add_scalar(tag, number, self.progress.step)
         self.report(self.progress, left, row)
 
-    def validate(
+    def write_validation(
         self, values: Mapping[str, float], picture: UInt8[ndarray, "h w 3"] | None, left: float
     ) -> None:
         """Write a row of what validation pairs say, and show some of them."""
-        self.write({"validation": values}, left)
+        self.write_row({"validation": values}, left)
         if picture is None:
             return
         (self.out / "samples.png").write_bytes(encode_png(picture))

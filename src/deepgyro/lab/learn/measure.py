@@ -16,15 +16,23 @@ from . import arithmetic
 from .dataset import Sample
 from .network.stages import DeepGyro, NetworkConfig
 from .settings import TrainConfig
-from .train import Training, given_on, launched, loader, on_device, open_pairs, settled
+from .train import (
+    Training,
+    lazy_pairs_on_device,
+    make_fabric,
+    make_loader,
+    move_to_device,
+    open_pairs,
+    resolve_precision,
+)
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
-STEPS = 10
+TIMED_STEPS = 10
 
 
-class Nothing:
+class NoOperators:
     """What lies between the stages, left out: nothing is blurred, and there are no differences."""
 
     def __init__(
@@ -44,13 +52,13 @@ class Nothing:
         """Return zeros."""
         return self._differences
 
-    def blurred_again(self, guesses: Tensor) -> Tensor:
+    def reblur(self, guesses: Tensor) -> Tensor:
         """Return the guesses."""
         return guesses.detach()
 
 
-def measure(
-    config: TrainConfig, *, steps: int = STEPS, progress: Callable[[float], None] | None = None
+def bench_training(
+    config: TrainConfig, *, steps: int = TIMED_STEPS, progress: Callable[[float], None] | None = None
 ) -> BenchReport:
     """Time steps of a training, with the operators and without, and its convolutions alone, in turns.
 
@@ -75,23 +83,23 @@ def measure(
     DeepGyroError
         If the network is a baseline, or there are no pairs.
     """
-    if config.corrector or not isinstance(config.sizes, NetworkConfig):
+    if config.corrector or not isinstance(config.network_config, NetworkConfig):
         raise DeepGyroError("bench training compares steps with and without operators; here there are none")
     pairs = open_pairs(config)
-    fabric = launched(config)
-    config = settled(config, fabric.device)
+    fabric = make_fabric(config)
+    config = resolve_precision(config, fabric.device)
     whole, without = (Training(config, fabric, None) for _ in range(2))
     assert isinstance(without.network, DeepGyro)
-    without.network.between = Nothing
-    batches = iter(loader(given_on(fabric.device, config, pairs), config, 0, fabric))
-    batch = on_device(next(batches), fabric)
-    alone = list(_convolutions(without, batch))
+    without.network.between = NoOperators
+    batches = iter(make_loader(lazy_pairs_on_device(fabric.device, config, pairs), config, 0, fabric))
+    batch = move_to_device(next(batches), fabric)
+    alone = list(_timed_convolutions(without, batch))
 
     def timed(work: Callable[[], object]) -> float:
-        _wait(fabric.device)
+        _synchronize_device(fabric.device)
         start = time.perf_counter()
         work()
-        _wait(fabric.device)
+        _synchronize_device(fabric.device)
         return 1e3 * (time.perf_counter() - start)
 
     turns: list[list[float]] = []
@@ -99,14 +107,14 @@ def measure(
         times = [sum(timed(work) for work in alone)]
         for training in (without, whole):
             given: list[Sample] = []
-            waiting = timed(lambda given=given: given.append(on_device(next(batches), fabric)))  # type: ignore[misc]
+            waiting = timed(lambda given=given: given.append(move_to_device(next(batches), fabric)))  # type: ignore[misc]
             times.append(waiting + timed(lambda step=training.step, given=given: step(given[0])))  # type: ignore[misc]
         turns.append([*times, waiting])
         if progress:
             progress((turn + 1) / (steps + 1))
     convolutions, least, step, waiting = (float(x) for x in np.median(turns[1:], axis=0))
     told = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
-    gmac = arithmetic.multiply_adds(without.network, *told)
+    gmac = arithmetic.count_multiply_adds(without.network, *told)
     row: Row = {
         "device": str(fabric.device),
         "precision": config.precision,
@@ -122,13 +130,13 @@ def measure(
     return make_report("training", [row])
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize_device(device: torch.device) -> None:
     """Let a GPU finish."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _convolutions(training: Training, batch: Sample) -> Iterator[Callable[[], None]]:
+def _timed_convolutions(training: Training, batch: Sample) -> Iterator[Callable[[], None]]:
     """Yield what runs each convolution alone, forward and backward, on inputs of its size in a step."""
     seen: list[tuple[_Convolution, Tensor]] = []
 
@@ -140,12 +148,14 @@ def _convolutions(training: Training, batch: Sample) -> Iterator[Callable[[], No
     training.network(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
     for hook in hooks:
         hook.remove()
-    kept = torch.bfloat16 if training.config.mixed else torch.float32
+    kept = torch.bfloat16 if training.config.uses_bf16 else torch.float32
     for module, given in seen:
-        yield _alone(copy.deepcopy(module).to(kept), given.detach().to(kept), needed=given.requires_grad)
+        yield _time_convolution(
+            copy.deepcopy(module).to(kept), given.detach().to(kept), needed=given.requires_grad
+        )
 
 
-def _alone(convolution: _Convolution, given: Tensor, *, needed: bool) -> Callable[[], None]:
+def _time_convolution(convolution: _Convolution, given: Tensor, *, needed: bool) -> Callable[[], None]:
     """Return what runs a convolution forward and backward; `needed`: its input's gradient, too."""
     given = given.contiguous(memory_format=torch.channels_last).requires_grad_(needed)
     gradient = torch.ones_like(convolution(given))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-ENDS = ("head", "tail")
+END_LAYERS = ("head", "tail")
 """A stage's first and last convolutions: they are AdamW's, as Muon's authors advise."""
 
 
@@ -34,18 +34,18 @@ class Muon(torch.optim.Optimizer):
             for weights in group["params"]:
                 if weights.grad is None:
                     continue
-                gradient = _matrix(weights.grad)
+                gradient = _as_matrix(weights.grad)
                 state = self.state[weights]
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(gradient)
                 momentum = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
-                step = orthogonalized(gradient.lerp(momentum, group["momentum"]))
+                step = orthogonalize(gradient.lerp(momentum, group["momentum"]))
                 weights.mul_(1 - group["lr"] * group["weight_decay"])
                 size = 0.2 * math.sqrt(max(step.shape))
-                weights.sub_(_like(step, weights), alpha=group["lr"] * size)
+                weights.sub_(_as_convolution(step, weights), alpha=group["lr"] * size)
 
 
-def orthogonalized(matrix: Tensor) -> Tensor:
+def orthogonalize(matrix: Tensor) -> Tensor:
     """Return a matrix with singular values near one in place of its own: five steps of Newton and Schulz."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp(min=1e-7)
@@ -63,7 +63,7 @@ class MuonAndAdamW:
         inner = {
             name: parameter
             for name, parameter in network.named_parameters()
-            if parameter.ndim == 4 and not any(end in name.split(".") for end in ENDS)
+            if parameter.ndim == 4 and not any(end in name.split(".") for end in END_LAYERS)
         }
         others = {name: p for name, p in network.named_parameters() if name not in inner}
         self._inner, self._others = inner, others
@@ -106,8 +106,11 @@ class MuonAndAdamW:
         for part in self._parts():
             part.set_moments(found, steps)
 
-    def _parts(self) -> list[_Part]:
-        return [_Part(self._muon, self._inner, _MUON), _Part(self._adamw, self._others, _ADAMW)]
+    def _parts(self) -> list[_OptimizerPart]:
+        return [
+            _OptimizerPart(self._muon, self._inner, _MUON_MOMENTS),
+            _OptimizerPart(self._adamw, self._others, _ADAMW_MOMENTS),
+        ]
 
 
 class Adam:
@@ -127,12 +130,12 @@ class Adam:
         parts: how the names of each part's parameters begin, and how many steps it takes where the training
         takes one; weight_decay: AdamW's.
         """
-        self._parts: dict[str, _Part] = {}
+        self._parts: dict[str, _OptimizerPart] = {}
         self._often = dict(parts)
         for part in parts:
             own = {name: p for name, p in network.named_parameters() if name.startswith(part)}
             adam = torch.optim.AdamW(own.values(), rate, betas, weight_decay=weight_decay)
-            self._parts[part] = _Part(adam, own, _ADAMW)
+            self._parts[part] = _OptimizerPart(adam, own, _ADAMW_MOMENTS)
 
     @property
     def rate(self) -> float:
@@ -175,14 +178,14 @@ Optimizer = MuonAndAdamW | Adam
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
+def update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
     """Move averaged weights towards a network's after a step (from 0 on); the first steps count for more."""
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _OptimizerPart:
     """One of torch's optimisers, its parameters by name, and what it keeps of each."""
 
     optimizer: torch.optim.Optimizer
@@ -199,24 +202,26 @@ class _Part:
         for name, parameter in self.parameters.items():
             if f"{self.names[0]}.{name}" not in found:  # it has taken no part so far
                 continue
-            state: dict[str, Tensor] = {} if self.names == _MUON else {"step": torch.tensor(float(steps))}
+            state: dict[str, Tensor] = (
+                {} if self.names == _MUON_MOMENTS else {"step": torch.tensor(float(steps))}
+            )
             for moment in self.names:
-                kept = _matrix(parameter) if self.names == _MUON else parameter
+                kept = _as_matrix(parameter) if self.names == _MUON_MOMENTS else parameter
                 empty = torch.empty_like(kept, requires_grad=False)
                 state[moment] = empty.copy_(found[f"{moment}.{name}"])
             self.optimizer.state[parameter] = state
 
 
-_MUON, _ADAMW = ("momentum_buffer",), ("exp_avg", "exp_avg_sq")
-MOMENTS = _MUON + _ADAMW
+_MUON_MOMENTS, _ADAMW_MOMENTS = ("momentum_buffer",), ("exp_avg", "exp_avg_sq")
+MOMENT_NAMES = _MUON_MOMENTS + _ADAMW_MOMENTS
 
 
-def _matrix(weights: Tensor) -> Tensor:
+def _as_matrix(weights: Tensor) -> Tensor:
     """Return weights (out, in, kh, kw) as (out, kh kw in): a view, of weights that are kept channels last."""
     return weights.permute(0, 2, 3, 1).flatten(1)
 
 
-def _like(matrix: Tensor, weights: Tensor) -> Tensor:
+def _as_convolution(matrix: Tensor, weights: Tensor) -> Tensor:
     """Return a matrix (out, kh kw in) as (out, in, kh, kw): a view."""
     out, channels, height, width = weights.shape
     return matrix.view(out, height, width, channels).permute(0, 3, 1, 2)

@@ -1,6 +1,6 @@
 """Pairs recorded on a device: the torch twin of the last steps of `synthesis.pair`, for a batch of patches.
 
-What moved how is drawn on the CPU (`Scenes`), a number's pair always the same; light, blur, noise and
+What moved how is drawn on the CPU (`LazyPairs`), a number's pair always the same; light, blur, noise and
 rounding are the device's. Patches alone are blurred, not whole pictures. A pair that goes through a JPEG
 file does so on the CPU, with no more than its patch.
 """
@@ -29,14 +29,14 @@ from ..synthesis.image import (
 from ..synthesis.kernels import U16_SUM_STD
 from ..synthesis.pair import LazyPair, draw_uses_jpeg
 from ..synthesis.pool import draw_lazy_pair_at
-from .dataset import FreshPairs, Sample, in_cores, patch_of, patch_rng, paths_of
-from .network.operators import blur, path_samples
+from .dataset import FreshPairs, Sample, choose_patch, field_channels, limit_worker_threads, patch_rng
+from .network.operators import blur_along_paths, path_sample_count
 
-_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+_SPLITMIX_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 """SplitMix64's, as `synthesis.kernels` has them."""
 
 
-class Scenes(Dataset[Sample]):
+class LazyPairs(Dataset[Sample]):
     """What `FreshPairs` would make, before it is recorded; encoded pairs get noise of their own."""
 
     def __init__(self, pairs: FreshPairs) -> None:
@@ -44,18 +44,18 @@ class Scenes(Dataset[Sample]):
         self.pairs = pairs
 
     def __getitem__(self, k: int) -> Sample:
-        """Return sample number k, from 0: see `scene_sample`."""
+        """Return sample number k, from 0: see `lazy_pair_sample`."""
         pairs = self.pairs
-        with in_cores():
-            for number in pairs.numbers(k):
+        with limit_worker_threads():
+            for number in pairs.candidate_numbers(k):
                 size = {"height": pairs.height, "width": pairs.width}
                 scene = draw_lazy_pair_at(pairs.pool, pairs.config, pairs.seed, number, **size)
                 if scene.metadata["gyro"] not in pairs.without:
-                    return scene_sample(scene, pairs, patch_rng(pairs.seed, k))
-        raise pairs.none_left()
+                    return lazy_pair_sample(scene, pairs, patch_rng(pairs.seed, k))
+        raise pairs.all_skipped_error()
 
 
-def scene_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generator) -> Sample:
+def lazy_pair_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generator) -> Sample:
     """Return a patch of a scene that is to be recorded.
 
     scene: (3, h + 2 margin, w + 2 margin) uint8, encoded, the patch in its middle, continued by its border
@@ -64,7 +64,7 @@ def scene_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generator) -
     and whether colours are halved, or zeros.
     """
     draws = pairs.config.image
-    turn, seen = patch_of(scene.prior, rng, patch=pairs.patch, turned=pairs.turned)
+    turn, seen = choose_patch(scene.prior, rng, patch=pairs.patch, turned=pairs.turned)
     if scene.encoded:
         light = (0.0, 0.0, 10 ** (-draws.encoded_noise / 20))
         key = int(scene.rng.integers(2**64, dtype=np.uint64))
@@ -73,18 +73,18 @@ def scene_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generator) -
         light, key = (drawn.highlight_gain, drawn.shot_noise, drawn.read_noise), drawn.noise_key
     jpeg = draw_jpeg_options(scene.rng, draws) if draw_uses_jpeg(scene, draws) else (0, False)
     return {
-        "scene": torch.from_numpy(_surrounded(scene, turn, seen)),
-        "exact": paths_of(turn.field(scene.exact[seen])),
-        "noisy": paths_of(turn.field(scene.prior[seen])),
+        "scene": torch.from_numpy(_crop_with_surroundings(scene, turn, seen)),
+        "exact": field_channels(turn.field(scene.exact[seen])),
+        "noisy": field_channels(turn.field(scene.prior[seen])),
         "gyro": torch.tensor(float(scene.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(not scene.encoded)),
         "light": torch.tensor(light),
-        "key": torch.tensor(_signed(key)),
+        "key": torch.tensor(_to_signed_64(key)),
         "jpeg": torch.tensor([int(x) for x in jpeg]),
     }
 
 
-def _surrounded(
+def _crop_with_surroundings(
     scene: LazyPair, turn: PictureOrientation, seen: tuple[slice, slice]
 ) -> UInt8[np.ndarray, "3 a b"]:
     """Return a patch of a scene with as much around it on every side as moves into it."""
@@ -101,7 +101,7 @@ def _surrounded(
     return np.ascontiguousarray(turn.picture(padded).transpose(2, 0, 1))
 
 
-def collate_scenes(samples: Sequence[Sample]) -> Sample:
+def collate_lazy_pairs(samples: Sequence[Sample]) -> Sample:
     """Return samples as one batch: the scenes continued by their border pixels to the largest."""
     most = max(item["scene"].shape[1] for item in samples)
     even = []
@@ -114,27 +114,27 @@ def collate_scenes(samples: Sequence[Sample]) -> Sample:
 
 
 @torch.no_grad()
-def recorded(batch: Sample) -> Sample:
+def render_batch(batch: Sample) -> Sample:
     """Return what a camera records of a batch of scenes, on their device: as `dataset.collate` has it."""
     paths, light = batch["exact"], batch["light"].view(-1, 3, 1, 1, 1)
     height, width = paths.shape[2:]
     margin = (batch["scene"].shape[2] - height) // 2
     linear = batch["linear"].view(-1, 1, 1, 1).bool()
-    values = torch.where(linear, lightened(batch["scene"], light[:, 0]), batch["scene"] / 255)
-    blurred = blur(values, paths, path_samples(paths), margin=margin)
-    noise = noise_of(batch["key"], height, width)
+    values = torch.where(linear, decode_with_highlights(batch["scene"], light[:, 0]), batch["scene"] / 255)
+    blurred = blur_along_paths(values, paths, path_sample_count(paths), margin=margin)
+    noise = counter_noise(batch["key"], height, width)
     spread = torch.sqrt(light[:, 1] ** 2 * blurred.clamp(min=0) + light[:, 2] ** 2)
     mean_square = blurred.square().mean((1, 2, 3), keepdim=True)
     noisy = blurred + torch.where(linear, spread, light[:, 2] * mean_square.sqrt()) * noise
     inside = slice(margin, margin + height), slice(margin, margin + width)
     return {
-        "sharp": _rounded(values[:, :, *inside], linear),
-        "blurred": through_jpeg(_rounded(noisy, linear), batch["jpeg"]),
+        "sharp": _round_to_8_bits(values[:, :, *inside], linear),
+        "blurred": apply_jpeg(_round_to_8_bits(noisy, linear), batch["jpeg"]),
         **{name: batch[name] for name in ("exact", "noisy", "gyro", "linear")},
     }
 
 
-def lightened(
+def decode_with_highlights(
     scene: UInt8[Tensor, "b 3 h w"], gain: Float32[Tensor, "b 1 1 1"]
 ) -> Float32[Tensor, "b 3 h w"]:
     """Return the light of encoded pixels, highlights brighter than white: the twin of `kernels.lighten`."""
@@ -145,37 +145,37 @@ def lightened(
     return plain[scene.int()] * (1 + gain * over[scene.amin(1, keepdim=True).int()])
 
 
-def noise_of(key: Int64[Tensor, " b"], height: int, width: int) -> Float32[Tensor, "b 3 h w"]:
+def counter_noise(key: Int64[Tensor, " b"], height: int, width: int) -> Float32[Tensor, "b 3 h w"]:
     """Return nearly normal noise of unit variance: the twin of that in `kernels.record`."""
     pixel = torch.arange(height * width * 3, device=key.device).view(1, height, width, 3).permute(0, 3, 1, 2)
     counter = key.view(-1, 1, 1, 1) + 2 * pixel
-    total = _sum_of_parts(_mixed(counter)) + _sum_of_parts(_mixed(counter + 1))
+    total = _sum_u16_parts(_splitmix64(counter)) + _sum_u16_parts(_splitmix64(counter + 1))
     return (total - 4 * 65535).float() / float(U16_SUM_STD)
 
 
-def _mixed(counter: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
-    z = counter * _signed(_FACTORS[0])  # int64 wraps round as uint64 does
-    z = (z ^ _shifted(z, 30)) * _signed(_FACTORS[1])
-    z = (z ^ _shifted(z, 27)) * _signed(_FACTORS[2])
-    return z ^ _shifted(z, 31)
+def _splitmix64(counter: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
+    z = counter * _to_signed_64(_SPLITMIX_FACTORS[0])  # int64 wraps round as uint64 does
+    z = (z ^ _shift_right_logical(z, 30)) * _to_signed_64(_SPLITMIX_FACTORS[1])
+    z = (z ^ _shift_right_logical(z, 27)) * _to_signed_64(_SPLITMIX_FACTORS[2])
+    return z ^ _shift_right_logical(z, 31)
 
 
-def _sum_of_parts(bits: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
+def _sum_u16_parts(bits: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
     low = 0xFFFF
     return (bits & low) + (bits >> 16 & low) + (bits >> 32 & low) + (bits >> 48 & low)
 
 
-def _shifted(bits: Int64[Tensor, ...], count: int) -> Int64[Tensor, ...]:
+def _shift_right_logical(bits: Int64[Tensor, ...], count: int) -> Int64[Tensor, ...]:
     """Return bits shifted right, zeros coming in, as of a number without a sign."""
     return bits >> count & (1 << 64 - count) - 1
 
 
-def _signed(bits: int) -> int:
+def _to_signed_64(bits: int) -> int:
     """Return 64 bits as a number with a sign."""
     return bits - 2**64 if bits >= 2**63 else bits
 
 
-def _rounded(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
+def _round_to_8_bits(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
     """Return values, light or encoded, as the 256 encoded ones of a file, 0 to 1."""
     table = torch.from_numpy(srgb_encode_table()).to(values.device)
     held = values.clamp(0, 1)
@@ -183,7 +183,7 @@ def _rounded(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
     return torch.where(linear, of_light, (held * 255).round()) / 255
 
 
-def through_jpeg(pictures: Tensor, jpeg: Int64[Tensor, "b 2"]) -> Tensor:
+def apply_jpeg(pictures: Tensor, jpeg: Int64[Tensor, "b 2"]) -> Tensor:
     """Return pictures of 0 to 1 as they come out of JPEG files, which the CPU makes; quality 0: unchanged."""
     out = pictures.clone()
     for k, (quality, halved) in enumerate(jpeg.tolist()):

@@ -15,15 +15,15 @@ from .baselines.paper import UNetConfig
 from .corrector.network import CorrectorConfig
 from .network.stages import NetworkConfig
 
-_BUDGETS = ("minutes", "steps")
-_WORDS = {
+_BUDGET_KEYS = ("minutes", "steps")
+_ALLOWED_WORDS = {
     "precision": ("auto", "bf16-mixed", "32-true"),
     "loss": ("charbonnier", "squared", "psnr"),
     "optimizer": ("muon", "adam"),
     "encoding": ("encoded", "linear", None),
     "pairs_on": ("auto", "cpu", "device"),
 }
-_PARTS: dict[str, type] = {
+_SECTION_TYPES: dict[str, type] = {
     "network": NetworkConfig,
     "unet": UNetConfig,
     "deblurgan": GanConfig,
@@ -119,7 +119,7 @@ class TrainConfig:
             raise ValueError("fall, ema: a share over 0 and up to 1, and one from 0 to under 1 are needed")
         if unknown := set(self.without) - set(GYRO_KINDS):
             raise ValueError(f"without: {', '.join(sorted(unknown))} is none of {', '.join(GYRO_KINDS)}")
-        for name, known in _WORDS.items():
+        for name, known in _ALLOWED_WORDS.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)}; {' or '.join(map(str, known))} is needed")
         if sum(part is not None for part in (self.unet, self.deblurgan, self.corrector)) > 1:
@@ -128,22 +128,22 @@ class TrainConfig:
             raise ValueError("corrector: pairs of deepgyro synth are needed (pairs)")
 
     @property
-    def mixed(self) -> bool:
+    def uses_bf16(self) -> bool:
         """Whether convolutions run in bfloat16; not to be asked while that is left to the device."""
         assert self.precision != "auto"
         return self.precision == "bf16-mixed"
 
     @property
-    def sizes(self) -> NetworkConfig | UNetConfig | GanConfig:
+    def network_config(self) -> NetworkConfig | UNetConfig | GanConfig:
         """The sizes of the network that is trained, if it is one that makes pictures."""
         return self.unet or self.deblurgan or self.network
 
     @property
-    def sides(self) -> tuple[int, int]:
+    def patch_sides(self) -> tuple[int, int]:
         """Height and width of the patches, px."""
         return self.patch if isinstance(self.patch, tuple) else (self.patch, self.patch)
 
-    def share(self, step: int, minutes: float) -> float:
+    def progress_share(self, step: int, minutes: float) -> float:
         """Return which share of the training is done after so many steps and minutes."""
         return step / self.steps if self.steps else minutes / self.minutes if self.minutes else 1.0
 
@@ -170,7 +170,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         content = yaml.safe_load(path.read_text())
         if not isinstance(content, dict):
             raise DeepGyroError(f"{path}: entries such as pairs: FOLDER are needed")
-        parts = {name: part for name in _PARTS if (part := content.pop(name, None)) is not None}
+        parts = {name: part for name in _SECTION_TYPES if (part := content.pop(name, None)) is not None}
         for name, part in parts.items():
             if not isinstance(part, dict):
                 raise DeepGyroError(f"{path}: {name} is {part!r}; entries such as width: 32 are needed")
@@ -178,10 +178,10 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
             name, equals, value = change.partition("=")
             if not equals:
                 raise DeepGyroError(f"--set {change}: NAME=VALUE is needed")
-            if name in _BUDGETS:  # it takes the place of whichever is in the file
-                content = {key: kept for key, kept in content.items() if key not in _BUDGETS}
+            if name in _BUDGET_KEYS:  # it takes the place of whichever is in the file
+                content = {key: kept for key, kept in content.items() if key not in _BUDGET_KEYS}
             part, dot, entry = name.partition(".")
-            if dot and part in _PARTS:
+            if dot and part in _SECTION_TYPES:
                 parts.setdefault(part, {})[entry] = yaml.safe_load(value)
             else:
                 content[name] = yaml.safe_load(value)
@@ -190,13 +190,18 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     if "validation" not in content:
         raise DeepGyroError(f"{path}: validation is missing: a folder of deepgyro synth")
     try:
-        made = {name: _PARTS[name](**_typed(_PARTS[name], part)) for name, part in parts.items()}
-        return TrainConfig(**_typed(TrainConfig, content), **made)
+        made = {
+            name: _SECTION_TYPES[name](**_convert_entries(_SECTION_TYPES[name], part))
+            for name, part in parts.items()
+        }
+        return TrainConfig(**_convert_entries(TrainConfig, content), **made)
     except ValueError as error:
         raise DeepGyroError(f"{path}: {error}") from error
 
 
-def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanConfig | CorrectorConfig:
+def read_saved_network_config(
+    entries: Mapping[str, Any],
+) -> NetworkConfig | UNetConfig | GanConfig | CorrectorConfig:
     """Return the sizes of the network in a configuration that was saved as JSON.
 
     Raises
@@ -206,11 +211,11 @@ def saved_sizes(entries: Mapping[str, Any]) -> NetworkConfig | UNetConfig | GanC
     """
     part = next((name for name in ("unet", "deblurgan", "corrector") if entries.get(name)), "network")
     own = {name: tuple(v) if isinstance(v, list) else v for name, v in entries[part].items()}
-    sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig = _PARTS[part](**own)
+    sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig = _SECTION_TYPES[part](**own)
     return sizes
 
 
-def _typed(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:
+def _convert_entries(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:
     """Return entries as the types that a configuration has.
 
     Raises
@@ -225,13 +230,13 @@ def _typed(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:
     typed = {}
     for name, value in entries.items():
         try:
-            typed[name] = _as(types[name], value)
+            typed[name] = _convert_value(types[name], value)
         except TypeError:
             raise ValueError(f"{name} is {value!r}; {written[name]} is needed") from None
     return typed
 
 
-def _as(kind: Any, value: Any) -> Any:
+def _convert_value(kind: Any, value: Any) -> Any:
     """Return a value as a type: whole numbers and texts such as 1e-4 as floats, lists as tuples.
 
     Raises
@@ -242,14 +247,14 @@ def _as(kind: Any, value: Any) -> Any:
     if isinstance(kind, UnionType):
         for each in get_args(kind):
             try:
-                return _as(each, value)
+                return _convert_value(each, value)
             except TypeError:
                 continue
     elif get_origin(kind) is tuple and isinstance(value, list):
         inner = get_args(kind)
         kinds = [inner[0]] * len(value) if inner[-1] is ... else inner
         if len(kinds) == len(value):
-            return tuple(_as(one, item) for one, item in zip(kinds, value, strict=True))
+            return tuple(_convert_value(one, item) for one, item in zip(kinds, value, strict=True))
     elif kind is float and type(value) in (int, float):
         return float(value)
     elif kind is float and isinstance(value, str):  # YAML takes 1e-4, without a point, for text

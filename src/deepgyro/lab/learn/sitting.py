@@ -13,7 +13,7 @@ from .checkpoint import Progress
 from .settings import TrainConfig
 
 
-class Clock:
+class TrainingClock:
     """Counts the minutes of training, and knows what is due."""
 
     def __init__(self, config: TrainConfig, progress: Progress, sitting: float | None) -> None:
@@ -24,21 +24,21 @@ class Clock:
         self.checked = progress.minutes
         self.steps, self.seconds, self.waiting = 0, 0.0, 0.0  # since the last row
 
-    def start(self) -> None:
+    def start_step(self) -> None:
         """Begin a step: with waiting for its data."""
         self.began = time.monotonic()
 
-    def waited(self) -> None:
+    def data_arrived(self) -> None:
         """Have the data."""
         self.waiting += time.monotonic() - self.began
 
-    def stop(self) -> None:
+    def stop_step(self) -> None:
         """End a step."""
         seconds = time.monotonic() - self.began
         self.progress.minutes += seconds / 60
         self.steps, self.seconds = self.steps + 1, self.seconds + seconds
 
-    def speed(self) -> dict[str, float]:
+    def take_speed(self) -> dict[str, float]:
         """Return steps a second and the share of the time that data was waited for, since the last row."""
         speed = {
             "steps_per_second": round(self.steps / self.seconds, 3),
@@ -47,12 +47,12 @@ class Clock:
         self.steps, self.seconds, self.waiting = 0, 0.0, 0.0
         return speed
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Return whether the sitting, or the training, is."""
-        done = self.config.share(self.progress.step, self.progress.minutes)
+        done = self.config.progress_share(self.progress.step, self.progress.minutes)
         return done >= 1 or self.progress.minutes - self.first_minute >= self.sitting
 
-    def left(self) -> float:
+    def minutes_left(self) -> float:
         """Return the minutes left in this sitting; where steps are counted, as they went so far."""
         minutes, steps = self.progress.minutes - self.first_minute, self.progress.step - self.first_step
         if self.config.steps:
@@ -61,7 +61,7 @@ class Clock:
             left = (self.config.minutes or 0.0) - self.progress.minutes
         return max(min(left, self.sitting - minutes), 0.0)
 
-    def checkpoint_due(self) -> bool:
+    def is_checkpoint_due(self) -> bool:
         """Return, once every so many minutes, that a checkpoint is due."""
         due = self.progress.minutes - self.checked >= self.config.checkpoint_minutes
         if due:
@@ -70,7 +70,7 @@ class Clock:
 
 
 @contextmanager
-def signals_caught() -> Iterator[list[int]]:
+def catch_signals() -> Iterator[list[int]]:
     """Put the first SIGINT or SIGTERM into a list; the next one acts as before."""
     caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # where Python takes no signals
@@ -96,7 +96,7 @@ def signals_caught() -> Iterator[list[int]]:
 
 def learning_rate(config: TrainConfig, progress: Progress) -> float:
     """Return the rate: level, but for a rise where the moments began, and the halvings or the fall."""
-    done = min(config.share(progress.step, progress.minutes), 1.0)
+    done = min(config.progress_share(progress.step, progress.minutes), 1.0)
     rise = min(1.0, (progress.step - progress.moments_since + 1) / config.warmup)
     if config.halvings:
         return config.rate * rise * 0.5 ** min(int(done * (config.halvings + 1)), config.halvings)

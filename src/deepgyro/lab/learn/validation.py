@@ -14,21 +14,23 @@ from torch import Tensor
 
 from ..synthesis import unpack_pair
 from ..synthesis.shards import read_samples
-from .baselines.wrapper import Network
-from .dataset import Sample, sample
+from .baselines.wrapper import RestorationNetwork
+from .dataset import Sample, make_sample
 
-PICTURES = 4
+SAMPLE_PICTURE_COUNT = 4
 """Pairs that are shown."""
 
 
-def psnr(picture: Tensor, sharp: Tensor) -> Tensor:
+def mean_psnr(picture: Tensor, sharp: Tensor) -> Tensor:
     """Return the mean of the pictures' PSNR, dB."""
     error = ((picture.clamp(0, 1) - sharp) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
     return (-10 * torch.log10(error)).mean()
 
 
 @torch.no_grad()
-def guessed(network: Network, item: Sample, told: str = "noisy", *, mixed: bool = False) -> Tensor:
+def restore_sample(
+    network: RestorationNetwork, item: Sample, told: str = "noisy", *, mixed: bool = False
+) -> Tensor:
     """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded.
 
     mixed: convolutions in bfloat16; processors without it take a hundred times as long.
@@ -41,39 +43,43 @@ def guessed(network: Network, item: Sample, told: str = "noisy", *, mixed: bool 
 
 
 def whole_samples(
-    network: Network, folder: Path, count: int
+    network: RestorationNetwork, folder: Path, count: int
 ) -> Iterator[tuple[Sample, Mapping[str, object]]]:
     """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
     for pair in islice(map(unpack_pair, read_samples(folder)), count):
-        item = sample(pair, turned=network.turned)
+        item = make_sample(pair, turned=network.turned)
         height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
         yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.metadata
 
 
-def validate(network: Network, folder: Path, *, count: int = 64, mixed: bool = False) -> dict[str, float]:
+def validate(
+    network: RestorationNetwork, folder: Path, *, count: int = 64, mixed: bool = False
+) -> dict[str, float]:
     """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
     gains: dict[str, list[float]] = {}
     for item, facts in whole_samples(network, folder, count):
         sharp = item["sharp"][None]
-        before = psnr(item["blurred"][None], sharp)
+        before = mean_psnr(item["blurred"][None], sharp)
         for kind, told in ((str(facts["gyro"]), "noisy"), (f"exact field, {facts['encoding']}", "exact")):
-            gain = psnr(guessed(network, item, told, mixed=mixed)[None], sharp) - before
+            gain = mean_psnr(restore_sample(network, item, told, mixed=mixed)[None], sharp) - before
             gains.setdefault(kind, []).append(float(gain))
     return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
 
 
-def examine(
-    network: Network, folder: Path, *, mixed: bool
+def validate_with_pictures(
+    network: RestorationNetwork, folder: Path, *, mixed: bool
 ) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
     """Return `validate` and `sample_pictures` of a network in training."""
     return validate(network, folder, mixed=mixed), sample_pictures(network, folder, mixed=mixed)
 
 
-def sample_pictures(network: Network, folder: Path, *, mixed: bool = False) -> UInt8[ndarray, "h w 3"]:
+def sample_pictures(
+    network: RestorationNetwork, folder: Path, *, mixed: bool = False
+) -> UInt8[ndarray, "h w 3"]:
     """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
     rows = []
-    for item, _ in whole_samples(network, folder, PICTURES):
-        row = [item["blurred"], guessed(network, item, mixed=mixed), item["sharp"]]
+    for item, _ in whole_samples(network, folder, SAMPLE_PICTURE_COUNT):
+        row = [item["blurred"], restore_sample(network, item, mixed=mixed), item["sharp"]]
         lying = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all in one way, to fit together
         rows.append(torch.cat([x.transpose(1, 2) for x in row] if lying else row, 2))
     picture = torch.cat(rows, 1).clamp(0, 1) * 255

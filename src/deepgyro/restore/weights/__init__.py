@@ -9,17 +9,17 @@ from typing import Literal, get_args
 from ...errors import DeepGyroError
 from ...runtime.session import Session, open_session
 
-Name = Literal["deepgyro", "deepgyro-fast"]
-NETWORKS: tuple[Name, ...] = get_args(Name)
-FOLDER = Path(__file__).parent
+NetworkName = Literal["deepgyro", "deepgyro-fast"]
+NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+WEIGHTS_FOLDER = Path(__file__).parent
 
 
-def shipped() -> list[Name]:
+def shipped_networks() -> list[NetworkName]:
     """Return the networks whose weights are in this package."""
-    return [name for name in NETWORKS if _file(name).exists()]
+    return [name for name in NETWORKS if _onnx_path(name).exists()]
 
 
-def weights_path(name: Name) -> Path:
+def weights_path(name: NetworkName) -> Path:
     """Return the ONNX file of a network that comes with the package.
 
     Raises
@@ -27,9 +27,9 @@ def weights_path(name: Name) -> Path:
     DeepGyroError
         If it is not there.
     """
-    path = _file(name)
+    path = _onnx_path(name)
     if not path.exists():
-        there = " and ".join(shipped()) or "none"
+        there = " and ".join(shipped_networks()) or "none"
         raise DeepGyroError(
             f"{name}: its weights are not in this package (no {path.name}); networks that are there: {there}"
         )
@@ -37,7 +37,7 @@ def weights_path(name: Name) -> Path:
 
 
 @cache
-def network(name: Name) -> Session:
+def load_shipped_network(name: NetworkName) -> Session:
     """Return a network that comes with the package, on this machine's processor; opened once.
 
     Raises
@@ -48,5 +48,5 @@ def network(name: Name) -> Session:
     return open_session(weights_path(name))
 
 
-def _file(name: Name) -> Path:
-    return FOLDER / f"{name}.onnx"
+def _onnx_path(name: NetworkName) -> Path:
+    return WEIGHTS_FOLDER / f"{name}.onnx"

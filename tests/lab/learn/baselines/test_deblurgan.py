@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepgyro.lab.learn.arithmetic import multiply_adds
+from deepgyro.lab.learn.arithmetic import count_multiply_adds
 from deepgyro.lab.learn.baselines.deblurgan import Critic, Generator, gradient_penalty
 
 
@@ -12,7 +12,7 @@ def test_the_generator_has_the_published_size():
         generator, picture = Generator(), torch.zeros(1, 3, 256, 256)
 
     assert sum(p.numel() for p in generator.parameters()) == pytest.approx(11.38e6, abs=0.005e6)
-    assert multiply_adds(generator, picture) == pytest.approx(49.6, abs=0.1)  # 10^9
+    assert count_multiply_adds(generator, picture) == pytest.approx(49.6, abs=0.1)  # 10^9
 
 
 @pytest.mark.parametrize(("width", "blocks", "h", "w"), [(4, 1, 32, 48), (2, 3, 20, 64), (3, 0, 16, 12)])

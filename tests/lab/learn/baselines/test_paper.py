@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.learn.arithmetic import multiply_adds
+from deepgyro.lab.learn.arithmetic import count_multiply_adds
 from deepgyro.lab.learn.baselines.paper import PaperUNet, load_keras
 
 CONVOLUTIONS = 23
@@ -25,7 +25,7 @@ def test_the_network_costs_what_was_published(height, width, published):
     with torch.device("meta"):
         network, picture = PaperUNet(), torch.zeros(1, 5, height, width)
 
-    assert multiply_adds(network, picture) == pytest.approx(published, abs=0.1)  # 10^9
+    assert count_multiply_adds(network, picture) == pytest.approx(published, abs=0.1)  # 10^9
 
 
 def test_a_picture_costs_the_same_in_a_batch_as_alone():
@@ -33,7 +33,7 @@ def test_a_picture_costs_the_same_in_a_batch_as_alone():
         network = PaperUNet(width=4)
         one, three = torch.zeros(1, 5, 32, 32), torch.zeros(3, 5, 32, 32)
 
-    assert multiply_adds(network, three) == pytest.approx(3 * multiply_adds(network, one))
+    assert count_multiply_adds(network, three) == pytest.approx(3 * count_multiply_adds(network, one))
 
 
 @pytest.mark.parametrize(("inputs", "width", "h", "w"), [(5, 2, 16, 16), (3, 5, 32, 80), (4, 1, 48, 16)])

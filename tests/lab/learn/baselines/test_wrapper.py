@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepgyro.cli import main
+from deepgyro.cli import run_command
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.benchmark.baselines import COMPARED_NETWORKS
 from deepgyro.lab.benchmark.contenders import select_methods
@@ -17,12 +17,12 @@ from deepgyro.lab.learn.baselines import wrapper as baseline
 from deepgyro.lab.learn.baselines.adversarial import AdversarialTraining
 from deepgyro.lab.learn.baselines.deblurgan import GanConfig
 from deepgyro.lab.learn.baselines.paper import UNetConfig
-from deepgyro.lab.learn.baselines.vgg import BLOCKS, Features
-from deepgyro.lab.learn.export import export, read_network
+from deepgyro.lab.learn.baselines.vgg import VGG_BLOCKS, VggFeatures
+from deepgyro.lab.learn.export import export_checkpoint, read_network
 from deepgyro.lab.learn.network.stages import NetworkConfig
 from deepgyro.lab.learn.settings import TrainConfig
-from deepgyro.lab.learn.train import CHECKPOINT, begun, launched, train
-from deepgyro.restore.baselines import Baseline as Opened
+from deepgyro.lab.learn.train import CHECKPOINT_FILE, make_fabric, make_training, train
+from deepgyro.restore.baselines import OnePieceNetwork as Opened
 from deepgyro.restore.baselines import vector_maps
 
 GAN = GanConfig(width=4, blocks=1, critic_steps=2)
@@ -64,11 +64,13 @@ def test_a_baseline_goes_on_bit_for_bit_after_a_break(config, tmp_path, make):
 
     train(config, tmp_path / "whole")
     train(replace(config, minutes=1e-9, steps=None), tmp_path / "parts")
-    parts = begun(config, launched(config), tmp_path / "parts" / CHECKPOINT)
+    parts = make_training(config, make_fabric(config), tmp_path / "parts" / CHECKPOINT_FILE)
     assert parts.progress.step < 6
     train(config, tmp_path / "parts", resume=True)
 
-    whole, again = (read_network(tmp_path / name / CHECKPOINT)[0].state_dict() for name in ("whole", "parts"))
+    whole, again = (
+        read_network(tmp_path / name / CHECKPOINT_FILE)[0].state_dict() for name in ("whole", "parts")
+    )
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
@@ -84,7 +86,9 @@ def test_the_rate_is_halved_at_equal_distances(config, tmp_path):
 @pytest.mark.parametrize("make", [lambda c: c, gan_of])
 def test_twenty_steps_lower_the_loss(config, make):
     torch.manual_seed(0)
-    training = begun(make(replace(config, steps=20, halvings=0, fall=1.0, rate=1e-2)), launched(config), None)
+    training = make_training(
+        make(replace(config, steps=20, halvings=0, fall=1.0, rate=1e-2)), make_fabric(config), None
+    )
     sharp = torch.rand(2, 3, 16, 16)
     batch = {
         "sharp": sharp,
@@ -100,18 +104,18 @@ def test_twenty_steps_lower_the_loss(config, make):
 
 
 def test_the_critic_learns_to_tell_real_from_fake(config):
-    training = begun(gan_of(config), launched(config), None)
+    training = make_training(gan_of(config), make_fabric(config), None)
     assert isinstance(training, AdversarialTraining)
     sharp, fake = torch.rand(2, 3, 32, 32), torch.full((2, 3, 32, 32), 0.5)
     rng = np.random.default_rng(0)
-    before = float(training.critic_loss(sharp, fake, rng).detach())
+    before = float(training.compute_critic_loss(sharp, fake, rng).detach())
 
     for _ in range(20):
         training.optimizer.zero_grad()
-        training.critic_loss(sharp, fake, rng).backward()
+        training.compute_critic_loss(sharp, fake, rng).backward()
         training.optimizer.step("critic")
 
-    assert float(training.critic_loss(sharp, fake, rng).detach()) < before - 0.1
+    assert float(training.compute_critic_loss(sharp, fake, rng).detach()) < before - 0.1
 
 
 @pytest.mark.parametrize(("sizes", "inputs"), [(UNetConfig(5, 3), 5), (UNetConfig(3, 3), 3), (GAN, 3)])
@@ -119,12 +123,12 @@ def test_the_file_makes_the_picture_that_torch_makes(config, tmp_path, sizes, in
     torch.manual_seed(1)
     part = {"deblurgan": sizes, "unet": None} if sizes == GAN else {"unet": sizes}
     train(replace(config, **part, steps=1, patch=32), tmp_path / "run")
-    network, _ = read_network(tmp_path / "run" / CHECKPOINT)
+    network, _ = read_network(tmp_path / "run" / CHECKPOINT_FILE)
     rng = np.random.default_rng(0)
     image = rng.random((32, 48, 3), np.float32)
     field = rng.normal(0, 20, (32, 48, 3, 2)).astype(np.float32)
 
-    contract = export(tmp_path / "run" / CHECKPOINT, tmp_path / "net.onnx")
+    contract = export_checkpoint(tmp_path / "run" / CHECKPOINT_FILE, tmp_path / "net.onnx")
     found = Opened(tmp_path / "net.onnx")(image, field)
 
     assert contract.inputs == inputs
@@ -138,7 +142,7 @@ def test_the_file_makes_the_picture_that_torch_makes(config, tmp_path, sizes, in
 
 def test_a_picture_of_any_size_and_type_will_do(config, tmp_path):
     train(replace(config, steps=1), tmp_path / "run")
-    export(tmp_path / "run" / CHECKPOINT, tmp_path / "deepgyro-paper.onnx")
+    export_checkpoint(tmp_path / "run" / CHECKPOINT_FILE, tmp_path / "deepgyro-paper.onnx")
     (restore,) = select_methods(["deepgyro-paper"], baselines=tmp_path).values()
     image = np.random.default_rng(0).integers(0, 256, (21, 37, 3), np.uint8)
 
@@ -163,14 +167,14 @@ def test_both_twins_turn_vectors_up_and_scale_them():
 def test_features_are_those_of_the_file_s_convolutions(tmp_path):
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "vgg.h5", "w") as file:
-        for b, widths in enumerate(BLOCKS):
+        for b, widths in enumerate(VGG_BLOCKS):
             for k, (before, after) in enumerate(pairwise(widths)):
                 group = file.create_group(f"block{b + 1}/layers/conv2d{f'_{k}' if k else ''}/vars")
                 group["0"] = rng.normal(0, 0.05, (3, 3, before, after)).astype(np.float32)
                 group["1"] = rng.normal(0, 1, after).astype(np.float32)
         last = file["block3/layers/conv2d_2/vars/1"][()]
 
-    features = Features(tmp_path / "vgg.h5")
+    features = VggFeatures(tmp_path / "vgg.h5")
 
     found = features(torch.rand(1, 3, 16, 24))
     assert found.shape == (1, 256, 4, 6)
@@ -183,7 +187,7 @@ def test_a_file_without_features_is_refused(tmp_path):
     (tmp_path / "junk.h5").write_bytes(b"junk")
 
     with pytest.raises(DeepGyroError, match=r"junk.h5: no VGG16"):
-        Features(tmp_path / "junk.h5")
+        VggFeatures(tmp_path / "junk.h5")
 
 
 def test_a_file_of_our_network_is_no_baseline(config, tmp_path, capsys):
@@ -191,9 +195,9 @@ def test_a_file_of_our_network_is_no_baseline(config, tmp_path, capsys):
         config, unet=None, network=NetworkConfig(1, (8,), (1,), (0.5,), (0.1,)), optimizer="muon", steps=1
     )
     train(ours, tmp_path / "run")
-    export(tmp_path / "run" / CHECKPOINT, tmp_path / "deblurgan.onnx")
+    export_checkpoint(tmp_path / "run" / CHECKPOINT_FILE, tmp_path / "deblurgan.onnx")
 
-    code = main(
+    code = run_command(
         ["bench", "table1", "--data", str(tmp_path), "--baselines", str(tmp_path), "--method", "deblurgan"]
     )
 
@@ -213,14 +217,14 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
     assert tuple(recipes) == COMPARED_NETWORKS
     for name, recipe in recipes.items():
         train(replace(recipe, steps=1), tmp_path / name)
-        export(tmp_path / name / CHECKPOINT, tmp_path / f"{name}.onnx")
+        export_checkpoint(tmp_path / name / CHECKPOINT_FILE, tmp_path / f"{name}.onnx")
     rng = np.random.default_rng(0)
     photo = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((96, 72))
     (tmp_path / "photos").mkdir()
     photo.save(tmp_path / "photos/1.png")
     command = ["bench", "table1", "--images", str(tmp_path / "photos"), "--blurred-in", "linear"]
 
-    code = main([*command, "--baselines", str(tmp_path), "--method", *COMPARED_NETWORKS])
+    code = run_command([*command, "--baselines", str(tmp_path), "--method", *COMPARED_NETWORKS])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0

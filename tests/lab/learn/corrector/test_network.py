@@ -2,12 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from deepgyro.lab.learn.corrector.network import PLACES, Corrector, CorrectorConfig, Guess, listed, solve
-from deepgyro.lab.learn.corrector.pairs import CellPairs, mirror
-from deepgyro.refine.cells import cells_of
-from deepgyro.refine.corrector import PRIOR
-from deepgyro.refine.model import Model
-from deepgyro.refine.statistic import Pyramid
+from deepgyro.lab.learn.corrector.network import (
+    PLACE_CHANNELS,
+    CorrectorConfig,
+    CorrectorOutput,
+    FieldCorrectorNetwork,
+    flatten_cells,
+    solve_terms,
+)
+from deepgyro.lab.learn.corrector.pairs import CellPairs, mirror_samples
+from deepgyro.refine.cells import measure_cells
+from deepgyro.refine.corrector import TERM_PRIOR_STD
+from deepgyro.refine.model import FieldModel
+from deepgyro.refine.statistic import DerivativePyramid
 
 SMALL = CorrectorConfig(width=8, first=8, blocks=1)
 
@@ -26,26 +33,26 @@ def random_guess(batch, seed=0):
 def test_both_twins_fit_the_same_terms(pairs):
     rng = np.random.default_rng(0)
     series = CellPairs(pairs, seed=0)
-    true, _, height, width = series.exact(0)
-    cells = cells_of(Pyramid(series.picture(0, rng, sharp=False)), true)
+    true, _, height, width = series.exact_vectors(0)
+    cells = measure_cells(DerivativePyramid(series.read_picture(0, rng, sharp=False)), true)
     moves, weights = rng.normal(0, 1, (144, 2)), rng.random((144, 2))
 
-    terms = Model(true, height, width).terms(cells.places)  # as in refine/corrector.py
+    terms = FieldModel(true, height, width).design_matrix(cells.places)  # as in refine/corrector.py
     terms[:, :, 0] = cells.vectors
     A = (np.stack([cells.along, cells.across], 1) @ terms).reshape(-1, 10)
     W = np.diag(weights.ravel())
-    expected = np.linalg.solve(A.T @ W @ A + np.diag(1 / PRIOR**2), A.T @ W @ moves.ravel())
+    expected = np.linalg.solve(A.T @ W @ A + np.diag(1 / TERM_PRIOR_STD**2), A.T @ W @ moves.ravel())
     given = [torch.from_numpy(x[None].astype(np.float32)) for x in (moves, weights, cells.vectors)]
-    theta, moved = solve(*given)
+    theta, moved = solve_terms(*given)
 
     np.testing.assert_allclose(theta[0], expected, atol=0.02)
     np.testing.assert_allclose(moved[0], (A @ expected).reshape(-1, 2), atol=0.02)  # px
 
 
 def test_moves_that_terms_make_are_found_again(batch):
-    _, moved = solve(*random_guess(batch), batch["vectors"])
+    _, moved = solve_terms(*random_guess(batch), batch["vectors"])
 
-    again = solve(moved, torch.full_like(moved, 1e4), batch["vectors"])[1]
+    again = solve_terms(moved, torch.full_like(moved, 1e4), batch["vectors"])[1]
 
     torch.testing.assert_close(again, moved, atol=0.02, rtol=0.01)
 
@@ -53,23 +60,23 @@ def test_moves_that_terms_make_are_found_again(batch):
 @pytest.mark.parametrize("axis", [-2, -1])
 def test_a_mirrored_picture_is_solved_as_the_mirrored_solution(batch, axis):
     moves, weights = random_guess(batch)
-    moved = solve(moves, weights, batch["vectors"])[1]
+    moved = solve_terms(moves, weights, batch["vectors"])[1]
 
     def mirrored(values):
-        return mirror({**batch, "wanted": values}, axis)["wanted"]
+        return mirror_samples({**batch, "wanted": values}, axis)["wanted"]
 
     sign = torch.tensor([1.0, -1.0])
-    vectors = mirror(batch, axis)["vectors"]
-    found = solve(mirrored(moves), mirrored(weights) * sign, vectors)[1]
+    vectors = mirror_samples(batch, axis)["vectors"]
+    found = solve_terms(mirrored(moves), mirrored(weights) * sign, vectors)[1]
 
     torch.testing.assert_close(found, mirrored(moved), atol=1e-3, rtol=1e-3)
-    assert same(mirror(mirror(batch, axis), axis), batch)
+    assert same(mirror_samples(mirror_samples(batch, axis), axis), batch)
 
 
 def test_an_untrained_network_moves_nothing(batch):
-    guess = Guess(*Corrector(SMALL)(batch["seen"]))
+    guess = CorrectorOutput(*FieldCorrectorNetwork(SMALL)(batch["seen"]))
 
-    assert not guess.moves.any()
-    empty = batch["seen"][:, PLACES] == 0
+    assert not guess.residuals.any()
+    empty = batch["seen"][:, PLACE_CHANNELS] == 0
     assert empty.any()
-    assert (listed(guess.log_spread)[empty.flatten(1)] == 4).all()
+    assert (flatten_cells(guess.log_spread)[empty.flatten(1)] == 4).all()

@@ -5,11 +5,18 @@ import pytest
 import torch
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.learn.corrector.network import SEEN
-from deepgyro.lab.learn.corrector.pairs import OFF, SHARP, WRONG, CellPairs, mirror, row_of
+from deepgyro.lab.learn.corrector.network import MAP_INPUTS
+from deepgyro.lab.learn.corrector.pairs import (
+    KIND_MISMATCHED,
+    KIND_SHARP,
+    KIND_SMOOTH_ERROR,
+    CellPairs,
+    mirror_samples,
+    pack_row,
+)
 from deepgyro.lab.synthesis.shards import read_files_at
-from deepgyro.refine.cells import COLUMNS, ROWS, SIDE, cells_of
-from deepgyro.refine.statistic import Pyramid
+from deepgyro.refine.cells import CELL_COLUMNS, CELL_ROWS, MAP_SIDE_PX, measure_cells
+from deepgyro.refine.statistic import DerivativePyramid
 
 
 def same(one, other):
@@ -18,23 +25,23 @@ def same(one, other):
 
 def test_what_is_wanted_carries_told_ends_to_the_true_ones(pairs):
     series = CellPairs(pairs, seed=0, mirrored=False)
-    rows = [(pair, series.row(pair, draw)) for draw in range(4) for pair in range(len(series))]
-    rows = [(pair, row) for pair, row in rows if row is not None and row["kind"] == OFF]
+    rows = [(pair, series.read_row(pair, draw)) for draw in range(4) for pair in range(len(series))]
+    rows = [(pair, row) for pair, row in rows if row is not None and row["kind"] == KIND_SMOOTH_ERROR]
 
     assert len(rows) > 5
     for pair, row in rows:
-        true = series.exact(pair)[0]
+        true = series.exact_vectors(pair)[0]
         along = row["vectors"] / np.linalg.norm(row["vectors"], axis=1, keepdims=True)
         across = np.stack([-along[:, 1], along[:, 0]], -1)
         ends = row["vectors"] + row["wanted"][:, :1] * along + row["wanted"][:, 1:] * across
-        found = row["pixel"] * ends.reshape(ROWS, COLUMNS, 2)
+        found = row["pixel"] * ends.reshape(CELL_ROWS, CELL_COLUMNS, 2)
         expected = true[2::5, 2::5]  # the cells' centres
         assert np.abs(found - expected).max() < 0.03 * np.abs(true).max() + 0.1  # px
 
 
 def test_cells_of_regions_that_move_by_themselves_have_ends_of_their_own(pairs):
     series = CellPairs(pairs, seed=0)
-    camera, _, height, width = series.exact(0)
+    camera, _, height, width = series.exact_vectors(0)
     patch = {"x": 60.0, "y": 70.0, "a": 40.0, "b": 30.0, "angle": 0.0, "u": 9.0, "v": -4.0}
     shard, places = series.places[0]
     files = read_files_at(shard, {name: places[name] for name in ("field.npy", "json")})
@@ -42,7 +49,7 @@ def test_cells_of_regions_that_move_by_themselves_have_ends_of_their_own(pairs):
 
     with pytest.MonkeyPatch.context() as mended:
         mended.setattr("deepgyro.lab.learn.corrector.pairs.read_files_at", lambda *_: files)
-        again, own, _, _ = series.exact(0)
+        again, own, _, _ = series.exact_vectors(0)
 
     np.testing.assert_array_equal(again, camera)
     moved = own - camera
@@ -55,9 +62,9 @@ def test_a_told_field_with_nothing_wrong_dips_where_the_path_ends(pairs):
     series = CellPairs(pairs, seed=0, mirrored=False)
     depths = []
     for pair in range(len(series)):
-        true = series.exact(pair)[0]
-        image = series.picture(pair, np.random.default_rng(0), sharp=False)
-        maps = cells_of(Pyramid(image), true).maps[:, 0]
+        true = series.exact_vectors(pair)[0]
+        image = series.read_picture(pair, np.random.default_rng(0), sharp=False)
+        maps = measure_cells(DerivativePyramid(image), true).maps[:, 0]
         if 8 < np.linalg.norm(true, axis=-1).mean() < 60:
             mean = maps[np.abs(maps).max((1, 2)) > 0].mean(0)
             depths.append(mean[5, 5] - mean.mean())
@@ -69,8 +76,8 @@ def test_a_told_field_with_nothing_wrong_dips_where_the_path_ends(pairs):
 def test_every_kind_occurs(batch):
     kinds = set(batch["kind"].tolist())
 
-    assert kinds <= {OFF, WRONG, SHARP}
-    assert {OFF, WRONG} <= kinds
+    assert kinds <= {KIND_SMOOTH_ERROR, KIND_MISMATCHED, KIND_SHARP}
+    assert {KIND_SMOOTH_ERROR, KIND_MISMATCHED} <= kinds
 
 
 def test_a_sample_depends_on_its_number_alone(pairs):
@@ -91,7 +98,9 @@ def test_what_was_kept_is_what_would_be_made(pairs, tmp_path, monkeypatch):
     written = [kept[k] for k in range(10)]
     again = CellPairs(pairs, seed=0, cache=tmp_path)
     looked = []
-    monkeypatch.setattr("deepgyro.lab.learn.corrector.pairs.cells_of", lambda *given: looked.append(given))
+    monkeypatch.setattr(
+        "deepgyro.lab.learn.corrector.pairs.measure_cells", lambda *given: looked.append(given)
+    )
     read = [again[k] for k in range(10)]
 
     assert all(map(same, written, expected))
@@ -102,8 +111,8 @@ def test_what_was_kept_is_what_would_be_made(pairs, tmp_path, monkeypatch):
 
 def test_a_row_that_was_not_written_to_its_end_is_made_anew(pairs, tmp_path):
     series = CellPairs(pairs, seed=0, cache=tmp_path)
-    pair = next(k for k in range(len(series)) if series.row(k, 1) is not None)
-    expected = series.row(pair, 1).tobytes()
+    pair = next(k for k in range(len(series)) if series.read_row(k, 1) is not None)
+    expected = series.read_row(pair, 1).tobytes()
     with open(series.kept.path, "r+b") as file:
         file.seek((len(series) + pair) * series.kept.size + 1000)
         file.write(bytes(5000))
@@ -111,12 +120,12 @@ def test_a_row_that_was_not_written_to_its_end_is_made_anew(pairs, tmp_path):
     found = series.kept.read(len(series) + pair)
 
     assert found is None
-    assert series.row(pair, 1).tobytes() == expected
+    assert series.read_row(pair, 1).tobytes() == expected
     assert series.kept.read(len(series) + pair).tobytes() == expected
 
 
 def test_pairs_without_blur_are_refused_in_one_line(pairs, monkeypatch):
-    monkeypatch.setattr("deepgyro.lab.learn.corrector.pairs.LONGEST", 0.0)
+    monkeypatch.setattr("deepgyro.lab.learn.corrector.pairs.MAX_PATH_PX", 0.0)
 
     with pytest.raises(DeepGyroError, match="no pair has a blur of"):
         CellPairs(pairs, seed=0)[0]
@@ -124,16 +133,24 @@ def test_pairs_without_blur_are_refused_in_one_line(pairs, monkeypatch):
 
 def test_a_picture_on_its_side_is_seen_as_the_upright_one(pairs):
     series = CellPairs(pairs, seed=0)
-    true = series.exact(0)[0]
-    image = series.picture(0, np.random.default_rng(0), sharp=False)
+    true = series.exact_vectors(0)[0]
+    image = series.read_picture(0, np.random.default_rng(0), sharp=False)
     missing = np.random.default_rng(0).normal(0, 1, true.shape).astype(np.float32)
 
     def on_its_side(array):
         return np.ascontiguousarray(array.swapaxes(0, 1))
 
     sides = [on_its_side(vectors[..., ::-1]) for vectors in (true, missing)]
-    upright = row_of(cells_of(Pyramid(image), true), missing, missing, OFF, 20.0)
-    lying = row_of(cells_of(Pyramid(on_its_side(image)), sides[0]), sides[1], sides[1], OFF, 20.0)
+    upright = pack_row(
+        measure_cells(DerivativePyramid(image), true), missing, missing, KIND_SMOOTH_ERROR, 20.0
+    )
+    lying = pack_row(
+        measure_cells(DerivativePyramid(on_its_side(image)), sides[0]),
+        sides[1],
+        sides[1],
+        KIND_SMOOTH_ERROR,
+        20.0,
+    )
 
     for name in ("vectors", "wanted", "own", "seen"):
         np.testing.assert_allclose(lying[name], upright[name], atol=0.02, rtol=0.01)
@@ -141,26 +158,32 @@ def test_a_picture_on_its_side_is_seen_as_the_upright_one(pairs):
 
 def test_a_mirrored_picture_looks_like_its_mirrored_cells(pairs):
     series = CellPairs(pairs, seed=0)
-    true = series.exact(0)[0]
-    image = series.picture(0, np.random.default_rng(0), sharp=False)
+    true = series.exact_vectors(0)[0]
+    image = series.read_picture(0, np.random.default_rng(0), sharp=False)
     whole = image[:, :239]  # places lie in every other column from the second on: symmetric then
     told = [true, np.ascontiguousarray(true[:, ::-1] * np.float32([-1, 1]))]
     pictures = [whole, np.ascontiguousarray(whole[:, ::-1])]
 
-    one, other = (cells_of(Pyramid(p), t) for p, t in zip(pictures, told, strict=True))
+    one, other = (measure_cells(DerivativePyramid(p), t) for p, t in zip(pictures, told, strict=True))
 
     seen = [
-        torch.from_numpy(np.concatenate([c.maps.reshape(144, -1), c.facts], 1).T.reshape(-1, ROWS, COLUMNS))
+        torch.from_numpy(
+            np.concatenate([c.maps.reshape(144, -1), c.features], 1).T.reshape(-1, CELL_ROWS, CELL_COLUMNS)
+        )
         for c in (one, other)
     ]
     vectors = [torch.from_numpy(c.vectors.astype(np.float32)) for c in (one, other)]
-    found = mirror({"seen": seen[0], **dict.fromkeys(("vectors", "wanted", "own"), vectors[0])}, -1)
-    counts = np.minimum(one.counts.reshape(ROWS, COLUMNS)[:, ::-1], other.counts.reshape(ROWS, COLUMNS))
+    found = mirror_samples({"seen": seen[0], **dict.fromkeys(("vectors", "wanted", "own"), vectors[0])}, -1)
+    counts = np.minimum(
+        one.counts.reshape(CELL_ROWS, CELL_COLUMNS)[:, ::-1], other.counts.reshape(CELL_ROWS, CELL_COLUMNS)
+    )
     inside = torch.from_numpy(counts == counts.max())
     assert inside.sum() > 20
     for k, most in ((0, 0.2), (1, 0.4)):  # cells of so small a picture are 4 px wide at a quarter of its size
-        part = slice(k * SIDE**2, (k + 1) * SIDE**2)
+        part = slice(k * MAP_SIDE_PX**2, (k + 1) * MAP_SIDE_PX**2)
         off, size = ((x[part, inside]).square().mean().sqrt() for x in (found["seen"] - seen[1], seen[1]))
         assert off < most * size
     torch.testing.assert_close(found["vectors"], vectors[1], atol=0.5, rtol=0.05)
-    torch.testing.assert_close(found["seen"][SEEN : SEEN + 3], seen[1][SEEN : SEEN + 3], atol=0.05, rtol=0.05)
+    torch.testing.assert_close(
+        found["seen"][MAP_INPUTS : MAP_INPUTS + 3], seen[1][MAP_INPUTS : MAP_INPUTS + 3], atol=0.05, rtol=0.05
+    )

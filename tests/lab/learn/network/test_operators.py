@@ -9,7 +9,7 @@ from deepgyro.blur import BlurOperator
 from deepgyro.blur.differences import PathDifferences
 from deepgyro.frames import read_photo
 from deepgyro.lab.learn.network import operators
-from deepgyro.lab.learn.network.operators import Compiled, OnDevice, between
+from deepgyro.lab.learn.network.operators import CompiledOperators, TorchOperators, stage_operators
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
 from deepgyro.restore import inputs
 
@@ -41,17 +41,17 @@ def curved(length, n=2, height=96, width=128):
 
 
 def both(paths, linear=ENCODED):
-    return tuple(form(paths, linear, FRACTIONS, STEPS) for form in (Compiled, OnDevice))
+    return tuple(form(paths, linear, FRACTIONS, STEPS) for form in (CompiledOperators, TorchOperators))
 
 
 def test_on_a_cpu_each_picture_gets_its_own_compiled_operators():
     paths, pictures = curved(12, 3), photos()
-    operator = Compiled(paths, torch.tensor([1.0, 0.0]), FRACTIONS, STEPS)
+    operator = CompiledOperators(paths, torch.tensor([1.0, 0.0]), FRACTIONS, STEPS)
 
     maps, differences, blurred = (
         operator.maps(),
         operator.differences(pictures),
-        operator.blurred_again(pictures),
+        operator.reblur(pictures),
     )
 
     for k, (path, picture) in enumerate(zip(paths, pictures.numpy(), strict=True)):
@@ -73,7 +73,7 @@ def test_the_sampled_blur_is_near_the_exact_one(length, n):
     exact, sampled = both(curved(length, n))
 
     for pictures, mean, most in ((photos(), 3e-4, 5e-3), (noise(), 3e-3, 3e-2)):
-        error = (sampled.blurred_again(pictures) - exact.blurred_again(pictures)).abs()
+        error = (sampled.reblur(pictures) - exact.reblur(pictures)).abs()
 
         assert error.mean() < mean
         assert error.max() < most
@@ -81,16 +81,18 @@ def test_the_sampled_blur_is_near_the_exact_one(length, n):
 
 def test_twice_the_samples_take_the_blur_nearer():
     paths, pictures = curved(30), photos()
-    exact = Compiled(paths, ENCODED, FRACTIONS, STEPS).blurred_again(pictures)
-    samples = operators.path_samples(paths)
+    exact = CompiledOperators(paths, ENCODED, FRACTIONS, STEPS).reblur(pictures)
+    samples = operators.path_sample_count(paths)
 
-    once, twice = ((operators.blur(pictures, paths, k) - exact).abs().mean() for k in (samples, 2 * samples))
+    once, twice = (
+        (operators.blur_along_paths(pictures, paths, k) - exact).abs().mean() for k in (samples, 2 * samples)
+    )
 
     assert twice < 0.5 * once
 
 
 def test_a_path_of_no_length_leaves_the_picture():
-    blurred = OnDevice(torch.zeros(2, 18, 96, 128), ENCODED, FRACTIONS, STEPS).blurred_again(photos())
+    blurred = TorchOperators(torch.zeros(2, 18, 96, 128), ENCODED, FRACTIONS, STEPS).reblur(photos())
 
     torch.testing.assert_close(blurred, photos(), atol=5e-5, rtol=0)
 
@@ -103,32 +105,32 @@ def test_the_speed_counts():
     step = torch.zeros(2, 3, 24, 64)
     step[..., 32:] = 1
 
-    found = sampled.blurred_again(step)
+    found = sampled.reblur(step)
 
-    torch.testing.assert_close(found, exact.blurred_again(step), atol=0.02, rtol=0)
+    torch.testing.assert_close(found, exact.reblur(step), atol=0.02, rtol=0)
     # It sees 44 to 32 in the first half of the time, 32 to 28 in the second; white begins between 31 and 32.
     assert found[0, 0, 12, 36] == pytest.approx(0.5 + 0.5 * 0.5 / 4, abs=0.01)
 
 
 def test_the_number_of_samples_follows_the_longest_path_within_bounds():
     def each(length, n):
-        return operators.path_samples(curved(1, n) * length)
+        return operators.path_sample_count(curved(1, n) * length)
 
     assert each(50.5, 2) == 51  # straight: one a px
-    assert each(0.0, 2) == operators.FEWEST
-    assert each(2000.0, 2) == operators.MOST
-    assert 8 * each(0.0, 9) == operators.FEWEST
-    assert 8 * each(2000.0, 9) == operators.MOST
+    assert each(0.0, 2) == operators.MIN_PATH_SAMPLES
+    assert each(2000.0, 2) == operators.MAX_PATH_SAMPLES
+    assert 8 * each(0.0, 9) == operators.MIN_PATH_SAMPLES
+    assert 8 * each(2000.0, 9) == operators.MAX_PATH_SAMPLES
     assert each(2000.0, 400) == 1
 
 
 def test_parts_of_the_samples_give_what_all_at_once_do(monkeypatch):
     paths, pictures = curved(30, 3), photos()
-    whole = operators.blur(pictures, paths, 20)
+    whole = operators.blur_along_paths(pictures, paths, 20)
 
     for chunk in (1, 7 * 2 * 96 * 128):
-        monkeypatch.setattr(operators, "CHUNK", chunk)
-        torch.testing.assert_close(operators.blur(pictures, paths, 20), whole, atol=1e-6, rtol=0)
+        monkeypatch.setattr(operators, "CHUNK_VALUES", chunk)
+        torch.testing.assert_close(operators.blur_along_paths(pictures, paths, 20), whole, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("n", [2, 9])
@@ -149,9 +151,7 @@ def test_pictures_may_be_small_and_odd(height, width):
     pictures = noise(height, width)
 
     torch.testing.assert_close(twin.differences(pictures), compiled.differences(pictures), atol=1e-4, rtol=0)
-    torch.testing.assert_close(
-        twin.blurred_again(pictures), compiled.blurred_again(pictures), atol=2e-2, rtol=0
-    )
+    torch.testing.assert_close(twin.reblur(pictures), compiled.reblur(pictures), atol=2e-2, rtol=0)
 
 
 @pytest.mark.parametrize("n", [2, 9])
@@ -176,15 +176,15 @@ def test_light_agrees(name):
 def test_each_picture_of_a_batch_is_blurred_in_its_own_values():
     linear = torch.tensor([1.0, 0.0])
     compiled, twin = both(curved(30), linear)
-    light, encoded = (OnDevice(curved(30), same, FRACTIONS, STEPS) for same in (LIGHT, ENCODED))
+    light, encoded = (TorchOperators(curved(30), same, FRACTIONS, STEPS) for same in (LIGHT, ENCODED))
 
-    found = twin.blurred_again(photos())
+    found = twin.reblur(photos())
 
-    assert torch.equal(found[0], light.blurred_again(photos())[0])
-    assert torch.equal(found[1], encoded.blurred_again(photos())[1])
-    assert (found[0] - encoded.blurred_again(photos())[0]).abs().max() > 0.05
+    assert torch.equal(found[0], light.reblur(photos())[0])
+    assert torch.equal(found[1], encoded.reblur(photos())[1])
+    assert (found[0] - encoded.reblur(photos())[0]).abs().max() > 0.05
     # In the dark, an error of light is one of up to 12.92 times as much of the encoded value.
-    error = (found - compiled.blurred_again(photos())).abs()
+    error = (found - compiled.reblur(photos())).abs()
     assert error.mean() < 3e-4
     assert error.max() < 1e-2
 
@@ -194,7 +194,7 @@ def test_mixed_precision_changes_nothing():
 
     def found():
         _, twin = both(paths, LIGHT)
-        return twin.maps(), twin.differences(pictures), twin.blurred_again(pictures)
+        return twin.maps(), twin.differences(pictures), twin.reblur(pictures)
 
     plain = found()
     with torch.autocast("cpu", torch.bfloat16):
@@ -205,18 +205,18 @@ def test_mixed_precision_changes_nothing():
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("form", [Compiled, OnDevice])
+@pytest.mark.parametrize("form", [CompiledOperators, TorchOperators])
 def test_no_gradient_flows_through(form):
     pictures = photos().requires_grad_()
     operator = form(curved(9), LIGHT, FRACTIONS, STEPS)
 
-    for result in (operator.maps(), operator.differences(pictures), operator.blurred_again(pictures)):
+    for result in (operator.maps(), operator.differences(pictures), operator.reblur(pictures)):
         assert not result.requires_grad
 
 
 def test_the_device_chooses_the_form(monkeypatch):
     """Torch's meta device stands for any: it computes nothing, but refuses what lies elsewhere."""
-    monkeypatch.setattr(operators, "path_samples", lambda _: 40)  # there are no numbers to count
+    monkeypatch.setattr(operators, "path_sample_count", lambda _: 40)  # there are no numbers to count
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # not known there
     network = DeepGyro(NetworkConfig(stages=2, widths=(8, 8), blocks=(1, 1)))
     given = photos(), curved(9), torch.ones(2), LIGHT
@@ -224,15 +224,17 @@ def test_the_device_chooses_the_form(monkeypatch):
     guesses = network.to("meta")(*(value.to("meta") for value in given))
 
     assert [guess.device.type for guess in guesses] == ["meta", "meta"]
-    assert isinstance(between(given[1].to("meta"), LIGHT.to("meta"), FRACTIONS, STEPS), OnDevice)
-    assert isinstance(between(given[1], LIGHT, FRACTIONS, STEPS), Compiled)
+    assert isinstance(
+        stage_operators(given[1].to("meta"), LIGHT.to("meta"), FRACTIONS, STEPS), TorchOperators
+    )
+    assert isinstance(stage_operators(given[1], LIGHT, FRACTIONS, STEPS), CompiledOperators)
 
 
 @pytest.mark.parametrize("n", [2, 9])
 def test_a_network_gives_the_same_with_both(n):
     torch.manual_seed(0)
     config = NetworkConfig(stages=3, widths=(16, 16), blocks=(1, 1))
-    compiled, twin = DeepGyro(config), DeepGyro(config, OnDevice)
+    compiled, twin = DeepGyro(config), DeepGyro(config, TorchOperators)
     for stage in compiled.stages:
         torch.nn.init.normal_(stage.tail.weight, 0, 0.02)
     twin.load_state_dict(compiled.state_dict())

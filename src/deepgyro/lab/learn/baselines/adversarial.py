@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from ....errors import DeepGyroError
 from ..checkpoint import Progress, load_checkpoint
 from ..dataset import Sample
-from ..optimizer import Adam, follow
+from ..optimizer import Adam, update_average
 from ..settings import TrainConfig
 from ..sitting import learning_rate
-from ..validation import examine, psnr
+from ..validation import mean_psnr, validate_with_pictures
 from .deblurgan import Critic, GanConfig, gradient_penalty
-from .vgg import Features
-from .wrapper import untrained
+from .vgg import VggFeatures
+from .wrapper import build_network
 
 
 class AdversarialTraining:
@@ -48,10 +48,10 @@ class AdversarialTraining:
         torch.manual_seed(config.seed)
         self.config, self.networks, self.fabric = config, networks, fabric
         self.network, self.average = (
-            nn.ModuleDict({"generator": untrained(networks), "critic": Critic(networks.width)}).to(
+            nn.ModuleDict({"generator": build_network(networks), "critic": Critic(networks.width)}).to(
                 fabric.device
             ),
-            untrained(networks).to(fabric.device).requires_grad_(False).eval(),
+            build_network(networks).to(fabric.device).requires_grad_(False).eval(),
         )
         self.average.load_state_dict(self.network["generator"].state_dict())
         self.optimizer = Adam(
@@ -60,7 +60,7 @@ class AdversarialTraining:
             parts={"generator": 1, "critic": networks.critic_steps},
             betas=(0.5, 0.999),
         )
-        self.features = Features(Path(networks.features)).to(fabric.device) if networks.features else None
+        self.features = VggFeatures(Path(networks.features)).to(fabric.device) if networks.features else None
         self.progress = Progress()
         if checkpoint:
             self.progress = load_checkpoint(checkpoint, self.network, self.average, self.optimizer)
@@ -73,50 +73,52 @@ class AdversarialTraining:
         """
         config, progress, sharp = self.config, self.progress, batch["sharp"]
         self.optimizer.rate = learning_rate(config, progress)
-        with self.mixed():
+        with self.autocast():
             told = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
             fake = self.network["generator"](*told)[-1].float()
         for k in range(self.networks.critic_steps):
             self.optimizer.zero_grad()
             rng = np.random.default_rng([config.seed, progress.step, k])
-            self.fabric.backward(self.critic_loss(sharp, fake.detach(), rng))
+            self.fabric.backward(self.compute_critic_loss(sharp, fake.detach(), rng))
             self.optimizer.step("critic")
         self.optimizer.zero_grad()
-        loss = self.generator_loss(sharp, fake)
+        loss = self.compute_generator_loss(sharp, fake)
         self.fabric.backward(loss)
         if not math.isfinite(float(loss.detach())):
             raise DeepGyroError(f"the loss of step {progress.step} is no number: go on with a lower rate")
         self.optimizer.step("generator")
-        follow(self.average, self.network["generator"], progress.step, config.ema)
+        update_average(self.average, self.network["generator"], progress.step, config.ema)
         with torch.no_grad():
-            gain = psnr(fake, sharp) - psnr(batch["blurred"], sharp)
+            gain = mean_psnr(fake, sharp) - mean_psnr(batch["blurred"], sharp)
         progress.step += 1
         progress.pairs += config.batch
         return torch.stack([loss.detach(), gain])
 
-    def validated(self, folder: Path) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
+    def validate(self, folder: Path) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
         """Return mean gains on a data set, and some of its pairs as a picture."""
-        return examine(self.average, folder, mixed=self.config.mixed)
+        return validate_with_pictures(self.average, folder, mixed=self.config.uses_bf16)
 
-    def mixed(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[object]:
         """Return what lets convolutions run in bfloat16, if they should.
 
         One for each forward pass: it keeps the weights that it has rounded, and steps change them.
         """
-        return torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=self.config.mixed)
+        return torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=self.config.uses_bf16)
 
-    def critic_loss(self, sharp: Tensor, fake: Tensor, rng: np.random.Generator) -> Float[Tensor, ""]:
+    def compute_critic_loss(self, sharp: Tensor, fake: Tensor, rng: np.random.Generator) -> Float[Tensor, ""]:
         """Return how little the critic tells real from fake, and what its slope costs ([1], section 3)."""
         critic = self.network["critic"]
-        with self.mixed():
-            told: Tensor = critic(_signed(fake)).float().mean() - critic(_signed(sharp)).float().mean()
-        penalty = gradient_penalty(critic, _signed(sharp), _signed(fake), rng)  # in float32
+        with self.autocast():
+            told: Tensor = (
+                critic(_to_signed_range(fake)).float().mean() - critic(_to_signed_range(sharp)).float().mean()
+            )
+        penalty = gradient_penalty(critic, _to_signed_range(sharp), _to_signed_range(fake), rng)  # in float32
         return told + self.networks.penalty * penalty
 
-    def generator_loss(self, sharp: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+    def compute_generator_loss(self, sharp: Tensor, fake: Tensor) -> Float[Tensor, ""]:
         """Return how little the critic is misled, and how far the content is off ([1], eq. 1)."""
-        with self.mixed():
-            misled = self.network["critic"](_signed(fake)).float().mean()
+        with self.autocast():
+            misled = self.network["critic"](_to_signed_range(fake)).float().mean()
         wanted, found = sharp, fake
         if self.features:  # in float32: its first layer sees whole numbers up to 255
             wanted, found = self.features(sharp), self.features(fake)
@@ -124,6 +126,6 @@ class AdversarialTraining:
         return loss
 
 
-def _signed(picture: Tensor) -> Tensor:
+def _to_signed_range(picture: Tensor) -> Tensor:
     """Return values of 0 to 1 as -1 to 1."""
     return 2 * picture - 1

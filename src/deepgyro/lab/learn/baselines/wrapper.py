@@ -12,7 +12,7 @@ from .deblurgan import GanConfig, Generator
 from .paper import PaperUNet, UNetConfig
 
 
-class Baseline(nn.Module):
+class OnePieceModel(nn.Module):
     """A network that sees a picture in one piece, perhaps with its straight blur vector, and makes one guess.
 
     Pictures are not turned for it (`blurfield/canonical.py`): one that is told of no path must not read its
@@ -40,9 +40,9 @@ class Baseline(nn.Module):
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
         """Return the one guess; see `DeepGyro.forward` for what it is given."""
         seen = torch.cat([blurred, vector_maps(paths)], 1) if self.inputs == 5 else blurred
-        return [self.seen(seen.contiguous(memory_format=torch.channels_last))]
+        return [self.forward_inputs(seen.contiguous(memory_format=torch.channels_last))]
 
-    def seen(self, seen: Float[Tensor, "b inputs h w"]) -> Float[Tensor, "b 3 h w"]:
+    def forward_inputs(self, seen: Float[Tensor, "b inputs h w"]) -> Float[Tensor, "b 3 h w"]:
         """Return the sharp picture of what is seen; both encoded, 0 to 1."""
         if isinstance(self.network, PaperUNet):
             return self.network(seen)  # type: ignore[no-any-return]
@@ -61,20 +61,20 @@ def vector_maps(paths: Float[Tensor, "b coordinates h w"]) -> Float[Tensor, "b 2
     return (up * vectors + 128) / 255
 
 
-Network = DeepGyro | Baseline
+RestorationNetwork = DeepGyro | OnePieceModel
 """What can be trained: told of pictures and paths alike, it returns its guesses, the last the best."""
 
 
-def untrained(sizes: NetworkConfig | UNetConfig | GanConfig) -> Network:
+def build_network(sizes: NetworkConfig | UNetConfig | GanConfig) -> RestorationNetwork:
     """Return a network of these sizes."""
     if isinstance(sizes, UNetConfig):
-        return Baseline(PaperUNet(sizes.inputs, sizes.width))
+        return OnePieceModel(PaperUNet(sizes.inputs, sizes.width))
     if isinstance(sizes, GanConfig):
-        return Baseline(Generator(sizes.width, sizes.blocks))
+        return OnePieceModel(Generator(sizes.width, sizes.blocks))
     return DeepGyro(sizes)
 
 
-def multiply_adds(network: Network, height: int, width: int) -> float:
+def count_network_gmac(network: RestorationNetwork, height: int, width: int) -> float:
     """Return the convolutions' multiply-adds for a picture, in 10^9; A and the differences are not in it."""
     blurred, paths = torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width)
-    return arithmetic.multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))
+    return arithmetic.count_multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))

@@ -10,19 +10,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ....refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE
-from ....refine.corrector import PRIOR
-from ....refine.model import LENS, TERMS, added_terms
+from ....refine.cells import CELL_COLUMNS, CELL_ROWS, FEATURE_COUNT, MAP_COUNT, MAP_SIDE_PX
+from ....refine.corrector import TERM_PRIOR_STD
+from ....refine.model import TERM_COUNT, USUAL_LENS_STRENGTH, term_basis
 
-HEIGHT, WIDTH = 270, 480
+CORRECTOR_HEIGHT_PX, CORRECTOR_WIDTH_PX = 270, 480
 """Of the pictures that it is trained on, px: what its terms look like depends on their shape."""
-SEEN = MAPS * SIDE**2
+MAP_INPUTS = MAP_COUNT * MAP_SIDE_PX**2
 """Channels of maps; the facts come after them."""
-PLACES, LENGTH = SEEN + 4, SEEN + 2
+PLACE_CHANNELS, LENGTH_CHANNEL = MAP_INPUTS + 4, MAP_INPUTS + 2
 """Channels of those facts that are the share of a cell's places, and the logarithm of its path's length."""
-DILATIONS = (1, 2)
+BLOCK_DILATIONS = (1, 2)
 """Of the blocks, in turns."""
-UNSURE = 4.0
+MAX_LOG_STD = 4.0
 """The logarithm of the spread lies within so much of 0; that of a cell of which nothing is seen is it."""
 
 
@@ -53,33 +53,33 @@ class CorrectorConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Guess:
+class CorrectorOutput:
     """What the network says."""
 
-    moves: Float[Tensor, "b 2 rows columns"]
+    residuals: Float[Tensor, "b 2 rows columns"]
     """By how much the path's end is off, along the path and across it, px of the level."""
     log_spread: Float[Tensor, "b 2 rows columns"]
     """Logarithm of how far off that may be."""
     weights: Float[Tensor, "b 2 rows columns"]
     """How much each counts when terms are fitted to them."""
-    odds: Float[Tensor, " b"]
+    log_odds: Float[Tensor, " b"]
     """Logarithm of the odds that the field is right once it is moved."""
-    sharp: Float[Tensor, " b"]
+    sharp_log_odds: Float[Tensor, " b"]
     """Logarithm of the odds that the picture is sharp."""
 
 
-class Corrector(nn.Module):
+class FieldCorrectorNetwork(nn.Module):
     """Convolutions over the cells; it starts with all moves 0."""
 
     def __init__(self, config: CorrectorConfig) -> None:
         """Make one that is untrained."""
         super().__init__()
         width = config.width
-        self.read = nn.Conv2d(SEEN + FACTS, config.first, 1)
+        self.read = nn.Conv2d(MAP_INPUTS + FEATURE_COUNT, config.first, 1)
         self.near = nn.Conv2d(config.first, config.first, 5, padding=2, groups=config.first)
         self.far = nn.Conv2d(config.first, config.first, 1, bias=False)
         self.narrow = nn.Conv2d(config.first, width, 1)
-        self.blocks = nn.ModuleList(Block(width, DILATIONS[k % 2]) for k in range(config.blocks))
+        self.blocks = nn.ModuleList(DilatedBlock(width, BLOCK_DILATIONS[k % 2]) for k in range(config.blocks))
         self.tail = nn.Conv2d(width, 4, 1)
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
@@ -88,7 +88,7 @@ class Corrector(nn.Module):
         self.judge = nn.Sequential(nn.Linear(2 * width + 4, 48), nn.ReLU(), nn.Linear(48, 2))
 
     def forward(self, seen: Float[Tensor, "b seen rows columns"]) -> tuple[Tensor, ...]:
-        """Return the parts of a `Guess`.
+        """Return the parts of a `CorrectorOutput`.
 
         Parameters
         ----------
@@ -101,18 +101,18 @@ class Corrector(nn.Module):
         for block in self.blocks:
             x = block(x)
         moves, spread = self.tail(x).float().chunk(2, 1)
-        used = seen[:, PLACES : PLACES + 1] > 0
-        spread = torch.where(used, spread.clamp(-UNSURE, UNSURE), UNSURE)
+        used = seen[:, PLACE_CHANNELS : PLACE_CHANNELS + 1] > 0
+        spread = torch.where(used, spread.clamp(-MAX_LOG_STD, MAX_LOG_STD), MAX_LOG_STD)
         counted = torch.relu(x).float() * used
         share = used.float().mean((2, 3))
         told = torch.exp(-2 * spread).sum((2, 3)).clamp(min=1e-6).log()
-        mean = counted.mean((2, 3)) / share.clamp(min=1 / (ROWS * COLUMNS))
-        length = seen[:, LENGTH : LENGTH + 1].mean((2, 3))
+        mean = counted.mean((2, 3)) / share.clamp(min=1 / (CELL_ROWS * CELL_COLUMNS))
+        length = seen[:, LENGTH_CHANNEL : LENGTH_CHANNEL + 1].mean((2, 3))
         odds = self.judge(torch.cat([mean, counted.amax((2, 3)), told, share, length], 1)).float()
         return moves, spread, torch.exp(self.log_temper - 2 * spread), odds[:, 0], odds[:, 1]
 
 
-class Block(nn.Module):
+class DilatedBlock(nn.Module):
     """Two convolutions and a shortcut; the first sees cells farther apart."""
 
     def __init__(self, width: int, dilation: int) -> None:
@@ -126,12 +126,12 @@ class Block(nn.Module):
         return out
 
 
-def listed(values: Float[Tensor, "b 2 rows columns"]) -> Float[Tensor, "b cells 2"]:
+def flatten_cells(values: Float[Tensor, "b 2 rows columns"]) -> Float[Tensor, "b cells 2"]:
     """Return maps of two values as the two of each cell, row by row."""
     return values.flatten(2).transpose(1, 2)
 
 
-def solve(
+def solve_terms(
     moves: Float[Tensor, "b cells 2"],
     weights: Float[Tensor, "b cells 2"],
     vectors: Float[Tensor, "b cells 2"],
@@ -151,24 +151,24 @@ def solve(
     """
     along = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-3)
     across = torch.stack([-along[..., 1], along[..., 0]], -1)
-    fixed = _terms().to(vectors).expand(len(vectors), -1, -1, -1)
+    fixed = _cell_term_basis().to(vectors).expand(len(vectors), -1, -1, -1)
     terms = torch.stack([along, across], -2) @ torch.cat([vectors[..., None], fixed], -1)
     A, w, y = terms.flatten(1, 2), weights.flatten(1, 2), moves.flatten(1, 2)
     weighted = (A * w[..., None]).transpose(1, 2)
-    prior = torch.from_numpy(1 / PRIOR**2).to(vectors)
+    prior = torch.from_numpy(1 / TERM_PRIOR_STD**2).to(vectors)
     theta: Tensor = torch.linalg.solve(weighted @ A + torch.diag(prior), (weighted @ y[..., None])[..., 0])
     return theta, (terms @ theta[:, None, :, None])[..., 0]
 
 
 @cache
-def _terms() -> Float[Tensor, "cells 2 terms_1"]:
+def _cell_term_basis() -> Float[Tensor, "cells 2 terms_1"]:
     """Return what all terms but the first add at the cells of a picture of the training."""
     y, x = np.meshgrid(
-        ((np.arange(ROWS) + 0.5) / ROWS - 0.5) * HEIGHT,
-        ((np.arange(COLUMNS) + 0.5) / COLUMNS - 0.5) * WIDTH,
+        ((np.arange(CELL_ROWS) + 0.5) / CELL_ROWS - 0.5) * CORRECTOR_HEIGHT_PX,
+        ((np.arange(CELL_COLUMNS) + 0.5) / CELL_COLUMNS - 0.5) * CORRECTOR_WIDTH_PX,
         indexing="ij",
     )
-    half = np.hypot(HEIGHT, WIDTH) / 2
-    terms = added_terms(x.ravel() / half, y.ravel() / half, LENS)
-    assert terms.shape[-1] == TERMS - 1
+    half = np.hypot(CORRECTOR_HEIGHT_PX, CORRECTOR_WIDTH_PX) / 2
+    terms = term_basis(x.ravel() / half, y.ravel() / half, USUAL_LENS_STRENGTH)
+    assert terms.shape[-1] == TERM_COUNT - 1
     return torch.from_numpy(terms)

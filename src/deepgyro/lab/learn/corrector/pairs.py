@@ -17,39 +17,47 @@ from torch.utils.data import Dataset
 from ....blurfield import GridField, sample_paths
 from ....errors import DeepGyroError
 from ....frames import decode_pixels
-from ....refine.cells import COLUMNS, FACTS, MAPS, ROWS, SIDE, Cells, cells_of
-from ....refine.model import COLUMNS as ACROSS
-from ....refine.model import ROWS as DOWN
-from ....refine.model import TERMS, Model, distance, mean_length, told_at
-from ....refine.statistic import Pyramid, level_for
+from ....refine.cells import (
+    CELL_COLUMNS,
+    CELL_ROWS,
+    FEATURE_COUNT,
+    MAP_COUNT,
+    MAP_SIDE_PX,
+    Cells,
+    measure_cells,
+)
+from ....refine.model import FIELD_COLUMNS as ACROSS
+from ....refine.model import FIELD_ROWS as DOWN
+from ....refine.model import TERM_COUNT, FieldModel, mean_vector_distance, mean_vector_length, sample_vectors
+from ....refine.statistic import DerivativePyramid, level_for_length
 from ...synthesis.patches import MovingPatch, PatchedField
 from ...synthesis.samples import read_metadata
 from ...synthesis.shards import read_files_at
-from ..dataset import Sample, ShardPairs, epoch_order, in_cores, patch_rng
-from .network import SEEN
+from ..dataset import Sample, ShardPairs, limit_worker_threads, patch_rng, shuffle_epoch
+from .network import MAP_INPUTS
 
-VERSION = 3
+ROW_VERSION = 3
 """Of rows: it grows with whatever changes them, here or in `refine.cells`; those of another are not used."""
-OFF, WRONG, SHARP = range(3)
+KIND_SMOOTH_ERROR, KIND_MISMATCHED, KIND_SHARP = range(3)
 """Kinds: the told field is off by a smooth error; it is another's; the picture is sharp, whatever is told."""
-SHARES = (0.74, 0.13, 0.13)
+KIND_SHARES = (0.74, 0.13, 0.13)
 """How frequent they are."""
-SHORTEST, LONGEST = 5.0, 110.0
+MIN_PATH_PX, MAX_PATH_PX = 5.0, 110.0
 """Pairs of another mean blur are passed over, px."""
-LEAST_TOLD = 3.5
+MIN_PRIOR_PATH_PX = 3.5
 """No field is told whose mean blur is shorter, px."""
-SIZES, SIZE_SHARES = (0.4, 1.0, 2.2, 4.5, 9.0), (0.3, 0.3, 0.2, 0.13, 0.07)
+ERROR_SIZES, ERROR_SIZE_SHARES = (0.4, 1.0, 2.2, 4.5, 9.0), (0.3, 0.3, 0.2, 0.13, 0.07)
 """Of errors; and how frequent they are."""
-SPREAD = np.array([0, 1, 1, 0.6, 0.6, 0.6, 0.25, 0.25, 0.25, 0.25])
+ERROR_TERM_STD = np.array([0, 1, 1, 0.6, 0.6, 0.6, 0.25, 0.25, 0.25, 0.25])
 """Of the terms of an error of size 1, px of the level."""
-_TRIES = 100
+_MAX_TRIES = 100
 
-ROW = np.dtype(
+CELL_ROW_DTYPE = np.dtype(
     [
-        ("seen", np.float16, (SEEN + FACTS, ROWS, COLUMNS)),
-        ("vectors", np.float32, (ROWS * COLUMNS, 2)),
-        ("wanted", np.float32, (ROWS * COLUMNS, 2)),
-        ("own", np.float32, (ROWS * COLUMNS, 2)),
+        ("seen", np.float16, (MAP_INPUTS + FEATURE_COUNT, CELL_ROWS, CELL_COLUMNS)),
+        ("vectors", np.float32, (CELL_ROWS * CELL_COLUMNS, 2)),
+        ("wanted", np.float32, (CELL_ROWS * CELL_COLUMNS, 2)),
+        ("own", np.float32, (CELL_ROWS * CELL_COLUMNS, 2)),
         ("kind", np.float32),
         ("length", np.float32),
         ("pixel", np.float32),
@@ -65,7 +73,8 @@ class CellPairs(Dataset[Sample]):
     (cells, 2) float32, from the start to the end of the told path, x and y in px of the level (of a picture
     higher than wide y and x, as it lies on its side); wanted: (cells, 2) float32, from the told end to that
     of the camera's motion, along the told path and across it, px of the level; own: the same to the end that
-    the cell has, which moves by itself where the pair has such regions; kind: `OFF`, `WRONG` or `SHARP`;
+    the cell has, which moves by itself where the pair has such regions; kind: `KIND_SMOOTH_ERROR`,
+    `KIND_MISMATCHED` or `KIND_SHARP`;
     length: the mean blur, px; pixel: a px of the level, px.
     """
 
@@ -94,10 +103,15 @@ class CellPairs(Dataset[Sample]):
         """
         self.folder, self.seed, self.draws, self.mirrored = folder, seed, draws, mirrored
         self.places = ShardPairs(folder, seed=seed).places
-        self.kept: Rows | None = None
+        self.kept: RowCache | None = None
         if cache is not None:
-            told = [VERSION, seed, ROW.descr, [(shard.name, places) for shard, places in self.places]]
-            self.kept = Rows(cache / f"cells-{sha256(repr(told).encode()).hexdigest()[:16]}.rows")
+            told = [
+                ROW_VERSION,
+                seed,
+                CELL_ROW_DTYPE.descr,
+                [(shard.name, places) for shard, places in self.places],
+            ]
+            self.kept = RowCache(cache / f"cells-{sha256(repr(told).encode()).hexdigest()[:16]}.rows")
 
     def __len__(self) -> int:
         """Return how many pairs an epoch has."""
@@ -107,46 +121,47 @@ class CellPairs(Dataset[Sample]):
         """Return sample number k, from 0, of the endless series."""
         epoch, place = divmod(k, len(self))
         rng = patch_rng(self.seed, k)
-        pair = int(epoch_order(self.seed, epoch, len(self))[place])
-        for _ in range(_TRIES):
-            if (row := self.row(pair, epoch % self.draws)) is not None:
-                sample = sample_of(row)
+        pair = int(shuffle_epoch(self.seed, epoch, len(self))[place])
+        for _ in range(_MAX_TRIES):
+            if (row := self.read_row(pair, epoch % self.draws)) is not None:
+                sample = row_to_sample(row)
                 for axis in (-2, -1):
                     if self.mirrored and rng.random() < 0.5:
-                        sample = mirror(sample, axis)
+                        sample = mirror_samples(sample, axis)
                 return sample
             pair = int(rng.integers(len(self)))
-        raise DeepGyroError(f"{self.folder}: no pair has a blur of {SHORTEST:g} to {LONGEST:g} px")
+        raise DeepGyroError(f"{self.folder}: no pair has a blur of {MIN_PATH_PX:g} to {MAX_PATH_PX:g} px")
 
-    def row(self, pair: int, draw: int) -> ndarray | None:
-        """Return what is seen of a pair with one of its errors, a `ROW`; None: it is passed over."""
+    def read_row(self, pair: int, draw: int) -> ndarray | None:
+        """Return what is seen of a pair with one of its errors, a `CELL_ROW_DTYPE`; None: it is passed
+        over."""
         slot = draw * len(self) + pair
         if self.kept and (row := self.kept.read(slot)) is not None:
             return row
-        with in_cores():
-            row = self._made(pair, np.random.default_rng([self.seed, draw, pair]))
+        with limit_worker_threads():
+            row = self._make_row(pair, np.random.default_rng([self.seed, draw, pair]))
         if self.kept and row is not None:
             self.kept.write(slot, row)
         return row
 
-    def _made(self, pair: int, rng: np.random.Generator) -> ndarray | None:
-        camera, own, height, width = self.exact(pair)
-        length = mean_length(camera)
-        if not SHORTEST < length < LONGEST:
+    def _make_row(self, pair: int, rng: np.random.Generator) -> ndarray | None:
+        camera, own, height, width = self.exact_vectors(pair)
+        length = mean_vector_length(camera)
+        if not MIN_PATH_PX < length < MAX_PATH_PX:
             return None
-        kind = int(rng.choice(3, p=SHARES))
-        for _ in range(_TRIES):
-            base = self._wrong(camera, rng) if kind == WRONG else camera
+        kind = int(rng.choice(3, p=KIND_SHARES))
+        for _ in range(_MAX_TRIES):
+            base = self._mismatched_vectors(camera, rng) if kind == KIND_MISMATCHED else camera
             if base is None:
                 continue
-            error = drawn_error(rng, 2.0 ** level_for(mean_length(base), height, width))
-            told = Model(base, height, width).vectors(error)
-            if mean_length(told) >= LEAST_TOLD:
-                pyramid = Pyramid(self.picture(pair, rng, sharp=kind == SHARP))
-                return row_of(cells_of(pyramid, told), camera - told, own - told, kind, length)
+            error = draw_smooth_error(rng, 2.0 ** level_for_length(mean_vector_length(base), height, width))
+            told = FieldModel(base, height, width).vectors(error)
+            if mean_vector_length(told) >= MIN_PRIOR_PATH_PX:
+                pyramid = DerivativePyramid(self.read_picture(pair, rng, sharp=kind == KIND_SHARP))
+                return pack_row(measure_cells(pyramid, told), camera - told, own - told, kind, length)
         return None
 
-    def exact(
+    def exact_vectors(
         self, pair: int
     ) -> tuple[Float32[ndarray, "rows columns 2"], Float32[ndarray, "rows columns 2"], int, int]:
         """Return the blur vectors, px: the camera's, and with what moves by itself; height and width."""
@@ -160,17 +175,17 @@ class CellPairs(Dataset[Sample]):
         camera, own = (sample_paths(field, DOWN, ACROSS) for field in (ends, moving))
         return camera[:, :, 1] - camera[:, :, 0], own[:, :, 1] - own[:, :, 0], height, width
 
-    def _wrong(
+    def _mismatched_vectors(
         self, true: Float32[ndarray, "rows columns 2"], rng: np.random.Generator
     ) -> Float32[ndarray, "rows columns 2"] | None:
         """Return another pair's blur vectors, or these at another length; None: too much like them."""
-        base = self.exact(int(rng.integers(len(self))))[0]
+        base = self.exact_vectors(int(rng.integers(len(self))))[0]
         if rng.random() < 0.3:
             base = true * np.float32(rng.choice([-1, 1]) * np.exp(rng.normal(0, 0.5)))
-        alike = distance(base, true) < max(5.0, 0.25 * mean_length(true))
-        return None if alike or not SHORTEST < mean_length(base) < LONGEST else base
+        alike = mean_vector_distance(base, true) < max(5.0, 0.25 * mean_vector_length(true))
+        return None if alike or not MIN_PATH_PX < mean_vector_length(base) < MAX_PATH_PX else base
 
-    def picture(self, pair: int, rng: np.random.Generator, *, sharp: bool) -> UInt8[ndarray, "h w 3"]:
+    def read_picture(self, pair: int, rng: np.random.Generator, *, sharp: bool) -> UInt8[ndarray, "h w 3"]:
         """Return the blurred picture; or the sharp one, with the noise of the blurred."""
         shard, places = self.places[pair]
         names = [name for name in ("blurred.jpg", "blurred.png", "sharp.png") if name in places]
@@ -179,24 +194,24 @@ class CellPairs(Dataset[Sample]):
         if not sharp:
             return blurred
         pixels = decode_pixels(files["sharp.png"], "sharp.png")
-        noise = rng.normal(0, max(255 * Pyramid(blurred).noise, 0.5), pixels.shape)
+        noise = rng.normal(0, max(255 * DerivativePyramid(blurred).noise, 0.5), pixels.shape)
         return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
 
 
-def drawn_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"]:
+def draw_smooth_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"]:
     """Draw the terms of a smooth error, px; `pixel`: a px of the level, px."""
-    size = rng.choice(SIZES, p=SIZE_SHARES) * pixel
-    return np.asarray(size * SPREAD * rng.normal(0, 1, TERMS))
+    size = rng.choice(ERROR_SIZES, p=ERROR_SIZE_SHARES) * pixel
+    return np.asarray(size * ERROR_TERM_STD * rng.normal(0, 1, TERM_COUNT))
 
 
-def row_of(
+def pack_row(
     cells: Cells,
     missing: Float32[ndarray, "rows columns 2"],
     own: Float32[ndarray, "rows columns 2"],
     kind: int,
     length: float,
 ) -> ndarray:
-    """Return a `ROW`.
+    """Return a `CELL_ROW_DTYPE`.
 
     Parameters
     ----------
@@ -209,34 +224,36 @@ def row_of(
     kind, length
         See `CellPairs`.
     """
-    row = np.zeros((), ROW)
-    row["seen"], row["vectors"] = np.moveaxis(cells.seen, -1, 0), cells.lain
+    row = np.zeros((), CELL_ROW_DTYPE)
+    row["seen"], row["vectors"] = np.moveaxis(cells.network_inputs, -1, 0), cells.canonical_vectors
     for name, shifts in (("wanted", missing), ("own", own)):
-        ends = told_at(shifts, cells.places) / 2.0**cells.level
+        ends = sample_vectors(shifts, cells.places) / 2.0**cells.level
         row[name] = np.stack([(cells.along * ends).sum(1), (cells.across * ends).sum(1)], -1)
     row["kind"], row["length"], row["pixel"] = kind, length, 2.0**cells.level
     return row
 
 
-def sample_of(row: ndarray) -> Sample:
-    """Return a `ROW` as tensors, all float32."""
+def row_to_sample(row: ndarray) -> Sample:
+    """Return a `CELL_ROW_DTYPE` as tensors, all float32."""
     assert row.dtype.names is not None
     return {name: torch.from_numpy(np.array(row[name], np.float32)) for name in row.dtype.names}
 
 
-def mirror(sample: Sample, axis: int) -> Sample:
+def mirror_samples(sample: Sample, axis: int) -> Sample:
     """Return samples, or a batch, of the picture that is mirrored: -2: top and bottom change places; -1: left
     and right do. So do a path's sides, and its start and end stay what they are.
     """
     seen, vectors = sample["seen"], sample["vectors"]
-    maps = seen[..., :SEEN, :, :]
-    across = maps.reshape(*maps.shape[:-3], MAPS, SIDE, SIDE, ROWS, COLUMNS).flip((-3, axis))
-    facts = seen[..., SEEN:, :, :].flip(axis).clone()
+    maps = seen[..., :MAP_INPUTS, :, :]
+    across = maps.reshape(
+        *maps.shape[:-3], MAP_COUNT, MAP_SIDE_PX, MAP_SIDE_PX, CELL_ROWS, CELL_COLUMNS
+    ).flip((-3, axis))
+    facts = seen[..., MAP_INPUTS:, :, :].flip(axis).clone()
     facts[..., 1, :, :] *= -1  # the sine of the doubled direction
     sign = torch.tensor([1.0, -1.0], device=seen.device)
 
     def moved(values: Tensor) -> Tensor:
-        grid = values.reshape(*values.shape[:-2], ROWS, COLUMNS, 2)
+        grid = values.reshape(*values.shape[:-2], CELL_ROWS, CELL_COLUMNS, 2)
         return grid.flip(axis - 1).reshape(values.shape)
 
     return {
@@ -247,8 +264,8 @@ def mirror(sample: Sample, axis: int) -> Sample:
     }
 
 
-class Rows:
-    """`ROW`s in a file, each with a checksum: one that was not written to its end is none."""
+class RowCache:
+    """`CELL_ROW_DTYPE`s in a file, each with a checksum: one that was not written to its end is none."""
 
     def __init__(self, path: Path) -> None:
         """Take a file; it is made if there is none.
@@ -258,20 +275,20 @@ class Rows:
         DeepGyroError
             If it cannot be written.
         """
-        self.path, self.size = path, ROW.itemsize + 4
+        self.path, self.size = path, CELL_ROW_DTYPE.itemsize + 4
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         except OSError as error:
-            raise self._useless(error) from error
+            raise self._unusable_error(error) from error
 
     def read(self, slot: int) -> ndarray | None:
         """Return what is kept in a slot, if anything is."""
         with open(self.path, "rb") as file:
             file.seek(slot * self.size)
             kept = file.read(self.size)
-        content, check = kept[: ROW.itemsize], kept[ROW.itemsize :]
-        return np.frombuffer(content, ROW).reshape(()) if check == _checksum(content) else None
+        content, check = kept[: CELL_ROW_DTYPE.itemsize], kept[CELL_ROW_DTYPE.itemsize :]
+        return np.frombuffer(content, CELL_ROW_DTYPE).reshape(()) if check == _row_checksum(content) else None
 
     def write(self, slot: int, row: ndarray) -> None:
         """Keep a row; whoever else writes this slot writes the same."""
@@ -279,13 +296,13 @@ class Rows:
         try:
             with open(self.path, "r+b") as file:
                 file.seek(slot * self.size)
-                file.write(content + _checksum(content))
+                file.write(content + _row_checksum(content))
         except OSError as error:
-            raise self._useless(error) from error
+            raise self._unusable_error(error) from error
 
-    def _useless(self, error: OSError) -> DeepGyroError:
+    def _unusable_error(self, error: OSError) -> DeepGyroError:
         return DeepGyroError(f"{self.path}: cannot be written ({error.strerror})")
 
 
-def _checksum(content: bytes) -> bytes:
+def _row_checksum(content: bytes) -> bytes:
     return zlib.crc32(content).to_bytes(4, "little")

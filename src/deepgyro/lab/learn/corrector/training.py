@@ -15,29 +15,36 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ....errors import DeepGyroError
-from ....refine.corrector import RIGHT, RIGHT_PX
+from ....refine.corrector import RIGHT_PX, RIGHT_SHARE
 from ..checkpoint import Progress, load_checkpoint
-from ..dataset import Sample, collate
-from ..optimizer import Adam, MuonAndAdamW, Optimizer, follow
+from ..dataset import Sample, collate_samples
+from ..optimizer import Adam, MuonAndAdamW, Optimizer, update_average
 from ..settings import TrainConfig
 from ..sitting import learning_rate
-from .network import PLACES, Corrector, CorrectorConfig, Guess, listed, solve
-from .pairs import OFF, SHARP, CellPairs, sample_of
+from .network import (
+    PLACE_CHANNELS,
+    CorrectorConfig,
+    CorrectorOutput,
+    FieldCorrectorNetwork,
+    flatten_cells,
+    solve_terms,
+)
+from .pairs import KIND_SHARP, KIND_SMOOTH_ERROR, CellPairs, row_to_sample
 
-CELLS, ODDS = 0.2, 0.3
+CELL_LOSS_WEIGHT, ODDS_LOSS_WEIGHT = 0.2, 0.3
 """Weights of the loss of cells alone, and of those of the odds; the moved field's has 1."""
-FAR = 1.0
+HUBER_THRESHOLD_PX = 1.0
 """Ends that are farther off count less and less, px of the level: some are beyond what can be seen."""
-STEEPEST = 1.0
+MAX_GRADIENT_NORM = 1.0
 """A gradient is shortened to this length."""
-SURE, LIKELY = 0.9, 0.7
+CONFIDENT_PROBABILITY, LIKELY_PROBABILITY = 0.9, 0.7
 """Probabilities that the validation looks at."""
-DRAWS, BATCH = 4, 64
+VALIDATION_DRAWS, VALIDATION_BATCH = 4, 64
 """Errors of each pair that is validated with; and how many are looked at at once."""
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class CorrectionOutcome:
     """What comes of a guess."""
 
     before: Float[Tensor, " b"]
@@ -67,7 +74,7 @@ class CorrectorTraining:
         torch.manual_seed(config.seed)
         self.config, self.fabric = config, fabric
         self.network, self.average = (
-            Corrector(sizes).to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            FieldCorrectorNetwork(sizes).to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             for _ in range(2)
         )
         self.average.requires_grad_(False).load_state_dict(self.network.state_dict())
@@ -86,65 +93,72 @@ class CorrectorTraining:
         """Do one step; return the loss and the moved ends' mean distance from the true ones, px: (2,)."""
         config, progress = self.config, self.progress
         self.optimizer.rate = learning_rate(config, progress)
-        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=config.mixed):
-            guess = Guess(*self.model(batch["seen"]))
+        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=config.uses_bf16):
+            guess = CorrectorOutput(*self.model(batch["seen"]))
         loss, error = correction_loss(guess, batch)
         self.fabric.backward(loss)
-        gradient = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), STEEPEST))
+        gradient = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM))
         if not math.isfinite(gradient):
             raise DeepGyroError(f"the gradient of step {progress.step} is no number: go on with a lower rate")
         self.optimizer.step()
         self.optimizer.zero_grad()
-        follow(self.average, self.network, progress.step, config.ema)
+        update_average(self.average, self.network, progress.step, config.ema)
         progress.step += 1
         progress.pairs += config.batch * self.fabric.world_size
         return torch.stack([loss.detach(), error])
 
-    def validated(self, folder: Path) -> tuple[dict[str, float], None]:
+    def validate(self, folder: Path) -> tuple[dict[str, float], None]:
         """Return how well fields of a data set are corrected; there is no picture to show."""
         return validate(self.average, folder), None
 
 
-def correction_loss(guess: Guess, batch: Sample) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def correction_loss(guess: CorrectorOutput, batch: Sample) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the loss of a guess; and how far moved ends are off, px.
 
     The loss has three parts: minus the logarithm of the likelihood of the cells' own moves (Laplace); how far
     the ends of the camera's motion are off when the terms that explain those best are added, px of the level
-    (the logarithm, beyond `FAR`); and the cross entropies of both odds. The first two are of fields that can
+    (the logarithm, beyond `HUBER_THRESHOLD_PX`); and the cross entropies of both odds. The first two are of
+    fields that can
     be corrected.
     """
-    moves, spread = listed(guess.moves), listed(guess.log_spread)
+    moves, spread = flatten_cells(guess.residuals), flatten_cells(guess.log_spread)
     wanted, own = batch["wanted"], batch["own"]
-    _, moved = solve(moves, listed(guess.weights), batch["vectors"])
-    came = outcome(moved, guess, batch)
+    _, moved = solve_terms(moves, flatten_cells(guess.weights), batch["vectors"])
+    came = measure_outcome(moved, guess, batch)
     off = came.off.float()
-    counted = ((batch["seen"][:, PLACES] > 0).flatten(1) & came.off[:, None]).float()[..., None]
+    counted = ((batch["seen"][:, PLACE_CHANNELS] > 0).flatten(1) & came.off[:, None]).float()[..., None]
     unlikely = spread + torch.sqrt((moves - own) ** 2 + 1e-4) * torch.exp(-spread)
     cells = (unlikely * counted).mean(-1).sum() / counted.sum().clamp(min=1)
     apart = torch.sqrt(((moved - wanted) ** 2).sum(-1).mean(1) + 1e-3)
     count = off.sum().clamp(min=1)
-    truths = ((guess.odds, came.right), (guess.sharp, batch["kind"] == SHARP))
+    truths = ((guess.log_odds, came.right), (guess.sharp_log_odds, batch["kind"] == KIND_SHARP))
     odds = sum(binary_cross_entropy_with_logits(said, is_so.float()) for said, is_so in truths)
-    loss = CELLS * cells + (FAR * torch.log1p(apart / FAR) * off).sum() / count + ODDS * odds
+    loss = (
+        CELL_LOSS_WEIGHT * cells
+        + (HUBER_THRESHOLD_PX * torch.log1p(apart / HUBER_THRESHOLD_PX) * off).sum() / count
+        + ODDS_LOSS_WEIGHT * odds
+    )
     return loss, (came.after * off).sum().detach() / count
 
 
-def outcome(moved: Float[Tensor, "b cells 2"], guess: Guess, batch: Sample) -> Outcome:
+def measure_outcome(
+    moved: Float[Tensor, "b cells 2"], guess: CorrectorOutput, batch: Sample
+) -> CorrectionOutcome:
     """Return what comes of it if ends are moved so (px of the level, along the path and across it)."""
-    pixel, off = batch["pixel"], batch["kind"] == OFF
+    pixel, off = batch["pixel"], batch["kind"] == KIND_SMOOTH_ERROR
     after = pixel * (moved.detach() - batch["wanted"]).norm(dim=-1).mean(1)
-    return Outcome(
+    return CorrectionOutcome(
         before=pixel * batch["wanted"].norm(dim=-1).mean(1),
         after=after,
-        right=off & (after < (RIGHT * batch["length"]).clamp(min=RIGHT_PX)),
-        probability=torch.sigmoid(guess.odds.detach()),
+        right=off & (after < (RIGHT_SHARE * batch["length"]).clamp(min=RIGHT_PX)),
+        probability=torch.sigmoid(guess.log_odds.detach()),
         off=off,
-        mistaken=(guess.sharp.detach() > 0) != (batch["kind"] == SHARP),
+        mistaken=(guess.sharp_log_odds.detach() > 0) != (batch["kind"] == KIND_SHARP),
     )
 
 
 @torch.no_grad()
-def validate(network: Corrector, folder: Path) -> dict[str, float]:
+def validate(network: FieldCorrectorNetwork, folder: Path) -> dict[str, float]:
     """Return how far fields of a data set are off before and after, px, and how often the odds mislead.
 
     "sure and right": the share of right fields among those with a probability over 0.9; "wrong, held for
@@ -154,9 +168,9 @@ def validate(network: Corrector, folder: Path) -> dict[str, float]:
     outcomes = []
     for part in validation_batches(folder):
         batch = {name: value.to(device) for name, value in part.items()}
-        guess = Guess(*network(batch["seen"]))
-        moved = solve(listed(guess.moves), listed(guess.weights), batch["vectors"])[1]
-        outcomes.append(outcome(moved, guess, batch))
+        guess = CorrectorOutput(*network(batch["seen"]))
+        moved = solve_terms(flatten_cells(guess.residuals), flatten_cells(guess.weights), batch["vectors"])[1]
+        outcomes.append(measure_outcome(moved, guess, batch))
     before, after, right, probability, off, mistaken = (
         torch.cat([getattr(each, name) for each in outcomes]).cpu().numpy()
         for name in ("before", "after", "right", "probability", "off", "mistaken")
@@ -166,20 +180,24 @@ def validate(network: Corrector, folder: Path) -> dict[str, float]:
         if len(error):
             found[f"{name}, median"] = float(np.median(error))
             found[f"{name}, 90 %"] = float(np.quantile(error, 0.9))
-    if (sure := probability > SURE).any():
+    if (sure := probability > CONFIDENT_PROBABILITY).any():
         found["sure and right"] = float(right[sure].mean())
     if (~right).any():
-        found["wrong, held for right"] = float((probability[~right] > LIKELY).mean())
+        found["wrong, held for right"] = float((probability[~right] > LIKELY_PROBABILITY).mean())
     found["sharp and blurred mistaken"] = float(mistaken.mean())
     return {name: round(value, 3) for name, value in found.items()}
 
 
 @lru_cache(maxsize=1)
 def validation_batches(folder: Path) -> list[Sample]:
-    """Return the pairs of a data set, each with `DRAWS` errors that are always the same, in batches."""
-    pairs = CellPairs(folder, seed=0, draws=DRAWS)
-    rows = (pairs.row(pair, draw) for draw in range(DRAWS) for pair in range(len(pairs)))
-    samples = [sample_of(row) for row in rows if row is not None]
+    """Return the pairs of a data set, each with `VALIDATION_DRAWS` errors that are always the same, in
+    batches."""
+    pairs = CellPairs(folder, seed=0, draws=VALIDATION_DRAWS)
+    rows = (pairs.read_row(pair, draw) for draw in range(VALIDATION_DRAWS) for pair in range(len(pairs)))
+    samples = [row_to_sample(row) for row in rows if row is not None]
     if not samples:
         raise DeepGyroError(f"{folder}: no pair there has a blur that can be corrected")
-    return [collate(samples[first : first + BATCH]) for first in range(0, len(samples), BATCH)]
+    return [
+        collate_samples(samples[first : first + VALIDATION_BATCH])
+        for first in range(0, len(samples), VALIDATION_BATCH)
+    ]

@@ -1,6 +1,7 @@
 """What lies between a network's stages, for a batch on a device: blur, differences along the paths, maps.
 
-In two forms that agree: on a CPU the compiled operators of `blur` and `runtime`, a picture at a time; on any
+In two forms that agree: on a CPU the compiled operators of `blur_along_paths` and `runtime`, a picture at a
+time; on any
 other device twins in torch, the whole batch at once. No gradient flows through either.
 """
 
@@ -20,20 +21,20 @@ from ....blur import BlurOperator
 from ....blur.differences import PathDifferences
 from ....restore import inputs
 
-FEWEST, MOST = 32, 256
+MIN_PATH_SAMPLES, MAX_PATH_SAMPLES = 32, 256
 """Samples of a path in the torch blur; between them there is one for each px of the longest path."""
-CHUNK = 2**22
+CHUNK_VALUES = 2**22
 """Samples, of all pixels together, that the torch blur holds at once; 200 MB with their places."""
 
 
-class Compiled:
+class CompiledOperators:
     """The compiled operators, a picture at a time."""
 
     def __init__(
         self, paths: Tensor, linear: Tensor, fractions: tuple[float, ...], steps: tuple[float, ...]
     ) -> None:
-        """Prepare the operators of each picture; see `between`."""
-        fields = [_field(path) for path in _arrays(paths)]
+        """Prepare the operators of each picture; see `stage_operators`."""
+        fields = [_channels_to_field(path) for path in _to_arrays(paths)]
         self._ends = [inputs.path_ends(field) for field in fields]
         self._blurs = [BlurOperator(field) for field in fields]
         self._differences = [PathDifferences(ends, fractions, steps) for ends in self._ends]
@@ -41,45 +42,47 @@ class Compiled:
 
     def maps(self) -> Float32[Tensor, "b 3 h w"]:
         """Return lengths and doubled angles of the paths, as `path_maps`."""
-        return _batch([inputs.path_maps(ends) for ends in self._ends])
+        return _stack_results([inputs.path_maps(ends) for ends in self._ends])
 
     def differences(self, pictures: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b m h w"]:
         """Return differences along the paths: m is three channels for each fraction and step."""
-        return _batch([D(x) for D, x in zip(self._differences, _arrays(pictures), strict=True)]).flatten(1, 2)
+        return _stack_results(
+            [D(x) for D, x in zip(self._differences, _to_arrays(pictures), strict=True)]
+        ).flatten(1, 2)
 
-    def blurred_again(self, guesses: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
+    def reblur(self, guesses: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
         """Return what the camera would have recorded of the guesses, both encoded."""
-        given = zip(self._blurs, _arrays(guesses), self._light, strict=True)
-        return _batch([_recorded(A, guess, light) for A, guess, light in given])
+        given = zip(self._blurs, _to_arrays(guesses), self._light, strict=True)
+        return _stack_results([_reblur_guess(A, guess, light) for A, guess, light in given])
 
 
-def _recorded(A: BlurOperator, guess: ndarray, light: bool) -> ndarray:
+def _reblur_guess(A: BlurOperator, guess: ndarray, light: bool) -> ndarray:
     """Return what the camera would have recorded of a guess, both encoded: (3, h, w)."""
     again = A.part_of_planes(inputs.to_light(guess) if light else guess, top=0, left=0)
     return inputs.to_encoded(again) if light else again
 
 
-def _field(channels: ndarray) -> ndarray:
+def _channels_to_field(channels: ndarray) -> ndarray:
     """Return a field (h, w, n, 2) of its channels (2 n, h, w), as `dataset.sample` has them."""
     height, width = channels.shape[1:]
     return np.ascontiguousarray(channels.reshape(-1, 2, height, width).transpose(2, 3, 0, 1))
 
 
-def _arrays(batch: Tensor) -> list[ndarray]:
+def _to_arrays(batch: Tensor) -> list[ndarray]:
     return [np.ascontiguousarray(x) for x in batch.detach().float().numpy()]
 
 
-def _batch(results: list[ndarray]) -> Tensor:
+def _stack_results(results: list[ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(results))
 
 
-class OnDevice:
+class TorchOperators:
     """The torch operators, the whole batch at once on its device."""
 
     def __init__(
         self, paths: Tensor, linear: Tensor, fractions: tuple[float, ...], steps: tuple[float, ...]
     ) -> None:
-        """Keep what they need; see `between`."""
+        """Keep what they need; see `stage_operators`."""
         self._paths = paths.detach().float()
         self._light = linear.view(-1, 1, 1, 1).bool()
         self._fractions, self._steps = fractions, steps
@@ -90,33 +93,33 @@ class OnDevice:
 
     def differences(self, pictures: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b m h w"]:
         """Return differences along the paths: m is three channels for each fraction and step."""
-        return differences(pictures, self._paths, self._fractions, self._steps)
+        return path_differences(pictures, self._paths, self._fractions, self._steps)
 
     @torch.no_grad()
-    def blurred_again(self, guesses: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
+    def reblur(self, guesses: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
         """Return what the camera would have recorded of the guesses, both encoded."""
         given = torch.where(self._light, to_light(guesses), guesses)
-        again = blur(given, self._paths, self._samples)
+        again = blur_along_paths(given, self._paths, self._sample_count)
         return torch.where(self._light, to_encoded(again), again)
 
     @cached_property
-    def _samples(self) -> int:
-        return path_samples(self._paths)
+    def _sample_count(self) -> int:
+        return path_sample_count(self._paths)
 
 
-def path_samples(paths: Float32[Tensor, "b coordinates h w"]) -> int:
-    """Return how many samples `blur` should take between two instants of these paths (px).
+def path_sample_count(paths: Float32[Tensor, "b coordinates h w"]) -> int:
+    """Return how many samples `blur_along_paths` should take between two instants of these paths (px).
 
     The device is waited for: the number is needed here.
     """
-    vertices = _vertices(paths)
+    vertices = _path_vertices(paths)
     pieces = vertices.shape[1] - 1
     longest = float(vertices.diff(dim=1).square().sum(2).max().sqrt())
-    return max(min(int(np.ceil(longest)), MOST // pieces), -(-FEWEST // pieces))
+    return max(min(int(np.ceil(longest)), MAX_PATH_SAMPLES // pieces), -(-MIN_PATH_SAMPLES // pieces))
 
 
 @torch.no_grad()
-def blur(
+def blur_along_paths(
     pictures: Float32[Tensor, "b 3 rows columns"],
     paths: Float32[Tensor, "b coordinates h w"],
     samples: int,
@@ -126,7 +129,8 @@ def blur(
     """Return the means of pictures along the paths: the twin of `Blur`.
 
     `Blur` has the exact integral, this one the mean of samples in the middles of equal parts of the time.
-    With as many as `path_samples` they differ by less than 3e-4 on average and 5e-3 at the most for photos of
+    With as many as `path_sample_count` they differ by less than 3e-4 on average and 5e-3 at the most for
+    photos of
     0 to 1, by less than 3e-3 and 3e-2 for white noise: most at 10 to 60 px.
 
     Parameters
@@ -137,32 +141,32 @@ def blur(
         x and y of each path at n instants, px: 2 n channels. Between two instants it is straight, and its
         speed constant.
     samples
-        Taken between two instants: `path_samples`.
+        Taken between two instants: `path_sample_count`.
     margin
         What the pictures have more than the paths on every side, px: it comes in.
     """
-    vertices = _vertices(paths)
+    vertices = _path_vertices(paths)
     count = samples * (vertices.shape[1] - 1)
     times = (torch.arange(count, device=paths.device) + 0.5) / samples
     total = pictures.new_zeros(*pictures.shape[:2], *paths.shape[2:])
-    at_once = max(CHUNK // vertices[:, 0, 0].numel(), 1)
+    at_once = max(CHUNK_VALUES // vertices[:, 0, 0].numel(), 1)
     for start in range(0, count, at_once):
         some = times[start : start + at_once]
         piece = some.long()
         share = (some - piece).view(-1, 1, 1, 1)
         points = torch.lerp(vertices[:, piece], vertices[:, piece + 1], share)
-        total += _sampled(pictures, -points, margin).sum(1)
+        total += _sample_bilinear(pictures, -points, margin).sum(1)
     return total / count
 
 
-def _vertices(paths: Tensor) -> Tensor:
+def _path_vertices(paths: Tensor) -> Tensor:
     """Return channels (b, 2 n, h, w) as (b, n, 2, h, w)."""
     batch, channels, height, width = paths.shape
     return paths.view(batch, channels // 2, 2, height, width)
 
 
 @torch.no_grad()
-def differences(
+def path_differences(
     pictures: Float32[Tensor, "b 3 h w"],
     paths: Float32[Tensor, "b coordinates h w"],
     fractions: tuple[float, ...],
@@ -185,12 +189,12 @@ def differences(
     first, last = paths[:, :2], paths[:, -2:]
 
     def at(share: float) -> Tensor:
-        return _sampled(pictures, ((0.5 - share) * first + (0.5 + share) * last)[:, None])[:, 0]
+        return _sample_bilinear(pictures, ((0.5 - share) * first + (0.5 + share) * last)[:, None])[:, 0]
 
     return torch.cat([(at(k + e) - at(k - e)) / (4 * e) for k in fractions for e in steps], 1)
 
 
-def _sampled(
+def _sample_bilinear(
     pictures: Float32[Tensor, "b c rows columns"], offsets: Float32[Tensor, "b k 2 h w"], margin: int = 0
 ) -> Float32[Tensor, "b k c h w"]:
     """Return pictures at ``x + margin + offset`` (px): bilinear, continued by their border pixels."""
@@ -223,16 +227,16 @@ def path_maps(paths: Float32[Tensor, "b coordinates h w"]) -> Float32[Tensor, "b
 @torch.no_grad()
 def to_light(encoded: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
     """Return the light of encoded values, held between 0 and 1: the twin of `inputs.to_light`."""
-    return _looked_up(encoded, _tables(encoded.device)[0])
+    return _look_up_table(encoded, _srgb_tables(encoded.device)[0])
 
 
 @torch.no_grad()
 def to_encoded(light: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
     """Return the encoded values of light, held between 0 and 1: the twin of `inputs.to_encoded`."""
-    return _looked_up(light, _tables(light.device)[1])
+    return _look_up_table(light, _srgb_tables(light.device)[1])
 
 
-def _looked_up(values: Tensor, table: Tensor) -> Tensor:
+def _look_up_table(values: Tensor, table: Tensor) -> Tensor:
     """Return the linear interpolation of a table that is given at equal steps from 0 to 1."""
     last = len(table) - 1
     place = values.clamp(0, 1) * last
@@ -241,13 +245,13 @@ def _looked_up(values: Tensor, table: Tensor) -> Tensor:
 
 
 @cache
-def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
-    light, encoded = inputs.tables()
+def _srgb_tables(device: torch.device) -> tuple[Tensor, Tensor]:
+    light, encoded = inputs.srgb_tables()
     return torch.from_numpy(light).to(device), torch.from_numpy(encoded).to(device)
 
 
 @runtime_checkable
-class Between(Protocol):
+class StageOperators(Protocol):
     """What lies between the stages, prepared for the paths of a batch."""
 
     def maps(self) -> Tensor:
@@ -258,21 +262,21 @@ class Between(Protocol):
         """Return differences along the paths: (b, m, h, w)."""
         ...
 
-    def blurred_again(self, guesses: Tensor) -> Tensor:
+    def reblur(self, guesses: Tensor) -> Tensor:
         """Return what the camera would have recorded of the guesses: (b, 3, h, w)."""
         ...
 
 
-Form = Callable[[Tensor, Tensor, tuple[float, ...], tuple[float, ...]], Between]
-"""Makes it, as `between` does."""
+OperatorFactory = Callable[[Tensor, Tensor, tuple[float, ...], tuple[float, ...]], StageOperators]
+"""Makes it, as `stage_operators` does."""
 
 
-def between(
+def stage_operators(
     paths: Float32[Tensor, "b coordinates h w"],
     linear: Float32[Tensor, " b"],
     fractions: tuple[float, ...],
     steps: tuple[float, ...],
-) -> Between:
+) -> StageOperators:
     """Return what lies between the stages, in the form that is right for the device.
 
     Parameters
@@ -284,5 +288,5 @@ def between(
     fractions, steps
         Of the path, as in `PathDifferences`.
     """
-    form = Compiled if paths.device.type == "cpu" else OnDevice
+    form = CompiledOperators if paths.device.type == "cpu" else TorchOperators
     return form(paths, linear, fractions, steps)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ....restore.inputs import MAPS
+from ....restore.inputs import PATH_CHANNELS
 from . import operators
 
 
@@ -33,9 +33,9 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if len(self.blocks) != len(self.widths) or not self.widths:
             raise ValueError(f"widths {self.widths}, blocks {self.blocks}: one for each level is needed")
-        if len(self.rising) != len(self.widths) - 1:
+        if len(self.decoder_blocks) != len(self.widths) - 1:
             raise ValueError(f"widths {self.widths}, up_blocks {self.up_blocks}: one fewer is needed")
-        if min(self.stages, self.memory, *self.widths) < 1 or min(*self.blocks, *self.rising, 0) < 0:
+        if min(self.stages, self.memory, *self.widths) < 1 or min(*self.blocks, *self.decoder_blocks, 0) < 0:
             raise ValueError(
                 "stages, memory, widths, blocks: whole numbers over 0 are needed (blocks: 0 too)"
             )
@@ -43,7 +43,7 @@ class NetworkConfig:
             raise ValueError("fractions, steps: at least one of each is needed, and steps over 0")
 
     @property
-    def rising(self) -> tuple[int, ...]:
+    def decoder_blocks(self) -> tuple[int, ...]:
         """Residual blocks on the way up, of each level but the last."""
         return self.blocks[:-1] if self.up_blocks is None else self.up_blocks
 
@@ -56,14 +56,14 @@ class NetworkConfig:
     def margin(self) -> int:
         """How far from a pixel a stage sees at the most, px, rounded up to a multiple."""
         far = 0
-        for level, (down, up) in enumerate(zip(self.blocks, (*self.rising, 0), strict=True)):
+        for level, (down, up) in enumerate(zip(self.blocks, (*self.decoder_blocks, 0), strict=True)):
             # Blocks have two convolutions, which see a cell farther each.
             far += (2 * (down + up) + 1) * 2 ** (level + 1)
         return -(-far // self.multiple) * self.multiple
 
-    def channels(self, stage: int) -> int:
+    def input_channels(self, stage: int) -> int:
         """Return how many channels a stage (from 0 on) sees."""
-        return 3 * (1 if stage == 0 else 2) + MAPS + 3 * len(self.fractions) * len(self.steps)
+        return 3 * (1 if stage == 0 else 2) + PATH_CHANNELS + 3 * len(self.fractions) * len(self.steps)
 
 
 class Block(nn.Module):
@@ -86,13 +86,17 @@ class Stage(nn.Module):
     def __init__(self, config: NetworkConfig, number: int) -> None:
         super().__init__()
         widths = config.widths
-        self.head = nn.Conv2d(config.channels(number), widths[0], 2, stride=2)
+        self.head = nn.Conv2d(config.input_channels(number), widths[0], 2, stride=2)
         self.recall = nn.Conv2d(config.memory, widths[0], 1) if number > 0 else None
         self.remember = nn.Conv2d(widths[0], config.memory, 1) if number < config.stages - 1 else None
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
-        self.before = nn.ModuleList(_blocks(w, k) for w, k in zip(widths, config.blocks, strict=True))
-        self.after = nn.ModuleList(_blocks(w, k) for w, k in zip(widths[:-1], config.rising, strict=True))
+        self.before = nn.ModuleList(
+            _residual_blocks(w, k) for w, k in zip(widths, config.blocks, strict=True)
+        )
+        self.after = nn.ModuleList(
+            _residual_blocks(w, k) for w, k in zip(widths[:-1], config.decoder_blocks, strict=True)
+        )
         self.tail = nn.Conv2d(widths[0], 12, 3, padding=1)
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
@@ -127,7 +131,7 @@ class Stage(nn.Module):
         return change, self.remember(x) if self.remember is not None else None
 
 
-def _blocks(width: int, count: int) -> nn.Sequential:
+def _residual_blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(count)))
 
 
@@ -143,7 +147,9 @@ class DeepGyro(nn.Module):
     turned = True
     """Whether pictures are turned so that their paths run right and down (`blurfield/canonical.py`)."""
 
-    def __init__(self, config: NetworkConfig, between: operators.Form = operators.between) -> None:
+    def __init__(
+        self, config: NetworkConfig, between: operators.OperatorFactory = operators.stage_operators
+    ) -> None:
         """Make one whose stages are untrained; `between`: the form of what lies between them."""
         super().__init__()
         self.config, self.between = config, between
@@ -176,7 +182,7 @@ class DeepGyro(nn.Module):
             if k == 0:
                 seen = [blurred, maps, between.differences(blurred)]
             else:
-                residual = blurred - between.blurred_again(guess)
+                residual = blurred - between.reblur(guess)
                 seen = [guess, residual, maps, between.differences(residual)]
             change, memory = stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last), memory)
             guess = guess + change
