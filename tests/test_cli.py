@@ -21,7 +21,7 @@ import deepgyro
 from deepgyro import cli
 from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors, read_field
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 
@@ -71,7 +71,7 @@ def run(folder, capfd):
 
     def run(*arguments):
         capfd.readouterr()
-        code = run_command([str(argument) for argument in arguments])
+        code = main([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         return code, out, err.splitlines()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -76,7 +76,7 @@ def commands():
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_of_the_readme_runs(recording, command, capsys):
-    assert run_command(shlex.split(command)[1:]) == 0
+    assert main(shlex.split(command)[1:]) == 0
 
     assert "written as it came" not in capsys.readouterr().out
 

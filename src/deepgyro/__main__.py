@@ -1,5 +1,5 @@
 """`python -m deepgyro`."""
 
-from .cli import run_and_exit
+from .cli import run
 
-run_and_exit()
+run()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepgyro.camera import Camera
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.synthesis import simulate_camera_shake
 from deepgyro.lab.synthesis.panorama import render_turning_clip
@@ -81,7 +81,7 @@ def test_an_exposure_that_nobody_says_is_found(shaken, tmp_path, capsys):
     out, source = tmp_path / "out.mp4", shaken.source
     options = ["--camera", str(source.camera), "--method", "deepgyro-fast", "--out", str(out), "--json"]
 
-    code = run_command(["video", str(source.clip), "--gyro", str(source.gyro), *options])
+    code = main(["video", str(source.clip), "--gyro", str(source.gyro), *options])
 
     said = capsys.readouterr()
     assert code == 0, said.err

@@ -10,7 +10,7 @@ import pytest
 
 from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.cli.app import BaselineMethod, MethodName
 from deepgyro.deblurring import METHODS, deblur, deblur_picture, load_network
 from deepgyro.errors import DeepGyroError
@@ -109,7 +109,7 @@ def test_the_command_takes_a_baseline_and_a_file_of_one(tmp_path, capsys):
     command = ["deblur", photo, "--method", "deepblind-paper", "--json"]
 
     for more, name in (((), "a.png"), (("--weights", str(mine)), "b.png")):
-        assert run_command([*command, *more, "--out", str(tmp_path / name)]) == 0
+        assert main([*command, *more, "--out", str(tmp_path / name)]) == 0
         (report,) = json.loads(capsys.readouterr().out)["photos"]
         assert report["method"] == "deepblind-paper"
 

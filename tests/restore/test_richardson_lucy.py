@@ -68,7 +68,7 @@ def test_a_tile_stays_within_its_memory(reach, n):
     tracemalloc.start()
     _deconvolve_window(image, field, reach, 1, 0.04, lambda share: None)
     peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop_step()
+    tracemalloc.stop()
 
     assert core >= MIN_CORE_PX
     assert 0.4 * MAX_WINDOW_BYTES < peak + image.nbytes + field.nbytes < 1.15 * MAX_WINDOW_BYTES

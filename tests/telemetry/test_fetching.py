@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import deepgyro
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.telemetry import fetching
 from deepgyro.telemetry.fetching import TUM_VI_LOGS, PublicLog, fetch_tum_vi
@@ -230,7 +230,7 @@ def test_what_cannot_be_fetched_ends_in_one_line_and_leaves_nothing(
     spoil(server)
     mirror = f"{server.address}/mirror"
 
-    code = run_command(["fetch", "tum-vi", "room", "--out", str(tmp_path / "out"), "--mirror", mirror])
+    code = main(["fetch", "tum-vi", "room", "--out", str(tmp_path / "out"), "--mirror", mirror])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
@@ -275,7 +275,7 @@ def test_a_folder_that_cannot_be_made_is_known_before_anything_is_fetched(fetch,
 
 def run(server, tmp_path, *arguments):
     mirror = ["--mirror", f"{server.address}/mirror/"]
-    return run_command(["fetch", "tum-vi", *arguments, "--out", str(tmp_path / "out"), *mirror])
+    return main(["fetch", "tum-vi", *arguments, "--out", str(tmp_path / "out"), *mirror])
 
 
 def test_the_command_fetches_all_and_prints_a_line_a_log(server, tmp_path, capsys):
@@ -329,7 +329,7 @@ def test_the_command_prints_one_json_object(server, tmp_path, capsys):
 def test_wrong_usage_ends_in_one_line_and_code_2(tmp_path, monkeypatch, capsys, arguments, fragment):
     monkeypatch.chdir(tmp_path)
 
-    code = run_command(["fetch", "tum-vi", *arguments])
+    code = main(["fetch", "tum-vi", *arguments])
 
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -338,7 +338,7 @@ def test_wrong_usage_ends_in_one_line_and_code_2(tmp_path, monkeypatch, capsys, 
 
 
 def test_help_names_every_option_and_log(capsys):
-    code = run_command(["fetch", "tum-vi", "--help"])
+    code = main(["fetch", "tum-vi", "--help"])
 
     out, err = capsys.readouterr()
     assert (code, err) == (0, "")

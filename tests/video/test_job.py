@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import ClipReader, read_clip
 from deepgyro.recording import ClipSource, syncing
@@ -197,8 +197,8 @@ def test_the_command_prints_a_line_or_one_json_object(panned, capsys):
     ]  # fmt: skip
 
     codes = [
-        run_command([*arguments, str(panned.out)]),
-        run_command([*arguments, str(panned.folder / "2.mp4"), "--json"]),
+        main([*arguments, str(panned.out)]),
+        main([*arguments, str(panned.folder / "2.mp4"), "--json"]),
     ]
 
     line, _, rest = capsys.readouterr().out.partition("\n")
@@ -210,7 +210,7 @@ def test_the_command_prints_a_line_or_one_json_object(panned, capsys):
 def test_the_command_ends_in_one_line_where_the_extra_is_missing(panned, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
 
-    code = run_command(["video", str(panned.clip), "--camera", str(panned.camera), "--out", str(panned.out)])
+    code = main(["video", str(panned.clip), "--camera", str(panned.camera), "--out", str(panned.out)])
 
     assert code == 1
     assert capsys.readouterr().err == (
@@ -289,7 +289,7 @@ def test_sync_prints_lines_for_the_camera_file_and_draws_two_curves(shaken, tmp_
         "--exposure", "0.01",
     ]  # fmt: skip
 
-    code = run_command([*arguments, "--picture", str(tmp_path / "curves.png")])
+    code = main([*arguments, "--picture", str(tmp_path / "curves.png")])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
@@ -302,7 +302,7 @@ def test_sync_finds_the_readout_time_where_it_is_asked_to(shaken, capsys):
     source = shaken.source
     arguments = ["sync", str(source.clip), "--gyro", str(source.gyro), "--camera", str(source.camera)]
 
-    code = run_command([*arguments, "--exposure", "0.01", "--find-readout", "--json"])
+    code = main([*arguments, "--exposure", "0.01", "--find-readout", "--json"])
 
     found = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -342,7 +342,7 @@ def test_of_a_long_clip_stretches_are_followed(shaken, monkeypatch):
 def test_sync_of_a_real_clip_agrees_between_its_halves(shared, capsys):
     camera = Path(__file__).parents[2] / "examples" / "karma.yaml"
 
-    code = run_command(["sync", str(shared / "video" / "karma.mp4"), "--camera", str(camera), "--json"])
+    code = main(["sync", str(shared / "video" / "karma.mp4"), "--camera", str(camera), "--json"])
 
     result = json.loads(capsys.readouterr().out)
     first, second = result["halves"]

@@ -24,8 +24,8 @@ __all__ = [
     "export",
     "fetch",
     "field",
-    "run_and_exit",
-    "run_command",
+    "main",
+    "run",
     "sync",
     "synth",
     "train",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def run_command(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 unusable input, 2 wrong usage."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
@@ -57,6 +57,6 @@ def run_command(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def run_and_exit() -> None:
+def run() -> None:
     """Run the command line and leave Python."""
-    sys.exit(run_command())
+    sys.exit(main())

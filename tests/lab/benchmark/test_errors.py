@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from deepgyro.blurfield import path_lengths
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.deblurring import available_methods, deblur_picture
 from deepgyro.lab.benchmark import add_missing_networks, bench_errors, errors_display_rows
 from deepgyro.lab.benchmark.contenders import select_methods
@@ -175,7 +175,7 @@ def test_on_a_page_methods_are_columns_and_what_is_not_there_is_missing():
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_errors", lambda *_, **__: report)
 
-    code = run_command(["bench", "errors", "--json"])
+    code = main(["bench", "errors", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)
@@ -184,14 +184,14 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_errors", lambda *_, **__: report)
 
-    assert run_command(["bench", "errors", "--method", "fastgyro"]) == 0
+    assert main(["bench", "errors", "--method", "fastgyro"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["method", "error", "level", "psnr,", "6", "px"]
     assert len(lines) == 3 + len(report.rows) // 2  # the input is one row
 
 
 def test_what_is_missing_is_said_in_one_line(capsys, tmp_path):
-    code = run_command(["bench", "errors", "--data", str(tmp_path)])
+    code = main(["bench", "errors", "--data", str(tmp_path)])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from deepgyro.camera import Camera
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.benchmark import bench_features
 from deepgyro.lab.benchmark.bursts import count_verified_matches, match_burst_pairs, read_burst_pairs
@@ -113,7 +113,7 @@ def test_a_homography_file_of_eight_numbers_is_refused(tmp_path):
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_features", lambda *_, **__: report)
 
-    code = run_command(["bench", "features", "--json"])
+    code = main(["bench", "features", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)
@@ -122,12 +122,12 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_features", lambda *_, **__: report)
 
-    assert run_command(["bench", "features", "--method", "fastgyro"]) == 0
+    assert main(["bench", "features", "--method", "fastgyro"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == KEYS
 
 
 def test_what_is_missing_is_said_in_one_line(capsys, held):
-    code = run_command(["bench", "features", "--data", str(held)])
+    code = main(["bench", "features", "--data", str(held)])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
@@ -136,7 +136,7 @@ def test_what_is_missing_is_said_in_one_line(capsys, held):
 
 
 def test_no_pair_at_all_is_refused(capsys, data):
-    assert run_command(["bench", "features", "--data", str(data), "--count", "0"]) == 2
+    assert main(["bench", "features", "--data", str(data), "--count", "0"]) == 2
     assert "--count is 0" in capsys.readouterr().err
 
 

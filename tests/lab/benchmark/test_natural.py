@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from deepgyro.blur import BlurOperator
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import bench_natural
 from deepgyro.lab.benchmark.natural import make_moving_region_case
 from deepgyro.lab.benchmark.recordings import EXAMPLES_FOLDER, PAPER_CROPS
@@ -84,7 +84,7 @@ def test_the_page_holds_every_picture_and_needs_no_other_file(report, page):
 
 
 def test_a_page_that_exists_is_kept(capsys, data, page, report):
-    code = run_command(["bench", "natural", "--data", str(data), "--page", str(page)])
+    code = main(["bench", "natural", "--data", str(data), "--page", str(page)])
 
     assert code == 1
     assert "--overwrite" in capsys.readouterr().err
@@ -113,7 +113,7 @@ def test_progress_goes_up_to_one(report, done):
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_natural", lambda *_, **__: report)
 
-    code = run_command(["bench", "natural", "--json"])
+    code = main(["bench", "natural", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)
@@ -122,12 +122,12 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_natural", lambda *_, **__: report)
 
-    assert run_command(["bench", "natural", "--method", "fastgyro"]) == 0
+    assert main(["bench", "natural", "--method", "fastgyro"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == KEYS
 
 
 def test_what_is_missing_is_said_in_one_line(capsys, held):
-    code = run_command(["bench", "natural", "--data", str(held)])
+    code = main(["bench", "natural", "--data", str(held)])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
@@ -138,6 +138,6 @@ def test_what_is_missing_is_said_in_one_line(capsys, held):
 def test_without_a_checkout_the_camera_files_are_missed(capsys, monkeypatch, shared, tmp_path):
     monkeypatch.setattr("deepgyro.lab.benchmark.recordings.EXAMPLES_FOLDER", tmp_path)
 
-    assert run_command(["bench", "natural", "--data", str(shared), "--method", "blurred"]) == 1
+    assert main(["bench", "natural", "--data", str(shared), "--method", "blurred"]) == 1
     assert "checkout" in capsys.readouterr().err
     assert (EXAMPLES_FOLDER / "shield.yaml").is_file()

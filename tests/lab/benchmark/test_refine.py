@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import bench_refine, refine_display_rows
 
 KEYS = ["case", "blur_px", "error_before_px", "error_after_px", "confidence", "answer", "ms"]
@@ -74,9 +74,9 @@ def test_a_person_sees_each_length_summed_up():
 def test_the_command_prints_one_json_object_or_a_table(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_refine", lambda *_, **__: report)
 
-    assert run_command(["bench", "refine", "--json"]) == 0
+    assert main(["bench", "refine", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 10
-    assert run_command(["bench", "refine"]) == 0
+    assert main(["bench", "refine"]) == 0
     assert "within 10 %" in capsys.readouterr().out
 
 
@@ -85,7 +85,7 @@ def test_the_command_prints_one_json_object_or_a_table(capsys, monkeypatch, repo
     [(["--data", "nowhere"], 1, "photos/val"), (["--case", "magic"], 2, "magic")],
 )
 def test_what_is_wrong_ends_in_one_line(capsys, options, code, said):
-    assert run_command(["bench", "refine", *options]) == code
+    assert main(["bench", "refine", *options]) == code
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deepgyro.cli import bench as bench_commands
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.benchmark import bench_sharp, write_full_report
 from deepgyro.lab.benchmark.page import CaptionedPicture, PageSection
@@ -146,11 +146,11 @@ def test_the_command_prints_a_table_or_one_json_object(capsys, monkeypatch, held
     monkeypatch.setattr("deepgyro.lab.benchmark.results.all_benches", lambda: iter(BENCHES))
     command = ["bench", "report", "--data", str(held), "--page", str(tmp_path / "r.html")]
 
-    assert run_command(command) == 0
+    assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[:2] == ["bench  rows", "sharp  3"]
-    assert run_command(command) == 1
+    assert main(command) == 1
     assert "--overwrite" in capsys.readouterr().err
-    assert run_command([*command, "--overwrite", "--json"]) == 0
+    assert main([*command, "--overwrite", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert list(result) == ["bench", "machine", "commit", "rows"]
     assert len(result["rows"]) == 3

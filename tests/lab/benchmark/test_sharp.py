@@ -2,11 +2,17 @@ import json
 
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import bench_sharp
 
 KEYS = ["method", "case", "lie_px", "psnr"]
-SMALL = {"count": 2, "lies": (10,), "height": 64, "width": 80, "methods": ("blurred", "fastgyro", "deepgyro")}
+SMALL = {
+    "count": 2,
+    "mismatched_lengths": (10,),
+    "height": 64,
+    "width": 80,
+    "methods": ("blurred", "fastgyro", "deepgyro"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,7 @@ def test_progress_goes_up_to_one(held):
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_sharp", lambda *_, **__: report)
 
-    code = run_command(["bench", "sharp", "--json"])
+    code = main(["bench", "sharp", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)
@@ -67,7 +73,7 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 def test_the_command_prints_a_table(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_sharp", lambda *_, **__: report)
 
-    assert run_command(["bench", "sharp", "--method", "fastgyro"]) == 0
+    assert main(["bench", "sharp", "--method", "fastgyro"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == KEYS
     assert lines[-2].startswith("deepgyro: trained for")
@@ -75,14 +81,14 @@ def test_the_command_prints_a_table(capsys, monkeypatch, report):
 
 
 def test_more_photos_than_there_are_are_refused(capsys, held):
-    assert run_command(["bench", "sharp", "--data", str(held), "--count", "4"]) == 2
+    assert main(["bench", "sharp", "--data", str(held), "--count", "4"]) == 2
     assert "3 photos" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said_in_one_line(capsys, tmp_path):
     (tmp_path / "photos/val").mkdir(parents=True)
 
-    code = run_command(["bench", "sharp", "--data", str(tmp_path)])
+    code = main(["bench", "sharp", "--data", str(tmp_path)])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")

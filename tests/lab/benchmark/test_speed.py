@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepgyro.blurfield import blur_field
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import bench_speed, speed_display_rows
 from deepgyro.lab.benchmark.peers import field_row_by_row
 from deepgyro.lab.benchmark.speed import (
@@ -124,7 +124,7 @@ def test_what_makes_work_ready_is_done_once_and_only_when_it_is_asked_for():
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_speed", lambda **options: report)
 
-    code = run_command(["bench", "speed", "--small", "--json"])
+    code = main(["bench", "speed", "--small", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)

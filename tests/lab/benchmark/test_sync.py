@@ -1,11 +1,11 @@
 import json
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import sync_display_rows
 
 
 def test_clips_of_photos_and_logs_are_synchronised_and_other_gyros_are_not(held, capsys):
-    code = run_command(["bench", "sync", "--data", str(held), "--count", "2", "--json"])
+    code = main(["bench", "sync", "--data", str(held), "--count", "2", "--json"])
 
     rows = json.loads(capsys.readouterr().out)["rows"]
     own, other = sync_display_rows(rows)

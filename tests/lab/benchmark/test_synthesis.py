@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import bench_synthesis
 
 
@@ -32,12 +32,12 @@ def test_the_shares_are_those_of_the_whole_time(report):
 def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_synthesis", lambda **options: report)
 
-    code = run_command(["bench", "synthesis", "--json"])
+    code = main(["bench", "synthesis", "--json"])
 
     assert code == 0
     assert json.loads(capsys.readouterr().out)["rows"] == list(report.rows)
 
 
 def test_too_few_pairs_for_a_rate_are_refused(capsys):
-    assert run_command(["bench", "synthesis", "--count", "3"]) == 2
+    assert main(["bench", "synthesis", "--count", "3"]) == 2
     assert "no rate" in capsys.readouterr().err

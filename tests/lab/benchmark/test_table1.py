@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.benchmark import bench_table1, table1_display_rows
 from deepgyro.lab.benchmark.datafolder import PLANAR_SCENES
 from deepgyro.lab.benchmark.scores import psnr
@@ -169,7 +169,7 @@ def test_other_photos_can_be_taken(data, tmp_path):
 
 
 def test_no_direction_is_refused(capsys, data):
-    assert run_command(["bench", "table1", "--data", str(data), "--directions", "0"]) == 2
+    assert main(["bench", "table1", "--data", str(data), "--directions", "0"]) == 2
     assert "at least one" in capsys.readouterr().err
 
 
@@ -212,7 +212,7 @@ def test_the_papers_figures_stand_below_ours_and_what_is_missing_has_none(report
 
 
 def test_the_command_prints_a_table(capsys, data):
-    code = run_command(["bench", "table1", "--data", str(data), "--method", "blurred"])
+    code = main(["bench", "table1", "--data", str(data), "--method", "blurred"])
 
     out, err = capsys.readouterr()
     lines = out.splitlines()
@@ -232,7 +232,7 @@ def test_the_command_prints_a_table(capsys, data):
 def test_a_method_whose_weights_are_missing_has_no_number(capsys, data, tmp_path):
     command = ["bench", "table1", "--data", str(data), "--baselines", str(tmp_path)]
 
-    code = run_command([*command, "--method", "blurred", "deblurgan", "--blurred-in", "encoded"])
+    code = main([*command, "--method", "blurred", "deblurgan", "--blurred-in", "encoded"])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
@@ -241,7 +241,7 @@ def test_a_method_whose_weights_are_missing_has_no_number(capsys, data, tmp_path
 
 
 def test_the_command_prints_one_json_object(capsys, data, report):
-    code = run_command(["bench", "table1", "--data", str(data), "--method", "blurred", "--json"])
+    code = main(["bench", "table1", "--data", str(data), "--method", "blurred", "--json"])
 
     result = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -251,7 +251,7 @@ def test_the_command_prints_one_json_object(capsys, data, report):
 
 
 def test_missing_pictures_are_named_in_one_line(capsys, tmp_path):
-    code = run_command(["bench", "table1", "--data", str(tmp_path)])
+    code = main(["bench", "table1", "--data", str(tmp_path)])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
@@ -261,7 +261,7 @@ def test_missing_pictures_are_named_in_one_line(capsys, tmp_path):
 
 
 def test_a_method_that_is_none_is_refused(capsys, data):
-    assert run_command(["bench", "table1", "--data", str(data), "--method", "wiener"]) == 2
+    assert main(["bench", "table1", "--data", str(data), "--method", "wiener"]) == 2
 
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -269,7 +269,7 @@ def test_a_method_that_is_none_is_refused(capsys, data):
 def test_without_the_extra_the_command_says_how_to_get_it(capsys, monkeypatch, data):
     monkeypatch.setitem(sys.modules, "skimage", None)
 
-    assert run_command(["bench", "table1", "--data", str(data)]) == 1
+    assert main(["bench", "table1", "--data", str(data)]) == 1
     assert "deepgyro[bench]" in capsys.readouterr().err
 
 

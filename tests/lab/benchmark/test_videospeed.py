@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.frames import read_clip
 from deepgyro.lab.benchmark import videospeed
 from deepgyro.runtime import PRECISIONS, has_bf16
@@ -33,7 +33,7 @@ def test_small_clips_and_the_stream_stand_beside_peers_of_the_same_run(tiny, mon
     short = partial(videospeed.bench_video_speed, stream_frames=3)
     monkeypatch.setattr("deepgyro.lab.benchmark.bench_video_speed", short)
 
-    code = run_command(["bench", "speed", "--video", "--small", "--repeats", "5", "--json"])
+    code = main(["bench", "speed", "--video", "--small", "--repeats", "5", "--json"])
 
     rows = json.loads(capsys.readouterr().out)["rows"]
     methods = [

@@ -6,7 +6,7 @@ import onnx
 import pytest
 import torch
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.learn.checkpoint import Progress, save_checkpoint
 from deepgyro.lab.learn.export import export_checkpoint
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
@@ -50,8 +50,7 @@ def test_the_command_writes_a_card_and_loses_nothing(checkpoint, tmp_path, capsy
     out = tmp_path / "mine.onnx"
 
     codes = [
-        run_command(["export", str(path), "--out", str(out), *more])
-        for more in ([], [], ["--overwrite", "--json"])
+        main(["export", str(path), "--out", str(out), *more]) for more in ([], [], ["--overwrite", "--json"])
     ]
 
     assert codes == [0, 1, 0]
@@ -76,7 +75,7 @@ def test_what_would_be_lost_or_left_out_is_refused(
     path, _ = checkpoint
 
     given = {"--out": "net.onnx"} | dict([options])
-    assert run_command(["export", str(path), *(word for pair in given.items() for word in pair)]) == 1
+    assert main(["export", str(path), *(word for pair in given.items() for word in pair)]) == 1
 
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -85,7 +84,7 @@ def test_what_would_be_lost_or_left_out_is_refused(
 def test_what_is_no_checkpoint_is_refused(tmp_path, capsys):
     (tmp_path / "junk").write_bytes(b"junk")
 
-    assert run_command(["export", str(tmp_path / "junk"), "--out", str(tmp_path / "x.onnx")]) == 1
+    assert main(["export", str(tmp_path / "junk"), "--out", str(tmp_path / "x.onnx")]) == 1
 
     error = capsys.readouterr().err
     assert "no checkpoint" in error

@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 
 
 @pytest.fixture
@@ -26,9 +26,7 @@ def file(shards, tmp_path):
 
 
 def test_a_training_is_measured_against_its_convolutions(file, tmp_path, capsys):
-    code = run_command(
-        ["bench", "training", str(file), "--steps", "3", "--set", "network.stages=2", "--json"]
-    )
+    code = main(["bench", "training", str(file), "--steps", "3", "--set", "network.stages=2", "--json"])
 
     result = json.loads(capsys.readouterr().out)
     (row,) = result["rows"]
@@ -41,6 +39,6 @@ def test_a_training_is_measured_against_its_convolutions(file, tmp_path, capsys)
 
 
 def test_a_baseline_is_not_measured(file, capsys):
-    assert run_command(["bench", "training", str(file), "--set", "unet.width=2", "--set", "patch=32"]) == 1
+    assert main(["bench", "training", str(file), "--set", "unet.width=2", "--set", "patch=32"]) == 1
 
     assert capsys.readouterr().err.count("\n") == 1

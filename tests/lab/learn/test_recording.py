@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.learn.dataset import FreshPairs
 from deepgyro.lab.learn.recording import LazyPairs, collate_lazy_pairs, counter_noise, render_batch
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
@@ -104,7 +104,7 @@ def test_a_training_makes_its_pairs_on_the_device(material, shards, tmp_path, ca
     )
     before = torch.get_num_threads()
 
-    code = run_command(["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")])
+    code = main(["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")])
 
     torch.set_num_threads(before)
     assert (code, capsys.readouterr().err) == (0, "")

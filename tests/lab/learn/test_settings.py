@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.learn.baselines.deblurgan import GanConfig
 from deepgyro.lab.learn.baselines.paper import UNetConfig
@@ -68,7 +68,7 @@ def file(tmp_path):
     ],
 )
 def test_a_configuration_that_cannot_be_used_ends_in_one_line(file, tmp_path, capsys, text, fragment):
-    code = run_command(["train", str(file(text)), "--out", str(tmp_path / "run")])
+    code = main(["train", str(file(text)), "--out", str(tmp_path / "run")])
 
     errors = capsys.readouterr().err
     assert (code, errors.count("\n")) == (1, 1)

@@ -10,7 +10,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
 from deepgyro.lab.learn.checkpoint import Progress, load_checkpoint, read_checkpoint_metadata
@@ -241,7 +241,7 @@ def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsy
     arguments = ["train", str(file), "--out", str(tmp_path / "run"), "--minutes", "100", "--sitting", "1e-6"]
     arguments += ["--set", "precision=bf16-mixed", "--set", "network.stages=1"]
 
-    codes = [run_command(arguments), run_command(arguments), run_command([*arguments, "--resume", "--json"])]
+    codes = [main(arguments), main(arguments), main([*arguments, "--resume", "--json"])]
 
     text = capsys.readouterr()
     assert codes == [0, 1, 0]
@@ -260,7 +260,7 @@ def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsy
     ],
 )
 def test_what_cannot_be_trained_ends_in_one_line(file, tmp_path, capsys, change, fragment):
-    code = run_command(["train", str(file), "--out", str(tmp_path / "run"), "--set", change])
+    code = main(["train", str(file), "--out", str(tmp_path / "run"), "--set", change])
 
     errors = capsys.readouterr().err
     assert code in (1, 2)

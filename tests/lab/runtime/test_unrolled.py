@@ -73,8 +73,8 @@ def test_any_size_will_do(session, size):
 
 def test_a_large_picture_is_cut_by_itself(session, monkeypatch):
     module = importlib.import_module("deepgyro.restore.unrolled")
-    monkeypatch.setattr(module, "SMALL", 100 * 100)
-    monkeypatch.setattr(module, "CORE", 64)
+    monkeypatch.setattr(module, "MAX_UNTILED_PIXELS", 100 * 100)
+    monkeypatch.setattr(module, "TILE_CORE_PX", 64)
     image, field = scene(110, 130)
 
     windows = [window for window, _ in restore_in_tiles(session, image, field, linear=True)]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.synthesis import (
     PAPER_PRESET,
@@ -390,7 +390,7 @@ def test_a_write_that_fails_in_a_worker_ends_in_one_line(material, whole, tmp_pa
     assert line.startswith(f"error: {out}/shard-00000")
     assert line.endswith("tar: not written: File too large")
     assert list(contents(out)) == ["dataset.json"]
-    assert run_command(command(material, out)[3:]) == 0
+    assert main(command(material, out)[3:]) == 0
     assert contents(out) == whole
 
 
@@ -462,7 +462,7 @@ def wait_for(condition, seconds=20):
 def test_the_command_makes_a_set_and_says_so(material, whole, tmp_path, capfd):
     out = tmp_path / "set"
 
-    code = run_command(command(material, out)[3:])
+    code = main(command(material, out)[3:])
 
     text, errors = capfd.readouterr()
     assert (code, errors) == (0, "")
@@ -476,7 +476,7 @@ def test_the_command_draws_a_preview_and_replaces_a_former_one(material, tmp_pat
     codes = []
 
     for _ in range(2):
-        codes.append(run_command(arguments))
+        codes.append(main(arguments))
         lines = capfd.readouterr().out.splitlines()
 
     assert codes == [0, 0]
@@ -487,7 +487,7 @@ def test_the_command_draws_a_preview_and_replaces_a_former_one(material, tmp_pat
 def test_a_preview_that_would_replace_a_file_is_refused_before_the_work(material, tmp_path, capfd):
     (tmp_path / "look.png").write_bytes(b"mine")
 
-    code = run_command([*command(material, tmp_path / "set")[3:], "--preview", str(tmp_path / "look.png")])
+    code = main([*command(material, tmp_path / "set")[3:], "--preview", str(tmp_path / "look.png")])
 
     assert (code, (tmp_path / "look.png").read_bytes()) == (1, b"mine")
     assert "look.png exists" in capfd.readouterr().err
@@ -501,9 +501,9 @@ def test_the_command_takes_several_logs_and_names_what_it_left_out(material, tmp
     start = ["synth", str(material.photos), str(tmp_path / "small.png"), "--gyro", *logs, "--out"]
     end = ["--count", "3", "--height", "64", "--width", "80", "--workers", "1"]
 
-    in_words = run_command([*start, str(tmp_path / "a"), *end])
+    in_words = main([*start, str(tmp_path / "a"), *end])
     _, errors = capfd.readouterr()
-    as_json = run_command([*start, str(tmp_path / "b"), *end, "--json"])
+    as_json = main([*start, str(tmp_path / "b"), *end, "--json"])
     text, _ = capfd.readouterr()
 
     report = json.loads(text)
@@ -532,7 +532,7 @@ BAD_COMMANDS = {
 def test_bad_usage_ends_in_one_line(tmp_path, monkeypatch, capfd, arguments, code, fragment):
     monkeypatch.chdir(tmp_path)
 
-    got = run_command(arguments)
+    got = main(arguments)
 
     text, errors = capfd.readouterr()
     assert (got, text, len(errors.splitlines())) == (code, "", 1)
@@ -543,7 +543,7 @@ def test_bad_usage_ends_in_one_line(tmp_path, monkeypatch, capfd, arguments, cod
 def test_where_no_photo_can_be_used_each_line_says_why(material, tmp_path, capfd):
     (tmp_path / "bad.jpg").write_bytes(b"")
 
-    code = run_command(["synth", str(tmp_path), "--gyro", str(material.logs), "--out", "o", "--count", "1"])
+    code = main(["synth", str(tmp_path), "--gyro", str(material.logs), "--out", "o", "--count", "1"])
 
     left_out, error = capfd.readouterr().err.splitlines()
     assert code == 1
@@ -554,7 +554,7 @@ def test_where_no_photo_can_be_used_each_line_says_why(material, tmp_path, capfd
 def test_without_ray_the_command_says_what_to_install(material, tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "ray", None)
 
-    code = run_command([*command(material, tmp_path / "set")[3:], "--ray", "local"])
+    code = main([*command(material, tmp_path / "set")[3:], "--ray", "local"])
 
     assert code == 1
     assert capfd.readouterr().err == "error: --ray needs Ray: pip install 'deepgyro[cluster]'\n"

@@ -365,7 +365,7 @@ def _run_command(clip: _PanningClip, *options: str) -> tuple[float, float | None
 
 _MEASURE_SCRIPT = """
 import sys
-from deepgyro.benchmark.memory import memory_peak
+from deepgyro.lab.benchmark.memory import memory_peak
 from deepgyro.cli import main
 code = main(sys.argv[1:])
 print(memory_peak())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.benchmark.baselines import COMPARED_NETWORKS
 from deepgyro.lab.benchmark.contenders import select_methods
@@ -197,7 +197,7 @@ def test_a_file_of_our_network_is_no_baseline(config, tmp_path, capsys):
     train(ours, tmp_path / "run")
     export_checkpoint(tmp_path / "run" / CHECKPOINT_FILE, tmp_path / "deblurgan.onnx")
 
-    code = run_command(
+    code = main(
         ["bench", "table1", "--data", str(tmp_path), "--baselines", str(tmp_path), "--method", "deblurgan"]
     )
 
@@ -224,7 +224,7 @@ def test_all_baselines_stand_in_the_tables_with_what_they_were_trained_for(confi
     photo.save(tmp_path / "photos/1.png")
     command = ["bench", "table1", "--images", str(tmp_path / "photos"), "--blurred-in", "linear"]
 
-    code = run_command([*command, "--baselines", str(tmp_path), "--method", *COMPARED_NETWORKS])
+    code = main([*command, "--baselines", str(tmp_path), "--method", *COMPARED_NETWORKS])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from deepgyro.cli import run_command
+from deepgyro.cli import main
 from deepgyro.lab.learn.checkpoint import Progress, save_checkpoint
 from deepgyro.lab.learn.corrector.network import (
     CorrectorConfig,
@@ -100,7 +100,7 @@ def test_the_file_says_what_torch_says(config, pairs, tmp_path, capsys):
 
     out = tmp_path / "net.onnx"
     options = ["--out", str(out), "--validation", str(pairs), "--json"]
-    code = run_command(["export", str(tmp_path / "run" / CHECKPOINT_FILE), *options])
+    code = main(["export", str(tmp_path / "run" / CHECKPOINT_FILE), *options])
     found = Opened(out)(cells)
 
     told = json.loads(capsys.readouterr().out)
