@@ -8,13 +8,13 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Every annotated shape and dtype is checked while the tests run. Left out are compiled loops (Numba's are not
-# plain functions), modules with a BinaryIO (beartype refuses a BytesIO) and `deblurring`, which checks its
-# arguments by itself and is tested with wrong ones. A package's name would stand for all its modules.
+# plain functions), modules with a BinaryIO (beartype refuses a BytesIO), and `deblurring` and `method`, which
+# check their arguments and are tested with wrong ones. A package's name would stand for all its modules.
 SOURCE = Path(__file__).parents[1] / "src"
 CHECKED = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)
     for path in SOURCE.rglob("*.py")
-    if path.name not in ("__init__.py", "deblurring.py")
+    if path.name not in ("__init__.py", "deblurring.py", "method.py")
     and "from jaxtyping" in (text := path.read_text())
     and "from numba" not in text
     and "compiling import" not in text

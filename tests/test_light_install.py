@@ -85,3 +85,13 @@ def test_a_public_name_is_no_module_whatever_was_imported_before(before):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+def test_dir_lists_all_public_names_before_first_use():
+    code = "import deepgyro; print(sorted(set(deepgyro.__all__) - set(dir(deepgyro))), len(deepgyro.__all__))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    missing, _, count = done.stdout.rpartition(" ")
+    assert missing == "[]"
+    assert int(count) > 12

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, get_args, overload
+from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,37 +14,15 @@ from numpy import ndarray
 
 from .blur.operator import MAX_REACH_PX
 from .blurfield import Field, MotionField, measure_field, paths_from_vectors
-from .errors import DeepGyroError
 from .light import Pixels, check_pixels, from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 from .refine import ACCEPT_CONFIDENCE, refine_field
-from .restore import (
-    BASELINES,
-    MAX_ONE_PIECE_PIXELS,
-    MIN_CORE_PX,
-    NETWORKS,
-    BaselineName,
-    OnePieceNetwork,
-    baseline_path,
-    core_side,
-    load_baseline,
-    load_shipped_network,
-    restore_in_tiles,
-    richardson_lucy,
-    shipped_networks,
-    weights_path,
-    wiener_fastgyro,
-)
-from .runtime import Session, open_session
+from .restore import Method, MethodName, open_method
 from .threads import run_in_bands
-from .tiles import Window
+from .tiles import PictureLike, Window
 
 logger = logging.getLogger(__name__)
 
-Method = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 Encoding = Literal["srgb", "linear"]
-METHODS: tuple[Method, ...] = get_args(Method)
-BLIND_METHODS: tuple[BaselineName, ...] = ("deepblind-paper", "deblurgan")
-"""They see the picture alone."""
 
 FADE_START_PX = 0.3
 """Paths shorter than this leave their pixel as it came; up to 1 px more the result fades in."""
@@ -60,23 +38,21 @@ class Deblurred:
 
     image: Pixels
     method: str
-    """The method, or "none" where the picture is returned as it came."""
+    skipped: str | None
+    """Why the picture is unchanged; None where it was deblurred."""
     blur_median_px: float
     blur_max_px: float
+    confidence: float | None
+    """Probability that the field is right, of `refine_field`; None where the picture was not asked."""
     note: str
-    """Why the picture is as it came, or how its field was corrected or found; else empty."""
-
-
-def available_methods() -> list[Method]:
-    """Return those of `METHODS` that can be used: all but networks whose weights are not in this package."""
-    return [method for method in METHODS if method not in NETWORKS or method in shipped_networks()]
+    """How the field was corrected or found; else empty."""
 
 
 def deblur(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
-    method: Method | BaselineName = "deepgyro",
+    method: MethodName | Method = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
 ) -> Pixels:
@@ -118,8 +94,8 @@ def deblur(
         If the method's weights are not there.
     """
     result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
-    if result.method == "none":
-        logger.warning("the picture is returned as it came: %s", result.note or "no gyro for it")
+    if result.skipped is not None:
+        logger.warning("the picture is returned unchanged: %s", result.skipped)
     return result.image
 
 
@@ -127,149 +103,114 @@ def deblur_picture(
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,
-    method: Method | BaselineName = "deepgyro",
+    method: MethodName | Method = "deepgyro",
     encoding: Encoding = "srgb",
     refine: bool = True,
-    session: Session | OnePieceNetwork | None = None,
     fade_start: float = FADE_START_PX,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
     """Do what `deblur` does, and say what was done.
 
-    ``session`` is the method's network, where it is opened otherwise than on its own (precision, threads);
-    pixels whose paths are shorter than ``fade_start`` stay as they came, and the result fades in over 1 px
-    more;
-    ``progress`` is called with the share that is done.
+    Parameters
+    ----------
+    image, field, method, encoding, refine
+        As in `deblur`.
+    fade_start
+        Pixels whose paths are shorter than this, px, stay unchanged; the result fades in over 1 px more.
+    progress
+        Called with the share that is done.
     """
     check_pixels(image)
-    _check_options(method, encoding)
-    if session is not None and isinstance(session, OnePieceNetwork) != (method in BASELINES):
-        raise ValueError(f"the session is no network for {method}")
-    weights = find_weights(method) if session is None else None  # they must be there, whatever the picture
-    if weights and method in BASELINES:
-        session = load_baseline(weights)
+    if encoding not in get_args(Encoding):
+        raise ValueError(f"encoding is {encoding!r}; srgb or linear is needed")
+    method = open_method(method) if isinstance(method, str) else method
     height, width = image.shape[:2]
-    if isinstance(session, OnePieceNetwork):
-        _check_size(height, width)
-    if method in BLIND_METHODS and isinstance(session, OnePieceNetwork):
-        return _restore_blind(session, method, image, field)
-    told, said = field is not None, ""
+    if method.max_pixels is not None and height * width > method.max_pixels:
+        raise ValueError(
+            f"{width} x {height} px are too many for a network that sees a picture in one piece: at most "
+            f"{method.max_pixels // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
+        )
+    found = _find_field(image, field, method, refine=refine)
+    result = partial(
+        Deblurred, method=method.name, blur_median_px=found.median_px, blur_max_px=found.max_px,
+        confidence=found.confidence, note=found.note,
+    )  # fmt: skip
+    if found.skipped is not None:
+        return result(image=image.copy(), skipped=found.skipped)
+    decode = method.in_light and encoding == "srgb"
+    values = _LinearLight(image) if decode else _UnitValues(image)
+    out = np.empty_like(image)
+    for window, sharp in method.restore(
+        values, found.field, linear=encoding == "srgb", reach=found.reach_px, progress=progress
+    ):
+        if method.is_blind:
+            out[window] = from_unit_range(sharp, out.dtype)
+        elif found.field is not None:
+            _write_window(out, window, sharp, values, found.field[window], fade_start, decode)
+    return result(image=out, skipped=None)
+
+
+@dataclass(frozen=True, eq=False)
+class _FoundField:
+    """The field to deblur a picture along, or why it is skipped."""
+
+    field: Field | None = None
+    median_px: float = 0.0
+    max_px: float = 0.0
+    reach_px: int = 0
+    confidence: float | None = None
+    note: str = ""
+    skipped: str | None = None
+
+
+def _find_field(image: Pixels, field: Field | ndarray | None, method: Method, *, refine: bool) -> _FoundField:
+    """Return the field that the picture is deblurred along: the one given, corrected, or the picture's
+    own."""
+    height, width = image.shape[:2]
+    fit = None
     if field is None:
-        found = refine_field(image, None) if refine else None
-        said = found.note if found else ""
-        if found is None or found.field is None or found.confidence < ACCEPT_CONFIDENCE:
-            return Deblurred(image.copy(), "none", 0.0, 0.0, said)
-        field = found.field
+        if method.is_blind:
+            return _FoundField(note="the picture alone: how blurred it is, is not known")
+        fit = refine_field(image, None) if refine else None
+        if fit is None or fit.field is None or fit.confidence < ACCEPT_CONFIDENCE:
+            return _FoundField(
+                skipped=fit.note if fit else "no gyro for it", confidence=fit.confidence if fit else None
+            )
+        field = fit.field
     field = _check_field(field, height, width)
     median, longest, reach = measure_field(field)
+    skip = partial(_FoundField, median_px=median, max_px=longest)
     if longest < MIN_BLUR_PX:
-        return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
-    too_large = median > MAX_BLUR_SHARE * min(image.shape[:2]) or reach > MAX_REACH_PX
-    if too_large or (method == "richardson-lucy" and core_side(reach, field.shape[2]) < MIN_CORE_PX):
-        note = "the field is too large to be meant: check units, exposure and focal length"
-        return Deblurred(image.copy(), "none", median, longest, note)
+        return skip(skipped="no blur to take out")
+    if method.is_blind:
+        return _FoundField(None, median, longest)
+    too_long = median > MAX_BLUR_SHARE * min(height, width) or reach > MAX_REACH_PX
+    if too_long or not method.fits(reach, field.shape[2]):
+        return skip(skipped="the field is too large to be meant: check units, exposure and focal length")
     if isinstance(field, MotionField):
         field = field.tabulate()
-    if refine and told:
-        refined = refine_field(image, field)
-        if refined.field is None:
-            return Deblurred(image.copy(), "none", median, longest, refined.note)
-        said = refined.note
-        if refined.field is not field:
-            field = refined.field
+    if refine and fit is None:
+        fit = refine_field(image, field)
+        if fit.field is None:
+            return skip(skipped=fit.note, confidence=fit.confidence)
+        if fit.field is not field:
+            field = fit.field
             median, longest, reach = measure_field(field)
-    out = np.empty_like(image)
-    values = _UnitValues(image)
-    decoded = False
-    if isinstance(session, OnePieceNetwork):
-        whole = slice(0, height), slice(0, width)
-        windows: Iterable[tuple[Window, ndarray]] = [(whole, session(values[whole], field))]
-    elif method in NETWORKS:
-        session = session or load_shipped_network(method)
-        windows = restore_in_tiles(
-            session, values, field, linear=encoding == "srgb", extent=reach, progress=progress
-        )
-    else:
-        values = _LinearLight(image, encoding)
-        windows = (richardson_lucy if method == "richardson-lucy" else wiener_fastgyro)(
-            values, field, progress=progress
-        )
-        decoded = encoding == "srgb"
-    for window, sharp in windows:
-        _write_window(out, window, sharp, values, field[window], fade_start, decoded)
-    return Deblurred(out, method, median, longest, said)
-
-
-def _restore_blind(
-    network: OnePieceNetwork, method: str, image: Pixels, field: Field | ndarray | None
-) -> Deblurred:
-    """Return what a network makes that sees the picture alone; a field that tells of no blur spares it."""
-    median = longest = 0.0
-    if field is not None:
-        median, longest, _ = measure_field(_check_field(field, *image.shape[:2]))
-        if longest < MIN_BLUR_PX:
-            return Deblurred(image.copy(), "none", median, longest, "no blur to take out")
-    note = "" if field is not None else "the picture alone: how blurred it is, is not known"
-    return Deblurred(
-        from_unit_range(network(to_unit_range(image), None), image.dtype), method, median, longest, note
+    return _FoundField(
+        field, median, longest, reach, fit.confidence if fit else None, fit.note if fit else ""
     )
-
-
-def find_weights(method: Method | BaselineName) -> Path | None:
-    """Return the file with the weights of a method; None: it has none.
-
-    Raises
-    ------
-    DeepGyroError
-        If it is not there.
-    """
-    if method in BASELINES:
-        return baseline_path(method)
-    return weights_path(method) if method in NETWORKS else None
-
-
-@overload
-def load_network(method: Method, weights: Path | None) -> Session | None: ...
-
-
-@overload
-def load_network(method: Method | BaselineName, weights: Path | None) -> Session | OnePieceNetwork | None: ...
-
-
-def load_network(method: Method | BaselineName, weights: Path | None) -> Session | OnePieceNetwork | None:
-    """Return a method's network with weights of `deepgyro export` in a file; None: no file is told.
-
-    Raises
-    ------
-    DeepGyroError
-        If the file is none of such a network.
-    ValueError
-        If the method is no network.
-    """
-    if weights is None:
-        return None
-    if method in BASELINES:
-        network = load_baseline(weights)
-        if network.contract.is_blind != (method in BLIND_METHODS):
-            raise DeepGyroError(
-                f"{weights}: no network for {method} (it sees {network.contract.inputs} channels)"
-            )
-        return network
-    if method not in NETWORKS:
-        raise ValueError(f"--weights are those of a network, which {method} is not")
-    return open_session(weights)
 
 
 def _write_window(
     out: Pixels,
     window: Window,
     sharp: Float32[ndarray, "a b 3"],
-    values: _UnitValues,
+    values: PictureLike,
     paths: Float32[ndarray, "a b n 2"],
     fade_start: float,
     decoded: bool,
 ) -> None:
-    """Write a window of the sharp picture; where paths get short, the picture as it came."""
+    """Write a window of the sharp picture; where paths get short, the picture unchanged."""
     from .restore.kernels import blend_by_path_length
 
     rows, columns = window
@@ -295,14 +236,13 @@ class _UnitValues:
 
 
 @dataclass(frozen=True)
-class _LinearLight(_UnitValues):
+class _LinearLight:
     """A picture's light, decoded where it is asked for."""
 
-    encoding: Encoding
+    image: Pixels
 
     def __getitem__(self, window: tuple[slice, slice]) -> Float32[ndarray, "a b 3"]:
-        values = super().__getitem__(window)
-        return srgb_to_linear(values) if self.encoding == "srgb" else values
+        return srgb_to_linear(to_unit_range(self.image[window]))
 
 
 def _check_field(field: Field | ndarray, height: int, width: int) -> Field:
@@ -328,18 +268,3 @@ def _check_finite(field: Float32[ndarray, "h w *rest"]) -> bool:
     found: list[bool] = []
     run_in_bands(len(field), 64, lambda top, end: found.append(bool(np.isfinite(field[top:end]).all())))
     return all(found)
-
-
-def _check_size(height: int, width: int) -> None:
-    if height * width > MAX_ONE_PIECE_PIXELS:
-        raise ValueError(
-            f"{width} x {height} px are too many for a network that sees a picture in one piece: at most "
-            f"{MAX_ONE_PIECE_PIXELS // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
-        )
-
-
-def _check_options(method: str, encoding: str) -> None:
-    if method not in (*METHODS, *BASELINES):
-        raise ValueError(f"method is {method!r}; {' or '.join((*METHODS, *BASELINES))} is needed")
-    if encoding not in get_args(Encoding):
-        raise ValueError(f"encoding is {encoding!r}; srgb or linear is needed")

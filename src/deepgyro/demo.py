@@ -90,7 +90,7 @@ def _simulate_shake_field(rng: np.random.Generator, height: int, width: int) -> 
     K = np.array([[0.8 * width, 0, (width - 1) / 2], [0, 0.8 * width, (height - 1) / 2], [0, 0, 1]])
     camera = Camera(width, height, K, readout_time=DEMO_READOUT_S, cam_from_imu=np.eye(3))
     log = simulate_camera_shake(rng, duration=1.0)
-    median = measure_field(motion_field(log, camera, t=0.4, exposure=DEMO_EXPOSURE_S))[0]
+    median = measure_field(motion_field(log, camera, t=0.4, exposure=DEMO_EXPOSURE_S, reference="row"))[0]
     stronger = type(log)(log.t, log.omega * (DEMO_BLUR_PX / median), source=log.source)
     return motion_field(stronger, camera, t=0.4, exposure=DEMO_EXPOSURE_S, reference="picture")
 

@@ -218,3 +218,14 @@ def test_an_absurd_field_is_refused(bad):
 
     with pytest.raises(ValueError, match="reaches"):
         BlurOperator(field)(np.zeros((8, 8, 3), np.float32))
+
+
+def test_the_operator_is_written_as_a_matrix_and_its_transpose():
+    rng = np.random.default_rng(0)
+    A = BlurOperator(rng.normal(0, 3, (20, 30, 3, 2)).astype(np.float32))
+    x, y = rng.normal(0, 1, (2, 20, 30, 3)).astype(np.float32)
+
+    np.testing.assert_array_equal(A @ x, A(x))
+    np.testing.assert_array_equal(A.T @ y, A.adjoint(y))
+    assert A.T.T is A
+    assert np.vdot(A @ x, y) == pytest.approx(np.vdot(x, A.T @ y), rel=1e-4, abs=1e-3)

@@ -32,8 +32,8 @@ def steady(*omega, start=0.0, end=1.0):
     return GyroLog(t, np.tile(np.array(omega, float), (101, 1)))
 
 
-def exact(log, cam, t=0.5, exposure=EXPOSURE, n=2, **options):
-    field = motion_field(log, cam, t=t, exposure=exposure, n=n, **options)
+def exact(log, cam, t=0.5, exposure=EXPOSURE, n=2, reference="row", **options):
+    field = motion_field(log, cam, t=t, exposure=exposure, n=n, reference=reference, **options)
     return field.at(np.arange(field.shape[0]), np.arange(field.shape[1]))
 
 

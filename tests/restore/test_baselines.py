@@ -12,11 +12,11 @@ from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.cli import main
 from deepgyro.cli.app import BaselineMethod, MethodName
-from deepgyro.deblurring import METHODS, deblur, deblur_picture, load_network
+from deepgyro.deblurring import deblur, deblur_picture
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import read_photo
 from deepgyro.light import from_unit_range, to_unit_range
-from deepgyro.restore import BASELINES, BASELINES_FOLDER
+from deepgyro.restore import BASELINES, BASELINES_FOLDER, METHODS, open_method
 
 HEIGHT, WIDTH = 90, 120
 
@@ -61,7 +61,7 @@ def test_a_field_that_tells_of_no_blur_leaves_the_picture_alone(blurred, vectors
     result = deblur_picture(blurred, 0 * vectors, method=method)
 
     np.testing.assert_array_equal(result.image, blurred)
-    assert (result.method, result.note) == ("none", "no blur to take out")
+    assert result.skipped == "no blur to take out"
 
 
 def test_the_papers_network_uses_its_field(blurred, vectors):
@@ -80,20 +80,17 @@ def test_weights_that_are_not_there_end_in_one_line(blurred, monkeypatch, tmp_pa
 
 
 def test_a_picture_too_large_for_one_piece_is_refused(blurred, monkeypatch):
-    monkeypatch.setattr("deepgyro.deblurring.MAX_ONE_PIECE_PIXELS", HEIGHT * WIDTH - 1)
+    monkeypatch.setattr("deepgyro.restore.Baseline.max_pixels", HEIGHT * WIDTH - 1)
 
     with pytest.raises(ValueError, match="120 x 90 px are too many"):
         deblur(blurred, None, method="deepblind-paper")
 
 
-def test_weights_and_sessions_of_other_networks_are_refused(blurred, vectors):
+def test_weights_of_other_networks_are_refused():
     with pytest.raises(DeepGyroError, match="no network for deblurgan"):
-        load_network("deblurgan", BASELINES_FOLDER / "deepgyro-paper.onnx")
+        open_method("deblurgan", BASELINES_FOLDER / "deepgyro-paper.onnx")
     with pytest.raises(DeepGyroError, match="no such file"):
-        load_network("deblurgan", BASELINES_FOLDER / "nothing.onnx")
-    session = load_network("deepblind-paper", BASELINES_FOLDER / "deepblind-paper.onnx")
-    with pytest.raises(ValueError, match="the session is no network for deepgyro"):
-        deblur_picture(blurred, vectors, method="deepgyro", session=session)
+        open_method("deblurgan", BASELINES_FOLDER / "nothing.onnx")
 
 
 def test_the_command_offers_the_methods_of_the_library():

@@ -44,6 +44,15 @@ class BlurOperator:
         self._check(x)
         return self.of_part(x, top=0, left=0)
 
+    def __matmul__(self, x: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
+        """Return ``A @ x``, the blurred picture, as PyLops and scico write it."""
+        return self(x)
+
+    @property
+    def T(self) -> AdjointBlur:
+        """The adjoint: ``<A @ x, y> = <x, A.T @ y>``."""
+        return AdjointBlur(self)
+
     def of_part(
         self, picture: Float32[ndarray, "a b c"], *, top: int, left: int
     ) -> Float32[ndarray, "h w c"]:
@@ -157,3 +166,18 @@ class BlurOperator:
                 f"the picture is {picture.shape}, the field {self.field.shape}: same height and width, "
                 "and 1 to 3 channels are needed"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class AdjointBlur:
+    """The adjoint of a blur operator, ``A.T``."""
+
+    T: BlurOperator
+
+    def __call__(self, y: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
+        """Spread a picture of one to three channels back along the paths."""
+        return self.T.adjoint(y)
+
+    def __matmul__(self, y: Float32[ndarray, "h w c"]) -> Float32[ndarray, "h w c"]:
+        """Return ``A.T @ y``."""
+        return self(y)

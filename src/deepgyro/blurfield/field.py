@@ -137,7 +137,7 @@ class MotionField:
 
         Raises
         ------
-        TurnsBehind, RunsWithShutter
+        PixelBehindCamera, MotionOutrunsShutter
             If a pixel turns behind the camera, or the picture runs along with the rolling shutter.
         """
         from . import kernels
@@ -188,7 +188,7 @@ def motion_field(
     height: int | None = None,
     width: int | None = None,
     n: int = 9,
-    reference: PathReference = "row",
+    reference: PathReference = "picture",
     velocity: Float64[ndarray, " 3"] | None = None,
     plane: Float64[ndarray, " 3"] | None = None,
 ) -> MotionField:
@@ -252,11 +252,14 @@ def blur_field(
     height: int | None = None,
     width: int | None = None,
     n: int = 9,
-    reference: PathReference = "row",
+    reference: PathReference = "picture",
     velocity: Float64[ndarray, " 3"] | None = None,
     plane: Float64[ndarray, " 3"] | None = None,
 ) -> Float32[ndarray, "h w n 2"]:
-    """Compute the path of every pixel while its line is exposed: eq. 5 of [1], at n instants.
+    """Compute the path of every pixel while its line is exposed, at n instants: what `deblur` takes.
+
+    The default `reference` is the path in the sharp rolling-shutter picture, along which `deblur` works;
+    ``"row"`` is eq. 5 of [1] as printed.
 
     Parameters
     ----------
@@ -274,10 +277,10 @@ def blur_field(
         Number of instants that divide the exposure equally, first at its start and last at its end; between
         two of them the path is straight and its speed constant. 2 is the paper's straight blur.
     reference
-        ``"row"``: the shift of the point that is seen at (x, y) in the middle of its line's exposure, in the
-        frame of that line: eq. 5 as the paper has it. ``"picture"``: the path in the sharp rolling-shutter
-        picture, whose other lines were exposed at other times: (x, y) minus where that picture shows the
-        point that is seen at (x, y) at the instant (docs/theory/rolling-shutter.md). ``"start"``: as
+        ``"picture"``: the path in the sharp rolling-shutter picture, whose other lines were exposed at other
+        times: (x, y) minus where that picture shows the point that is seen at (x, y) at the instant
+        (docs/theory/rolling-shutter.md). ``"row"``: the shift of the point that is seen at (x, y) in the
+        middle of its line's exposure, in the frame of that line: eq. 5 as the paper has it. ``"start"``: as
         ``"row"``, but of the point that is seen at (x, y) when its line's exposure begins, as in the original
         program's fields.
     velocity, plane
@@ -292,9 +295,9 @@ def blur_field(
 
     Raises
     ------
-    NotCovered
+    ExposureNotCovered
         If the log does not cover the exposure, readout included.
-    TurnsBehind, RunsWithShutter
+    PixelBehindCamera, MotionOutrunsShutter
         If a pixel turns behind the camera; or if the picture moves as fast as the shutter reads it
         (``"picture"``).
     ValueError

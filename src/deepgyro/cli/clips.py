@@ -78,16 +78,16 @@ def video(
     json
         Print one JSON object.
     """
-    from ..deblurring import load_network
     from ..recording import ClipSource
+    from ..restore import open_method
     from ..video import deblur_video
 
-    session = load_network(method, weights)
+    opened = open_method(method, weights)
     source = ClipSource(clip, gyro, camera, exposure, readout_time, time_offset, gyro_columns)
     with sigterm_as_interrupt(), ProgressBar(1, "frame") as bar:
         done = deblur_video(
-            source, out, method=method, sync=sync, refine=refine, threshold=threshold, quality=quality,
-            effort=effort, report=report, overwrite=overwrite, session=session, progress=bar.show_progress,
+            source, out, method=opened, sync=sync, refine=refine, threshold=threshold, quality=quality,
+            effort=effort, report=report, overwrite=overwrite, progress=bar.show_progress,
         )  # fmt: skip
     if json:
         print_json(asdict(done))

@@ -225,6 +225,8 @@ def _split_field_paths(text: str | None) -> tuple[Path, ...]:
 
 
 def _describe_result(report: PhotoReport) -> str:
-    blur = f"blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f})"
-    note = f"  [{report.note}]" if report.note else ""
-    return f"{Path(report.file).name}  {report.method}  {blur}  {report.seconds:.1f} s{note}"
+    """Return one sentence: what happened to a photo, and why."""
+    name, note = Path(report.file).name, f"; {report.note}" if report.note else ""
+    if report.skipped is not None:
+        return f"{name}: unchanged, {report.skipped}{note}"
+    return f"{name}: deblurred in {report.seconds:.1f} s, typical blur {report.blur_median_px:.1f} px{note}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..blurfield import Field, read_field, read_field_pair
-from ..deblurring import Method, deblur_picture, find_weights, load_network
+from ..deblurring import deblur_picture
 from ..errors import DeepGyroError
 from ..frames import (
     Photo,
@@ -29,8 +29,7 @@ from ..recording.estimation import (
     estimate_time_offset,
 )
 from ..recording.photos import FieldSource, PhotoRecording, read_recording
-from ..restore import BaselineName, OnePieceNetwork
-from ..runtime import Session
+from ..restore import Method, MethodName, find_weights, open_method
 from ..version import __version__
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"}
@@ -46,6 +45,8 @@ class PhotoReport:
     blur_median_px: float
     blur_max_px: float
     seconds: float
+    skipped: str | None
+    """Why the photo is unchanged; None where it was deblurred."""
     note: str
 
 
@@ -105,7 +106,7 @@ def deblur_photos(
     out: Path,
     source: FieldSource,
     *,
-    method: Method | BaselineName = "deepgyro",
+    method: MethodName = "deepgyro",
     weights: Path | None = None,
     refine: bool = True,
     overwrite: bool = False,
@@ -113,7 +114,8 @@ def deblur_photos(
 ) -> Iterator[PhotoReport | Failure]:
     """Deblur photos, one after the other; go on past one that cannot be used.
 
-    A photo without gyro data is written as it came, with a note. A result that is there already, made of the
+    A photo without gyro data is written unchanged where no blur is certain in it. A result that is there
+    already, made of the
     same photo with the same settings, is left alone; any other file in its place is a failure, unless
     `overwrite`.
 
@@ -145,8 +147,8 @@ def deblur_photos(
     ValueError
         If the options don't fit together.
     """
-    session = load_network(method, weights)
-    weights = weights or find_weights(method)  # before the first photo, not with each
+    opened = open_method(method, weights)
+    weights = weights or find_weights(method)
     paths = output_paths(photos, out)
     recording = read_recording(source, photos)
     said = ""
@@ -155,7 +157,7 @@ def deblur_photos(
         said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
     elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PHOTOS:
         recording, said = calibrate_from_photos(recording, photos)
-    job = _PhotoJob(source, recording, said, method, weights, session, refine, overwrite, progress)
+    job = _PhotoJob(source, recording, said, opened, weights, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -172,9 +174,8 @@ class _PhotoJob:
     recording: PhotoRecording | None
     calibration_note: str
     """What the photos together say of the recording."""
-    method: Method | BaselineName
+    method: Method
     weights: Path | None
-    session: Session | OnePieceNetwork | None
     refine: bool
     overwrite: bool
     progress: Callable[[float], None] | None
@@ -190,12 +191,11 @@ class _PhotoJob:
         try:
             field, missing = self.field(picture, photo)
             result = deblur_picture(
-                picture.pixels, field, method=self.method, session=self.session, refine=self.refine,
-                progress=self.progress,
-            )  # fmt: skip
+                picture.pixels, field, method=self.method, refine=self.refine, progress=self.progress
+            )
         except ValueError as error:  # of the field; one that is computed tile by tile finds some only then
             raise DeepGyroError(f"{photo}: {error}") from error
-        note = ", and ".join(part for part in (missing, result.note) if part)
+        note = ", and ".join(part for part in dict.fromkeys((missing, result.skipped or result.note)) if part)
         report = PhotoReport(
             file=str(photo),
             out=str(out),
@@ -203,9 +203,10 @@ class _PhotoJob:
             blur_median_px=round(result.blur_median_px, 2),
             blur_max_px=round(result.blur_max_px, 2),
             seconds=round(time.perf_counter() - started, 2),
-            note=f"{note}: written as it came" if result.method == "none" else note,
+            skipped=None if result.skipped is None else note,
+            note=note if result.skipped is None else result.note,
         )
-        if result.method != "none" or photo.suffix.lower() != out.suffix.lower():
+        if result.skipped is None or photo.suffix.lower() != out.suffix.lower():
             sharp = replace(picture, pixels=result.image)
             record = made_of | {"report": asdict(report)}
             write_photo(out, sharp, record=record, overwrite=self.overwrite)
@@ -215,7 +216,7 @@ class _PhotoJob:
 
     def settings(self, photo: Path) -> dict[str, Any]:
         """Return what decides about a photo's result beside the photo itself."""
-        settings: dict[str, Any] = {"version": __version__, "method": self.method, "refine": self.refine}
+        settings: dict[str, Any] = {"version": __version__, "method": self.method.name, "refine": self.refine}
         settings["sources"] = self.source_hashes
         if self.weights_hash:
             settings["weights"] = self.weights_hash

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import numpy as np
 
 from ..blurfield import Field, measure_field
-from ..deblurring import Method, deblur_picture
+from ..deblurring import deblur_picture
 from ..errors import DeepGyroError
 from ..frames import (
     DEFAULT_QUALITY_CRF,
@@ -33,7 +33,7 @@ from ..frames import (
 from ..recording.clips import ClipRecording, ClipSource, check_clip_coverage, read_clip_recording
 from ..recording.refining import calibrate_clip
 from ..recording.syncing import apply_sync, check_known_offset, sync_contradiction, synchronise_clip
-from ..runtime import Session
+from ..restore import Method, MethodName, open_method
 from ..telemetry import read_clip_metadata
 from ..timesync import ACCEPT_SYNC_CONFIDENCE, SyncResult
 from .pipeline import prefetch, run_in_background
@@ -49,6 +49,9 @@ network's gain turns positive at 0.6 px in the mean (docs/experiments)."""
 _QUEUE_FRAMES = 3
 """Frames that wait before and behind the network, at most."""
 
+SHARP_FRAME = "no blur over the threshold"
+"""Why a sharp frame is unchanged."""
+
 
 @dataclass(frozen=True)
 class FrameReport:
@@ -60,7 +63,8 @@ class FrameReport:
     blur_median_px: float
     blur_max_px: float
     method: str
-    """The method, or "none" where the frame is as it came."""
+    skipped: str | None
+    """Why the frame is unchanged; None where it was deblurred."""
     seconds: float
     note: str
 
@@ -88,7 +92,7 @@ def deblur_video(
     source: ClipSource,
     out: Path,
     *,
-    method: Method = "deepgyro",
+    method: MethodName | Method = "deepgyro",
     sync: SyncMode = "auto",
     refine: bool = False,
     threshold: float = SKIP_BELOW_PX,
@@ -96,7 +100,6 @@ def deblur_video(
     effort: EncodingEffort = "medium",
     report: Path | None = None,
     overwrite: bool = False,
-    session: Session | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipReport:
     """Deblur the frames of a clip that need it; the others, and the sound, stay as they are.
@@ -111,7 +114,8 @@ def deblur_video(
     out
         The file that is written: whole under this name, or the part that is done under another.
     method
-        ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`.
+        ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`; or what
+        `open_method` returned.
     sync
         Whether offset and axes are found in the clip: "auto": if the camera file does not say them; if it
         does, a picture that contradicts them is still noticed. "never": the picture is not asked.
@@ -126,8 +130,6 @@ def deblur_video(
         CSV file with a line for each frame: `FrameReport`.
     overwrite
         Replace files that exist.
-    session
-        The method's network, where it is opened otherwise than on its own (precision, threads).
     progress
         Called with how many frames are done, and how many there are, as far as the file says.
 
@@ -164,7 +166,8 @@ def deblur_video(
                 recording, said = calibrate_clip(
                     source.clip, recording, exposure_known=exposed, progress=progress
                 )
-        job = _ClipJob(None if as_it_came else recording, as_it_came, method, threshold, session)
+        opened = open_method(method) if isinstance(method, str) else method
+        job = _ClipJob(None if as_it_came else recording, as_it_came, opened, threshold)
         total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
         rows = _FrameReportWriter(report, overwrite)
         try:
@@ -284,7 +287,8 @@ class _PlannedFrame:
     """px; None: nothing."""
     median_px: float
     max_px: float
-    note: str
+    skipped: str
+    """Why it stays unchanged, where it has no field."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +299,6 @@ class _ClipJob:
     skip_reason: str
     method: Method
     threshold: float
-    session: Session | None
 
     def plan_frame(self, part: ClipFrame | Packet[Any]) -> _PlannedFrame | Packet[Any]:
         """Compute a frame's field, and judge whether it needs deblurring."""
@@ -313,40 +316,40 @@ class _ClipJob:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
         # What is computed here, the network need not wait for.
         needed = field.tabulate() if longest > self.threshold else None
-        return _PlannedFrame(part, needed, median, longest, "")
+        return _PlannedFrame(part, needed, median, longest, SHARP_FRAME)
 
     def deblur_frame(self, planned: _PlannedFrame) -> tuple[ClipFrame, FrameReport]:
         """Deblur a frame that needs it."""
         frame = planned.frame
         if planned.field is None:
-            return frame, self.report_skipped(frame, planned.note, planned.median_px, planned.max_px)
+            return frame, self.report_skipped(frame, planned.skipped, planned.median_px, planned.max_px)
         started = time.perf_counter()
         codes = frame.rgb()
         transfer = int(frame.picture.color_trc)
         hdr = transfer in (PQ_TRANSFER, HLG_TRANSFER) and codes.dtype == np.uint16
         before = hdr_to_srgb(codes, transfer) if hdr else codes
         result = deblur_picture(
-            before, planned.field, method=self.method, refine=False, session=self.session,
-            fade_start=self.threshold,
-        )  # fmt: skip
+            before, planned.field, method=self.method, refine=False, fade_start=self.threshold
+        )
         seconds = round(time.perf_counter() - started, 3)
         row = replace(
-            self.report_skipped(frame, result.note, planned.median_px, planned.max_px),
-            method=result.method,
+            self.report_skipped(frame, result.skipped, planned.median_px, planned.max_px),
             seconds=seconds,
+            note=result.note,
         )
-        if result.method == "none":
+        if result.skipped is not None:
             return frame, row
         after = apply_srgb_changes(codes, before, result.image, transfer) if hdr else result.image
         return frame.with_difference(codes, after), row
 
     def report_skipped(
-        self, frame: ClipFrame, note: str, median_px: float = 0.0, max_px: float = 0.0
+        self, frame: ClipFrame, skipped: str | None, median_px: float = 0.0, max_px: float = 0.0
     ) -> FrameReport:
-        """Return the report of a frame that stays as it came."""
+        """Return the report of a frame that stays unchanged."""
         return FrameReport(
-            frame.index, round(frame.t, 6), round(median_px, 2), round(max_px, 2), "none", 0.0, note
-        )
+            frame.index, round(frame.t, 6), round(median_px, 2), round(max_px, 2), self.method.name,
+            skipped, 0.0, "",
+        )  # fmt: skip
 
 
 class _FrameReportWriter:
@@ -367,16 +370,16 @@ class _FrameReportWriter:
 
     def add(self, row: FrameReport) -> None:
         self.count += 1
-        self.deblurred += row.method != "none"
+        self.deblurred += row.skipped is None
         self.blur_max_px = max(self.blur_max_px, row.blur_max_px)
-        if row.note and row.method == "none":
-            self.notes[row.note] += 1
+        if row.skipped not in (None, SHARP_FRAME):
+            self.notes[str(row.skipped)] += 1
         if self.file is not None:
             self.table.writerow(asdict(row))
 
     def summarise_skipped(self) -> str:
-        """Return which frames stayed as they came though they may be blurred."""
-        return "; ".join(f"frames left as they came: {count} ({note})" for note, count in self.notes.items())
+        """Return which frames stayed unchanged though they may be blurred."""
+        return "; ".join(f"frames left unchanged: {count} ({note})" for note, count in self.notes.items())
 
     def finish(self) -> None:
         if self.file is not None and self.path is not None and self.part is not None:

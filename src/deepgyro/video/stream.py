@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
@@ -12,13 +13,13 @@ from numpy import ndarray
 
 from ..blurfield import exposure_interval, measure_field, motion_field, reduce_instants
 from ..camera import Camera
-from ..deblurring import Method, deblur_picture
+from ..deblurring import deblur_picture
 from ..errors import ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera
 from ..light import Pixels
-from ..runtime import Session
+from ..restore import Method, MethodName, open_method
 from ..telemetry import GyroLog
 from ..telemetry.gyrolog import find_invalid_sample
-from .job import SKIP_BELOW_PX
+from .job import SHARP_FRAME, SKIP_BELOW_PX
 
 KEEP_SAMPLES_S = 2.0
 """Samples older than the frames that wait, by more than this, are forgotten, s."""
@@ -33,7 +34,8 @@ class StreamFrame:
     image: Pixels
     """Sharper; the very array that was given, where there is nothing to do."""
     method: str
-    """The method, or "none" where the frame is as it came."""
+    skipped: str | None
+    """Why the frame is unchanged; None where it was deblurred."""
     blur_max_px: float
     note: str
 
@@ -49,30 +51,28 @@ class Deblurrer:
     camera
         With readout time, mounting and clock: `read_camera`, or `Camera`.
     method
-        ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`.
+        ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`; or what
+        `open_method` returned.
     threshold
         Paths shorter than this are left as they are, px; the result fades in over 1 px more.
     refine
         Whether each frame corrects its own field (`refine_field`): some ms more for a frame. One that shows
         another blur than the gyro says comes back as it was.
-    session
-        The method's network, where it is opened otherwise than on its own (precision, threads).
     """
 
     def __init__(
         self,
         camera: Camera,
         *,
-        method: Method = "deepgyro",
+        method: MethodName | Method = "deepgyro",
         threshold: float = SKIP_BELOW_PX,
         refine: bool = False,
-        session: Session | None = None,
     ) -> None:
         for name in ("readout_time", "cam_from_imu"):
             if getattr(camera, name) is None:
                 raise ValueError(f"the camera ({camera.source}) has no {name}: give it one")
-        self.camera, self.method, self.threshold = camera, method, threshold
-        self.refine, self.session = refine, session
+        self.camera, self.threshold, self.refine = camera, threshold, refine
+        self.method = open_method(method) if isinstance(method, str) else method
         self._t: Float64[ndarray, " n"] = np.empty(0)
         self._omega: Float64[ndarray, "n 3"] = np.empty((0, 3))
         self._waiting: deque[tuple[Pixels, float, float]] = deque()
@@ -137,8 +137,9 @@ class Deblurrer:
 
     def _deblur_frame(self, image: Pixels, t: float, exposure: float) -> StreamFrame:
         height, width = image.shape[:2]
+        unchanged = partial(StreamFrame, t, image, self.method.name)
         if len(self._t) < 2:
-            return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
+            return unchanged("the gyro does not cover it", 0.0, "")
         try:
             field = motion_field(
                 GyroLog(self._t, self._omega, "<stream>"), self.camera, t=t, exposure=exposure,
@@ -146,18 +147,15 @@ class Deblurrer:
             )  # fmt: skip
             longest = measure_field(few := reduce_instants(field))[1]
         except ExposureNotCovered:
-            return StreamFrame(t, image, "none", 0.0, "the gyro does not cover it")
+            return unchanged("the gyro does not cover it", 0.0, "")
         except MotionOutrunsShutter:
-            note = "the picture moves as fast as the shutter reads it"
-            return StreamFrame(t, image, "none", 0.0, note)
+            return unchanged("the picture moves as fast as the shutter reads it", 0.0, "")
         except PixelBehindCamera:
-            return StreamFrame(t, image, "none", 0.0, "pixels turn behind the camera")
+            return unchanged("pixels turn behind the camera", 0.0, "")
         if longest <= self.threshold:
-            return StreamFrame(t, image, "none", longest, "")
+            return unchanged(SHARP_FRAME, longest, "")
         result = deblur_picture(
-            image, few.tabulate(), method=self.method, refine=self.refine, session=self.session,
-            fade_start=self.threshold,
-        )  # fmt: skip
-        if result.method == "none":
-            return StreamFrame(t, image, "none", longest, result.note)
-        return StreamFrame(t, result.image, result.method, longest, result.note)
+            image, few.tabulate(), method=self.method, refine=self.refine, fade_start=self.threshold
+        )
+        sharp = image if result.skipped is not None else result.image
+        return StreamFrame(t, sharp, result.method, result.skipped, longest, result.note)

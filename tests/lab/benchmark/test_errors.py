@@ -7,7 +7,7 @@ from PIL import Image
 
 from deepgyro.blurfield import path_lengths
 from deepgyro.cli import main
-from deepgyro.deblurring import available_methods, deblur_picture
+from deepgyro.deblurring import deblur_picture
 from deepgyro.lab.benchmark import add_missing_networks, bench_errors, errors_display_rows
 from deepgyro.lab.benchmark.contenders import select_methods
 from deepgyro.lab.benchmark.datafolder import read_validation_logs
@@ -15,6 +15,7 @@ from deepgyro.lab.benchmark.errors import ERRORS_BLUR_LENGTHS_PX, errors_by_meth
 from deepgyro.lab.benchmark.mistakes import all_perturbations
 from deepgyro.lab.benchmark.scores import psnr
 from deepgyro.lab.benchmark.shots import draw_photos, simulate_photo
+from deepgyro.restore import available_methods
 
 KEYS = ["method", "error", "level", "blur_px", "psnr", "psnr_in"]
 SMALL = {"count": 1, "lengths": (6,), "height": 64, "width": 80, "methods": ("blurred", "fastgyro")}

@@ -12,7 +12,7 @@ from ...blurfield import Field, paths_from_vectors
 from ...deblurring import Encoding, deblur_picture
 from ...light import Pixels, from_unit_range, to_unit_range
 from ...refine import refine_field
-from ...restore import BASELINES, OnePieceNetwork
+from ...restore import BASELINES, OnePieceNetwork, UnrolledNetwork
 from ...runtime import open_session
 
 SAME_BUDGET_NETWORK = "deepgyro-90min"
@@ -63,8 +63,8 @@ class SameBudgetNetwork:
         DeepGyroError
             If it is none of our network.
         """
-        self.session = open_session(path)
-        self.contract = self.session.contract
+        self.method = UnrolledNetwork("deepgyro", open_session(path))
+        self.contract = self.method.session.contract
 
     def __call__(
         self,
@@ -75,9 +75,7 @@ class SameBudgetNetwork:
         refine: bool = False,
     ) -> Pixels:
         """Return the picture that `deblur` makes with these weights."""
-        return deblur_picture(
-            image, field, method="deepgyro", encoding=encoding, refine=refine, session=self.session
-        ).image
+        return deblur_picture(image, field, method=self.method, encoding=encoding, refine=refine).image
 
 
 @cache

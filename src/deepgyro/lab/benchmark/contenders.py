@@ -11,9 +11,17 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from ...blurfield import Field
-from ...deblurring import METHODS, Encoding, Method, available_methods, deblur_picture
+from ...deblurring import Encoding, deblur_picture
 from ...light import Pixels
-from ...restore import BASELINES_FOLDER, NETWORKS, load_shipped_network, shipped_networks
+from ...restore import (
+    BASELINES_FOLDER,
+    METHODS,
+    NETWORKS,
+    OwnMethodName,
+    available_methods,
+    load_shipped_network,
+    shipped_networks,
+)
 from ...runtime.contract import Provenance
 from ..report import Row
 from .baselines import COMPARED_NETWORKS, load_baseline
@@ -112,7 +120,7 @@ def return_unchanged(
 
 
 def _deblur_with_method(
-    method: Method,
+    method: OwnMethodName,
     image: Pixels,
     field: Field | Float32[ndarray, "h w 2"] | None,
     *,

@@ -19,10 +19,13 @@ from ...blur import BlurOperator
 from ...blur.differences import PathDifferences
 from ...blurfield import Field, PathReference, blur_field, motion_field, path_lengths
 from ...camera import Camera
-from ...deblurring import METHODS, Method, deblur_picture
+from ...deblurring import deblur_picture
 from ...restore import (
+    METHODS,
     NETWORKS,
     OnePieceNetwork,
+    OwnMethodName,
+    UnrolledNetwork,
     load_shipped_network,
     restore_in_tiles,
     shipped_networks,
@@ -274,8 +277,8 @@ def _deblur_jobs(large: bool) -> Iterator[TimedJob]:
 def _prepare_deblur(
     name: NetworkName, engine: Engine, precision: Precision, photo: ndarray, field: Field
 ) -> Callable[[], object]:
-    session = _open_own_session(name, engine, precision)
-    return partial(deblur_picture, photo, field, method=name, refine=False, session=session)
+    method = UnrolledNetwork(name, _open_own_session(name, engine, precision))
+    return partial(deblur_picture, photo, field, method=method, refine=False)
 
 
 def _available_engines(precision: Precision) -> tuple[Engine, ...]:
@@ -287,7 +290,7 @@ def _available_precisions() -> tuple[Precision, ...]:
     return PRECISIONS if has_bf16() else PRECISIONS[:1]
 
 
-def _methods_without_weights() -> list[Method]:
+def _methods_without_weights() -> list[OwnMethodName]:
     return [method for method in METHODS if method not in NETWORKS]
 
 

@@ -22,9 +22,9 @@ from ...camera import Camera
 from ...errors import DeepGyroError
 from ...frames import ClipFrame, ClipReader, ClipWriter, EncodingEffort, import_av, read_photo, to_eight_bits
 from ...recording import ClipSource
-from ...restore import weights_path
+from ...restore import UnrolledNetwork, weights_path
 from ...restore.weights import NetworkName
-from ...runtime import PRECISIONS, Precision, Session, has_bf16, open_session
+from ...runtime import PRECISIONS, Precision, has_bf16, open_session
 from ...video import Deblurrer, deblur_video
 from ...video.pipeline import prefetch, run_in_background
 from ..report import BenchReport, Row, make_report
@@ -138,7 +138,7 @@ def bench_video_speed(
 
 def _time_small_clip(folder: Path, precision: Precision, repeats: int) -> list[Row]:
     clip = _write_panning_clip(folder, *SMALL_CLIP_SIZE_PX, np.ones(CLIP_FRAME_COUNT, bool))
-    session = open_session(weights_path(TIMED_NETWORK), precision=precision)
+    network = _open_timed_network(precision)
     paper = make_paper_network(272, 480, precision)
     jobs = [
         _ClipJob(COPY_METHOD, partial(_transcode_clip, clip, lambda frame: frame), "", runtime="ffmpeg"),
@@ -154,11 +154,11 @@ def _time_small_clip(folder: Path, precision: Precision, repeats: int) -> list[R
         ),
         _ClipJob(
             f"{TIMED_NETWORK}, every frame",
-            partial(_deblur_clip, clip, session),
+            partial(_deblur_clip, clip, network),
             PAPER_CLIP_METHOD,
             precision=precision,
-            gmac=round(session.contract.gmac * 272 * 480 / 256**2, 2),
-            parameters=session.contract.parameters,
+            gmac=round(network.session.contract.gmac * 272 * 480 / 256**2, 2),
+            parameters=network.session.contract.parameters,
         ),
     ]
     return _time_jobs(clip, jobs, repeats)
@@ -171,7 +171,7 @@ def _time_hd_clip(folder: Path, blurred: bool, precision: Precision, repeats: in
         np.ones(HD_CLIP_FRAME_COUNT if blurred else CLIP_FRAME_COUNT, bool),
         CLIP_EXPOSURE_S / (1 if blurred else 150),
     )
-    session = open_session(weights_path(TIMED_NETWORK), precision=precision)
+    network = _open_timed_network(precision)
     method = f"{TIMED_NETWORK}, {'every' if blurred else 'no'} frame"
     jobs = []
     efforts: tuple[EncodingEffort, ...] = ("medium",) if blurred else ("medium", "low")
@@ -186,7 +186,7 @@ def _time_hd_clip(folder: Path, blurred: bool, precision: Precision, repeats: in
             ),
             _ClipJob(
                 method + said,
-                partial(_deblur_clip, clip, session, effort),
+                partial(_deblur_clip, clip, network, effort),
                 COPY_METHOD + said,
                 precision=precision,
             ),
@@ -238,12 +238,15 @@ def _transcode_clip(
         writer.finish()
 
 
-def _deblur_clip(clip: _PanningClip, session: Session, effort: EncodingEffort = "medium") -> None:
+def _open_timed_network(precision: Precision) -> UnrolledNetwork:
+    return UnrolledNetwork(TIMED_NETWORK, open_session(weights_path(TIMED_NETWORK), precision=precision))
+
+
+def _deblur_clip(clip: _PanningClip, method: UnrolledNetwork, effort: EncodingEffort = "medium") -> None:
     done = deblur_video(
         clip.source,
         _output_path(clip),
-        method=TIMED_NETWORK,
-        session=session,
+        method=method,
         effort=effort,
         sync="never",
         overwrite=True,
@@ -263,9 +266,9 @@ def _check_frame_counts(clip: _PanningClip, frames: int, deblurred: int) -> None
 def _time_stream(precision: Precision, count: int) -> list[Row]:
     """Return the latencies of a stream whose frames are all blurred, and the paper's network's."""
     height, width = SMALL_CLIP_SIZE_PX
-    session = open_session(weights_path(TIMED_NETWORK), precision=precision)
+    network = _open_timed_network(precision)
     paper = make_paper_network(272, 480, precision)
-    stream = Deblurrer(_make_camera(height, width), method=TIMED_NETWORK, session=session)
+    stream = Deblurrer(_make_camera(height, width), method=network)
     pictures = list(_render_pan_frames(height, width, np.ones(30, bool), CLIP_EXPOSURE_S))
     own: list[float] = []
     papers: list[float] = []
@@ -288,7 +291,7 @@ def _time_stream(precision: Precision, count: int) -> list[Row]:
             own.append(took)
     name = f"{PAPER_CLIP_METHOD}, stream"
     median = float(np.median(papers))
-    cost = round(session.contract.gmac * 272 * 480 / 256**2, 2)
+    cost = round(network.session.contract.gmac * 272 * 480 / 256**2, 2)
     return [
         _row(
             name,
@@ -306,7 +309,7 @@ def _time_stream(precision: Precision, count: int) -> list[Row]:
             np.percentile(own, 99),
             precision=precision,
             gmac=cost,
-            parameters=session.contract.parameters,
+            parameters=network.session.contract.parameters,
             peer=name,
             peers=median,
         ),

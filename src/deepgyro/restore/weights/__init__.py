@@ -36,7 +36,6 @@ def weights_path(name: NetworkName) -> Path:
     return path
 
 
-@cache
 def load_shipped_network(name: NetworkName) -> Session:
     """Return a network that comes with the package, on this machine's processor; opened once.
 
@@ -45,7 +44,12 @@ def load_shipped_network(name: NetworkName) -> Session:
     DeepGyroError
         If its weights are not there.
     """
-    return open_session(weights_path(name))
+    return _open_cached(weights_path(name))
+
+
+@cache
+def _open_cached(path: Path) -> Session:
+    return open_session(path)
 
 
 def _onnx_path(name: NetworkName) -> Path:
