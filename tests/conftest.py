@@ -1,5 +1,6 @@
 import os
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,17 @@ CHECKED = [
     and "compiling import" not in text
     and "BinaryIO" not in text
 ]
+LAB_NEEDS = ("lightning_fabric", "matplotlib", "onnx", "onnxruntime", "ray", "skimage", "torch")
+LAB_MISSES = [name for name in LAB_NEEDS if find_spec(name) is None]
+collect_ignore = ["lab"] if LAB_MISSES else []
+
+
+def pytest_report_header() -> str | None:
+    """Say that the laboratory's tests are left out, and why."""
+    missing = ", ".join(LAB_MISSES)
+    return f"tests/lab is left out (pip install -e '.[dev]'): {missing} missing" if LAB_MISSES else None
+
+
 _hook = install_import_hook(CHECKED, "beartype.beartype")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -249,7 +249,7 @@ def sharp(
 ) -> int:
     """Measure what becomes of a sharp photo with mild noise: PSNR (dB) of the result (extra: bench).
 
-    The field is zero; or true, of 0.5 px ("half"); or a lie of 10 to 40 px.
+    The field is zero; or true, of 0.5 px ("half"); or mismatched, of 10 to 40 px.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def refine(
     gain: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Measure how well pictures correct their blur field, find it without gyro, and refuse one that lies.
+    """Measure how well pictures correct their blur field, find it without gyro, and reject a mismatched one.
 
     Parameters
     ----------
@@ -330,7 +330,8 @@ def refine(
         gyro/inertialscale/D13/gyroscope.txt.gz, and for table1 eval/oxford_affine/graf/img1.png and so on.
     case
         Only these; several may follow. bias: Table 1's blur on validation photos, (5, 3) px off; table1: the
-        table's own pictures; raw: a gyro's errors; none: no gyro; sharp: a sharp picture and a lie; other:
+        table's own pictures; raw: a gyro's errors; none: no gyro; sharp: a sharp picture and a mismatched
+        field; other:
         another log's gyro.
     count
         Pictures a case.

@@ -48,7 +48,7 @@ def test_rows_are_those_of_all_benches_with_their_names(made):
 
     assert report.bench == "report"
     assert [(row["bench"], row["case"]) for row in report.rows] == [
-        ("sharp", "zero"), ("sharp", "half"), ("sharp", "lie"),
+        ("sharp", "zero"), ("sharp", "half"), ("sharp", "mismatched"),
     ]  # fmt: skip
 
 
@@ -67,7 +67,9 @@ def test_the_markdown_has_the_tables(made):
     _report, _, markdown = made
 
     assert markdown.startswith("# Results\n\nMade by `deepgyro bench report`")
-    assert "| method | case | lie_px | psnr |\n| --- | --- | --- | --- |\n| blurred | zero | 0 |" in markdown
+    assert (
+        "| method | case | prior_px | psnr |\n| --- | --- | --- | --- |\n| blurred | zero | 0 |" in markdown
+    )
     assert "## bench sharp" in markdown
 
 

@@ -71,7 +71,8 @@ def bench_refine(
     gain: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
-    """Let pictures correct fields that are wrong, find fields that nobody tells, and refuse those that lie.
+    """Let pictures correct fields that are wrong, find fields where there is no gyro, and reject mismatched
+    ones.
 
     "bias": a validation photo with Table 1's blur and noise, in eight directions, its field biased by
     (5, 3) px; "table1": the twenty cases of the table itself; "raw": a shot of a validation photo and log

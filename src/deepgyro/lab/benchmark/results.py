@@ -294,7 +294,7 @@ def _sharp_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
     made = bench_sharp(
         settings.data, baselines=settings.baselines, count=1 if settings.quick else SHARP_COUNT, progress=tick
     )
-    text = "PSNR in dB of sharp photos with mild noise, deblurred with a field that is zero, tiny, or a lie."
+    text = "PSNR in dB of sharp photos with mild noise, and a field that is zero, tiny, or mismatched."
     return BenchChapter(made.rows, [PageSection("Sharp photos", text, add_missing_networks(made.rows))])
 
 

@@ -21,7 +21,7 @@ from .datafolder import read_validation_logs, validation_photos
 from .scores import psnr, require_bench_extra
 from .shots import SimulatedPhoto, draw_photos, simulate_photo
 
-SharpCase = Literal["zero", "half", "lie"]
+SharpCase = Literal["zero", "half", "mismatched"]
 
 HALF_PIXEL_BLUR_PX = 0.5  # px
 MISMATCHED_LENGTHS_PX = (10, 20, 30, 40)  # px
@@ -46,9 +46,10 @@ def bench_sharp(
     seed: int = SHARP_SEED,
     progress: Callable[[float], None] | None = None,
 ) -> BenchReport:
-    """Give every method sharp pictures, and a field of nothing, of half a pixel, and one that lies.
+    """Give every method sharp pictures, and a zero field, one of half a pixel, and a mismatched one.
 
-    "zero": no blur and a zero field; "half": blur of 0.5 px in the mean, and its exact field; "lie": no
+    "zero": no blur and a zero field; "half": blur of 0.5 px in the mean, and its exact field; "mismatched":
+    no
     blur, and the field of a motion of a validation log that was not made. All pictures have mild sensor noise
     (`SHARP_IMAGE_DRAWS`). PSNR against the sharp picture without noise, of encoded values, the mean over the
     pictures.
@@ -64,7 +65,7 @@ def bench_sharp(
     count
         Photos.
     mismatched_lengths
-        Mean lengths of the paths of the fields that lie, px.
+        Mean lengths of the paths of the mismatched fields, px.
     height, width
         Of the pictures, px.
     seed
@@ -85,18 +86,18 @@ def bench_sharp(
     cases: list[tuple[SharpCase, int]] = [
         ("zero", 0),
         ("half", 0),
-        *(("lie", px) for px in mismatched_lengths),
+        *(("mismatched", px) for px in mismatched_lengths),
     ]
     scores: dict[tuple[str, SharpCase, int], list[float]] = {}
     done, jobs = 0, count * len(cases) * len(compared)
     for k, path in enumerate(draw_photos(photos, count, seed)):
         photo = to_eight_bits(read_photo(path, quiet=True).pixels)
-        for case, lie_px in cases:
+        for case, prior_px in cases:
             rng = np.random.default_rng([seed, k])  # the same part of the photo in every case
-            shot, told = _simulate_sharp_photo(photo, logs, case, lie_px, rng, height=height, width=width)
+            shot, told = _simulate_sharp_photo(photo, logs, case, prior_px, rng, height=height, width=width)
             for method, restore in compared.items():
                 score = psnr(shot.sharp, restore(shot.blurred, told))
-                scores.setdefault((method, case, lie_px), []).append(score)
+                scores.setdefault((method, case, prior_px), []).append(score)
                 done += 1
                 if progress:
                     progress(done / jobs)
@@ -124,4 +125,4 @@ def _simulate_sharp_photo(
 
 
 def _row(method: str, case: SharpCase, prior_px: int, scores: Sequence[float]) -> Row:
-    return {"method": method, "case": case, "lie_px": prior_px, "psnr": round(float(np.mean(scores)), 3)}
+    return {"method": method, "case": case, "prior_px": prior_px, "psnr": round(float(np.mean(scores)), 3)}

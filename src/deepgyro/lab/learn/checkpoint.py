@@ -34,7 +34,7 @@ class Progress:
     gradient: float = 0.0
     """Its length as a rule: a moving average; 0: not known yet."""
     moments: str = "none"
-    """As what this sitting found the moments: float32; bfloat16, from a slim checkpoint; none."""
+    """As what this run found the moments: float32; none, as in a slim checkpoint; bfloat16, in old ones."""
 
 
 def save_checkpoint(
@@ -63,8 +63,8 @@ def save_checkpoint(
     optimizer
         Of the network's parameters: its moments are kept.
     slim
-        Keep the moments in bfloat16: 10 bytes a parameter instead of 12, with Adam 12 instead of 16. A
-        training that goes on from there does so without a warm-up, but not bit for bit.
+        Keep the weights and their average alone, in float16: 4 bytes a parameter instead of 12, with Adam of
+        16. A training that goes on from there begins its moments anew, with a warm-up.
 
     Raises
     ------
@@ -73,9 +73,10 @@ def save_checkpoint(
     """
     tensors = {f"weights.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    if optimizer is not None:
-        kept = torch.bfloat16 if slim else torch.float32
-        tensors |= {name: value.to(kept) for name, value in optimizer.moments()}
+    if slim:
+        tensors = {name: value.half() for name, value in tensors.items()}
+    elif optimizer is not None:
+        tensors |= {name: value.float() for name, value in optimizer.moments()}
     tensors["generator"] = torch.get_rng_state()
     settings: dict[str, Any] = asdict(config)
     for name in ("pairs", "validation"):

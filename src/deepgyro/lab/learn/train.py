@@ -61,7 +61,7 @@ def train(
         What and how.
     out
         Folder for checkpoint.safetensors; checkpoint-before.safetensors, the one before it;
-        checkpoint-slim.safetensors, the same as the first with the moments in bfloat16;
+        checkpoint-slim.safetensors, the weights and their average in float16, to be kept in a repository;
         log.jsonl; TensorBoard's events; samples.png: blurred, guess and sharp of some validation pairs
         (not of a network that corrects fields).
     resume
