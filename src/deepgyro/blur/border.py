@@ -18,13 +18,13 @@ def crop_replicated(
     planes: Sequence[ndarray] | ndarray, top: int, left: int, height: int, width: int
 ) -> Float32[ndarray, "m h w"]:
     """Return the part from (left, top) on of planes that their border pixels continue."""
-    from .kernels import continued
+    from .kernels import replicate_border
 
     out = np.empty((len(planes), height, width), np.float32)
 
     def band(first: int, last: int) -> None:
         for plane, whole in zip(planes, out, strict=True):
-            continued(plane, top, left, first, last, whole)
+            replicate_border(plane, top, left, first, last, whole)
 
     run_in_bands(height, 64, band)
     return out

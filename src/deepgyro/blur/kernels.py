@@ -294,7 +294,7 @@ def walk(field, image, plane, row, first, pixels, transpose):
 
 
 @kernel
-def continued(plane, top, left, first, last, out):
+def replicate_border(plane, top, left, first, last, out):
     """Fill rows of out with a plane from (left, top) on; its border pixels continue it."""
     height, width = plane.shape
     columns = out.shape[1]

@@ -31,7 +31,7 @@ def draw_field(
     photo
         The photo that lies under them, encoded; a white page if there is none.
     prior
-        Another field, of thin black paths over the first: what the gyro told, where the picture corrects it.
+        Another field, of thin black paths over the first: the gyro's, where the picture corrects it.
     spacing
         Distance between two paths in the drawing, px; by default so that they don't touch.
     """

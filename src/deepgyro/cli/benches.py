@@ -338,7 +338,8 @@ def refine(
     seed
         Of all that is drawn.
     gain
-        Deblur the pictures, too: with the exact field, as told, and as deblur does; dB (extra: bench).
+        Deblur the pictures, too: with the exact field, the prior field, and as deblur does; dB (extra:
+        bench).
     json
         Print one JSON object: a row a picture. Otherwise they are summed up.
     """

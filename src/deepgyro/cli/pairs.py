@@ -74,7 +74,7 @@ def synth(
         Columns and units of those logs that do not name them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]";
         the others go by what they say themselves.
     preview
-        Picture of the first pairs (sharp, blurred, exact and told field); its histograms are written beside
+        Picture of the first pairs (sharp, blurred, exact and prior field); its histograms are written beside
         it. A former preview is replaced.
     overwrite
         First remove the data set that lies in out, whatever it is (leave it out to go on with one).

@@ -147,7 +147,7 @@ def field(
         "row": eq. 5 of the paper; "picture": the path in the sharp rolling-shutter picture; "start": the
         original program's. A pair of pictures always has two instants and "start".
     refine
-        Let the photo correct the field; the drawing has what the gyro told in black over it.
+        Let the photo correct the field; the drawing has the gyro's field in black over it.
     overwrite
         Replace files that exist.
     json

@@ -219,9 +219,9 @@ class ClipReader:
             for picture in pictures:
                 yield self._make_frame(index, picture)
                 index += 1
-        told = self.stream.frames
-        if told and index < told:
-            self.ended_early = f"{index} of {told} frames could be decoded"
+        stated = self.stream.frames
+        if stated and index < stated:
+            self.ended_early = f"{index} of {stated} frames could be decoded"
 
     def _make_frame(self, index: int, picture: VideoFrame) -> ClipFrame:
         base = picture.time_base or self.stream.time_base

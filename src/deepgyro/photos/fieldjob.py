@@ -67,7 +67,7 @@ def make_field(
     n, reference
         As in `blur_field`.
     refine
-        Let the photo correct the field; where it is not sure, what the gyro told stays.
+        Let the photo correct the field; where it is not confident, the gyro's field stays.
     overwrite
         Replace files that exist.
     """
@@ -96,17 +96,17 @@ def make_field(
     page = read_photo(photo) if photo else None
     height, width = page.pixels.shape[:2] if page else (recording.camera.height, recording.camera.width)
     try:
-        told = recording.frame_field(frame, height, width, n=n, reference=reference)
-        refined = refine_field(page.pixels, told.tabulate()) if refine and page else None
+        prior = recording.frame_field(frame, height, width, n=n, reference=reference)
+        refined = refine_field(page.pixels, prior.tabulate()) if refine and page else None
         corrected = (
             refined is not None and refined.confidence >= ACCEPT_CONFIDENCE and refined.field is not None
         )
-        field: Field = refined.field if refined and refined.field and corrected else told
+        field: Field = refined.field if refined and refined.field and corrected else prior
         median, longest, _ = measure_field(field)
         if len(out) == 1:
             write_atomically(
                 out[0],
-                lambda file: write_field(file, field, t=told.t, exposure=told.exposure),
+                lambda file: write_field(file, field, t=prior.t, exposure=prior.exposure),
                 overwrite=overwrite,
             )
         elif out:
@@ -115,13 +115,13 @@ def make_field(
         raise DeepGyroError(f"{photo or source.gyro}: {error}") from error
     if picture is not None:
         drawn = draw_field(
-            field, to_eight_bits(page.pixels) if page else None, prior=told if corrected else None
+            field, to_eight_bits(page.pixels) if page else None, prior=prior if corrected else None
         )
-        record = {"field": str(photo), "t": told.t, "exposure": told.exposure}
+        record = {"field": str(photo), "t": prior.t, "exposure": prior.exposure}
         write_photo(picture, Photo(drawn, "PNG", picture), record=record, overwrite=overwrite)
     written = tuple(str(path) for path in (*out, picture) if path)
     return FieldReport(
-        width, height, told.t, told.exposure, round(median, 2), round(longest, 2), written,
+        width, height, prior.t, prior.exposure, round(median, 2), round(longest, 2), written,
         *((round(refined.confidence, 3), round(refined.correction_px, 2), refined.note) if refined else ()),
     )  # fmt: skip
 

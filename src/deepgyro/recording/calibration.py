@@ -45,7 +45,7 @@ class Witness:
 
     @classmethod
     def of(cls, fit: Refined) -> Witness | None:
-        """Return what a picture says of the field it was told; None if it does not confirm it."""
+        """Return what a picture says of its prior field; None if it does not confirm it."""
         if fit.field is None or fit.confidence < ACCEPT_CONFIDENCE or fit.replaced:
             return None
         paths = sample_paths(fit.field, *PLACES)[: PLACES[0], : PLACES[1]]
@@ -70,7 +70,7 @@ class Correction:
         """Return the correction that a fit's numbers stand for."""
         return cls(float(np.exp(theta[0])), float(theta[1]), theta[2:5].copy(), float(theta[5]))
 
-    def applied(self, log: GyroLog, camera: Camera) -> tuple[GyroLog, Camera]:
+    def apply(self, log: GyroLog, camera: Camera) -> tuple[GyroLog, Camera]:
         """Return a log and a camera after the correction; a longer readout begins earlier by half."""
         before = camera.readout_time or 0.0
         readout_time = max(before + self.readout_time, 0.0)
@@ -103,7 +103,7 @@ def spread_for(camera: Camera) -> Float64[ndarray, " 6"]:
 
 def ask_together(
     pictures: Iterable[tuple[Pixels, Field]],
-    told: Callable[[int, Correction], Float[ndarray, "rows columns 2"]],
+    gyro_vectors: Callable[[int, Correction], Float[ndarray, "rows columns 2"]],
     *,
     spread: Float64[ndarray, " 6"] = SPREAD,
 ) -> Shared | None:
@@ -112,9 +112,9 @@ def ask_together(
     Parameters
     ----------
     pictures
-        With the fields that they are told.
-    told
-        ``told(k, correction)``: the gyro's vectors for the k-th of them after a correction, px.
+        With their prior fields.
+    gyro_vectors
+        ``gyro_vectors(k, correction)``: the gyro's vectors for the k-th of them after a correction, px.
     spread
         As in `fit_shared`.
     """
@@ -122,14 +122,14 @@ def ask_together(
     known = [k for k, witness in enumerate(witnesses) if witness is not None]
     return fit_shared(
         [witness for witness in witnesses if witness is not None],
-        lambda k, change: told(known[k], change),
+        lambda k, change: gyro_vectors(known[k], change),
         spread=spread,
     )
 
 
 def fit_shared(
     witnesses: Sequence[Witness],
-    told: Callable[[int, Correction], Float[ndarray, "rows columns 2"]],
+    gyro_vectors: Callable[[int, Correction], Float[ndarray, "rows columns 2"]],
     *,
     spread: Float64[ndarray, " 6"] = SPREAD,
 ) -> Shared | None:
@@ -142,8 +142,8 @@ def fit_shared(
     ----------
     witnesses
         Refined fields; those that were not confirmed by their picture are best left out.
-    told
-        ``told(k, correction)``: the gyro's vectors for the k-th picture after a correction, px.
+    gyro_vectors
+        ``gyro_vectors(k, correction)``: the gyro's vectors for the k-th picture after a correction, px.
     spread
         Standard deviations of the prior, in the order of `SPREAD`; a small number holds an unknown.
     """
@@ -161,7 +161,7 @@ def fit_shared(
 
     def vectors(theta: Float64[ndarray, " 6"]) -> Float64[ndarray, "m n"]:
         change = Correction.of(theta)
-        found = [np.asarray(told(k, change), np.float64) for k in range(len(witnesses))]
+        found = [np.asarray(gyro_vectors(k, change), np.float64) for k in range(len(witnesses))]
         return np.array(found).reshape(len(witnesses), -1)
 
     target = seen.reshape(len(witnesses), -1)

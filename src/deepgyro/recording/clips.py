@@ -19,7 +19,7 @@ from ..telemetry import ClipMetadata, GyroLog, read_gyro
 
 @dataclass(frozen=True)
 class ClipSource:
-    """A clip, and what is told of it beside what it says itself."""
+    """A clip, and what is known of it beside its own metadata."""
 
     clip: Path
     gyro: Path | None = None
@@ -111,7 +111,7 @@ def read_clip_recording(
     Parameters
     ----------
     source, metadata, clip
-        What is told of it, and what it says itself.
+        What is known of it, and its own metadata.
     exposure_needed
         Whether exposures must be known; else unknown ones count as 0.
     readout_time

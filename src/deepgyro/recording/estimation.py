@@ -1,4 +1,4 @@
-"""An exposure, or a clock's offset, that nobody told: the pictures say it."""
+"""An unknown exposure or clock offset, estimated from the pictures."""
 
 from __future__ import annotations
 
@@ -123,16 +123,16 @@ def calibrate_from_photos(recording: PhotoRecording, photos: Sequence[Path]) -> 
                 asked.append((frame, height, width))
                 yield image, field.tabulate() if isinstance(field, MotionField) else field
 
-    def told(k: int, change: Correction) -> Float32[ndarray, "rows columns 2"]:
-        log, camera = change.applied(recording.log, recording.camera)
+    def gyro_vectors(k: int, change: Correction) -> Float32[ndarray, "rows columns 2"]:
+        log, camera = change.apply(recording.log, recording.camera)
         frame, height, width = asked[k]
         return _gyro_vectors(replace(recording, log=log, camera=camera), frame, height, width, PLACES)
 
-    found = ask_together(pictures(), told, spread=spread_for(recording.camera))
+    found = ask_together(pictures(), gyro_vectors, spread=spread_for(recording.camera))
     if found is None:
         return recording, ""
     change = found.correction
-    log, camera = change.applied(recording.log, recording.camera)
+    log, camera = change.apply(recording.log, recording.camera)
     said = f"{found.count} photos say: blur x {change.scale:.2f}, offset {1000 * change.time_offset:+.1f} ms"
     return replace(recording, log=log, camera=camera), said
 

@@ -34,7 +34,7 @@ class FieldSource:
     field: tuple[Path, ...] = ()
     """One .npz, or the original program's two pictures."""
     estimate: Literal["exposure", "offset"] | None = None
-    """What nobody told, and the pictures are to say."""
+    """What is not known, and estimated from the pictures."""
 
     def __post_init__(self) -> None:
         if self.field:

@@ -131,11 +131,11 @@ def _fit_calibration(
                 asked.append(frame)
                 yield frame.image, field
 
-    def told(k: int, change: Correction) -> Float64[ndarray, "rows columns 2"]:
+    def gyro_vectors(k: int, change: Correction) -> Float64[ndarray, "rows columns 2"]:
         return _gyro_vectors(_apply_correction(recording, change, exposure_known=exposure_known), asked[k])
 
     try:
-        return ask_together(pictures(), told, spread=spread)
+        return ask_together(pictures(), gyro_vectors, spread=spread)
     except (ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera):
         return None
 
@@ -145,7 +145,7 @@ def _apply_correction(recording: ClipRecording, change: Correction, *, exposure_
     exposures = recording.exposures
     if not exposure_known:
         exposures, change = exposures * change.scale, replace(change, scale=1.0)
-    log, camera = change.applied(recording.log, recording.camera)
+    log, camera = change.apply(recording.log, recording.camera)
     return replace(recording, log=log, camera=camera, exposures=exposures)
 
 

@@ -77,7 +77,7 @@ def sync_clip(
     Parameters
     ----------
     source
-        The clip, and what is told of it; the offset is looked for about its `time_offset` first.
+        The clip, and what is known of it; the offset is looked for about its `time_offset` first.
     readout
         Whether the readout time is found, too; what the camera file and the clip say of it is not used then.
     picture

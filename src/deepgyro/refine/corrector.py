@@ -21,8 +21,8 @@ CORRECTOR_WEIGHTS = Path(__file__).parent / "weights" / "deepgyro-field.onnx"
 MAX_CORRECTION_ROUNDS = 4
 """How often the picture is looked at at most, each time about the ends that were found before."""
 CONVERGED_STEP_PX, CONVERGED_STEP_BLIND_PX = 0.6, 0.4
-"""By how little they move when it is not looked at again, where a gyro told the field and where nothing was
-told, px of the level in the mean."""
+"""By how little they move when it is not looked at again, with a prior field and without
+one, px of the level in the mean."""
 ABANDON_LOG_ODDS = -8.0
 """Nor is it looked at again with odds below this: such fields are not right in the end."""
 TERM_PRIOR_STD = np.array([0.1, 3.0, 3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
@@ -46,7 +46,7 @@ class EndpointResiduals:
     log_odds: float
     """Logarithm of the odds that the field is right once it is moved (`RIGHT_SHARE`)."""
     sharp_log_odds: float
-    """Logarithm of the odds that the picture is sharp, whatever is told."""
+    """Logarithm of the odds that the picture is sharp, whatever the prior."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def fit_field(pyramid: DerivativePyramid, model: FieldModel, theta: Float64[ndar
     pyramid
         The picture.
     model, theta
-        The field, as terms that are added to what was told.
+        The field, as terms that are added to the prior field.
     """
     network, usual = load_corrector(), model.term_scales
     settled = CONVERGED_STEP_PX if model.has_gyro else CONVERGED_STEP_BLIND_PX

@@ -23,16 +23,16 @@ from .statistic import (
 MINIMA_LIKELIHOOD_WEIGHT = 0.5
 """Of the dips' log-likelihood, z^2 / 2: neighbouring places are no independent witnesses."""
 MAX_CANDIDATES_NEAR_PRIOR = 3
-"""Of a told field."""
+"""Of a prior field."""
 BLIND_SEARCH_LEVELS = ((1, 3, 50), (2, 2, 50), (0, 2, 18), (-1, 1, 24))
-"""Where nothing is told, in this order: how often the picture is halved beyond `SIZE`, how many candidates
+"""Without a prior field, in this order: how often the picture is halved beyond `SIZE`, how many candidates
 are taken there, and how long the paths are that are looked for, px of the level."""
 MIN_CANDIDATE_DISTANCE_PX = 4.0
 """Candidates nearer than this are one: px of their level, and px for those of different levels."""
 
 
 def candidates_near_prior(pyramid: DerivativePyramid, model: FieldModel) -> Iterator[Float64[ndarray, " k"]]:
-    """Yield the terms of the likeliest few fields about a told one, the best first; they are off by some px.
+    """Yield the terms of the likeliest few fields near a prior one, the best first; they are off by some px.
 
     The coarse scale's dips are looked up for turns of the camera, scales and rolls.
     """
@@ -67,7 +67,7 @@ def candidates_near_prior(pyramid: DerivativePyramid, model: FieldModel) -> Iter
 
 
 def blind_candidates(pyramid: DerivativePyramid, model: FieldModel) -> Iterator[Float64[ndarray, " k"]]:
-    """Yield the terms of the likeliest few fields where nothing is told, level after level; they are off by
+    """Yield the terms of the likeliest few fields without a prior, level after level; they are off by
     some px.
 
     All straight paths are looked up, with all rolls (`measure_lag_maps`).
@@ -108,7 +108,7 @@ def field_costs(
     Returns
     -------
     costs
-        The differences count. 0 for a field that is too short or too long to be told.
+        The differences count. 0 for a field that is too short or too long to be judged.
     """
     from .kernels import judge
 

@@ -1,4 +1,4 @@
-"""What a picture says of any path at once: for a blur that no gyro told (docs/theory/refinement.md)."""
+"""What a picture says of any path at once: for a blur without a gyro (docs/theory/refinement.md)."""
 
 from __future__ import annotations
 

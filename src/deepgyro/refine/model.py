@@ -24,37 +24,37 @@ USUAL_LENS_STRENGTH = 0.4
 more than the centre."""
 
 GYRO_PRIOR_STD = np.array([0.2, 4.0, 4.0, 2.0])
-"""Standard deviations of the first terms where a gyro told the field: what sensors, clocks and hands do.
+"""Standard deviations of the first terms of a gyro's field: what sensors, clocks and hands do.
 The first has no unit, the others px at a picture 480 px wide."""
 
 PRIOR_FIELD_STD = np.array([0.3, 6.0, 6.0, 1.4, 0.75, 0.2, 0.2, 0.7, 1.2, 1.0])
-"""How far off the terms of a told field are as a rule: half of them less than two thirds of this. The first
+"""How far off the terms of a prior field are as a rule: half of them less than two thirds of this. The first
 has no unit, the others px at a picture 480 px wide."""
 
 BLIND_PRIOR_STD = np.array([0.5, 0.045, 0.035])
-"""Of the terms from the roll on where nothing is told, over the length of the blur: photos of `synth` have
+"""Of the terms from the roll on without a prior field, over the length of the blur: photos of `synth` have
 these medians, and long tails."""
 
 
 @dataclass(frozen=True, eq=False)
 class FieldModel:
-    """Blur vectors as they are told, what may be added to them, and how likely that is."""
+    """Prior blur vectors, what may be added to them, and how likely that is."""
 
     prior: Float32[ndarray, "rows columns 2"]
     """From the start to the end of the path, px, at places that share the picture evenly."""
     height: int
     width: int
     has_gyro: bool = True
-    """Whether a gyro told the vectors; else nothing is known, and they are 0."""
+    """Whether the vectors are those of a gyro; else nothing is known, and they are 0."""
     lens: float = USUAL_LENS_STRENGTH
     """As `USUAL_LENS_STRENGTH`."""
 
     @classmethod
     def from_prior(cls, field: Field, height: int, width: int) -> FieldModel:
-        """Return the model of a field that a gyro told."""
+        """Return the model of a gyro's field."""
         paths = sample_paths(field, FIELD_ROWS, FIELD_COLUMNS)
-        told = paths[:, :, -1] - paths[:, :, 0]
-        return cls(told, height, width, lens=_estimate_lens(told, height, width))
+        prior = paths[:, :, -1] - paths[:, :, 0]
+        return cls(prior, height, width, lens=_estimate_lens(prior, height, width))
 
     @classmethod
     def blind(cls, height: int, width: int) -> FieldModel:
@@ -68,11 +68,11 @@ class FieldModel:
 
     @property
     def prior_length(self) -> float:
-        """Mean length of the told vectors, px."""
+        """Mean length of the prior vectors, px."""
         return mean_vector_length(self.prior)
 
     def vectors(self, theta: Float64[ndarray, " k"]) -> Float32[ndarray, "rows columns 2"]:
-        """Return the blur vectors, px, where the told ones are."""
+        """Return the blur vectors, px, where the prior ones are."""
         rows, columns = self.prior.shape[:2]
         y, x = (
             (np.arange(count) + 0.5) * (side / count) - 0.5
@@ -128,9 +128,9 @@ def term_basis(
     return np.stack([np.stack(along_x, -1), np.stack(along_y, -1)], 1)
 
 
-def _estimate_lens(told: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
-    """Return the lens that told vectors show, if a turn is in them that is long enough."""
-    fitted = _term_pseudoinverse(*told.shape[:2], height, width) @ told.reshape(-1)
+def _estimate_lens(prior: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
+    """Return the lens that prior vectors show, if a turn is in them that is long enough."""
+    fitted = _term_pseudoinverse(*prior.shape[:2], height, width) @ prior.reshape(-1)
     turn, grows = fitted[:2], fitted[-2:]
     if np.hypot(*turn) < 4 * max(height, width) / 480:
         return USUAL_LENS_STRENGTH

@@ -25,7 +25,7 @@ KEEP_CONFIDENCE = 0.5
 """Confidence from which on a gyro is believed without it; ..."""
 SHARP_LOG_ODDS = -5.0
 """... below it if the logarithm of the odds that the picture is sharp is less: some show too little to
-confirm anything, but are blurred for certain. A field that is told of a sharp picture costs several times
+confirm anything, but are blurred for certain. A prior field of a sharp picture costs several times
 what a right one gains."""
 MIN_REFINED_PATH_PX = 4.0
 """Paths shorter than this leave no dip of their own: nothing can be said, px."""
@@ -36,7 +36,7 @@ MIN_PICTURE_SIDE_PX = 64
 """A picture with a shorter side has too little in it, px."""
 
 # Logistic regressions on training photos that the corrector has not seen (docs/experiments): that the blur
-# vectors are right to 12 % or 1.5 px, from its odds, where they were told and where they were not.
+# vectors are right to 12 % or 1.5 px, from its odds, with a prior field and without one.
 _PRIOR_CONFIDENCE_WEIGHTS = np.array([-2.0, 0.68])
 _BLIND_CONFIDENCE_WEIGHTS = np.array([-2.8, 0.67])
 
@@ -46,7 +46,7 @@ class Refined:
     """A field as the picture corrects it."""
 
     field: Field | None
-    """Paths, px; as they were told where the picture says nothing, None where it contradicts them, or is too
+    """Paths, px; the prior where the picture says nothing, None where it contradicts them, or is too
     small to find any."""
     confidence: float
     """Probability that the field is right, to 12 % of its length or 1.5 px; of paths that are too short to
@@ -62,7 +62,7 @@ class Refined:
     covariance: Float64[ndarray, "k k"] | None = None
     """Of `CorrectedField.theta` if the field is right; None where the field is not corrected."""
     replaced: bool = False
-    """Whether the field is the picture's own, against what it was told."""
+    """Whether the field is the picture's own, against the prior."""
 
 
 def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None) -> Refined:

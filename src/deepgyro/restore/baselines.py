@@ -60,7 +60,7 @@ class OnePieceNetwork:
         self._compiled = compile_model(model, precision, core_count())
 
     def __call__(self, image: Float32[ndarray, "h w 3"], field: Field | None) -> Float32[ndarray, "h w 3"]:
-        """Return the picture it makes; without a field, a network that is told of paths takes them to be 0.
+        """Return the picture it makes; without a field, a network that takes paths takes them to be 0.
 
         It works on the numbers as they are, whatever they stand for: it was trained on blur of encoded ones.
         """

@@ -30,7 +30,7 @@ class PictureOrientation:
     """Top and bottom change sides."""
     swap: bool = False
     reverse: bool = False
-    """Paths are told from their end to their start."""
+    """Paths run from their end to their start."""
 
     def picture(self, pixels: Shaped[ndarray, "h w ..."]) -> ndarray:
         """Return a view of a picture as it is seen after the turn."""

@@ -128,7 +128,7 @@ def _matching_costs(
 ) -> tuple[Float64[ndarray, " a"], Float64[ndarray, " a"]]:
     """Return the cost of each orientation at one offset, and the share of the energy that is left.
 
-    For each axis of the camera the least of ``|seen - told g - b|^2 + error^2 (|g - row|^2 / TILT^2 +
+    For each axis of the camera the least of ``|seen - gyro g - b|^2 + error^2 (|g - row|^2 / TILT^2 +
     b^2 / BIAS^2)`` over g and b, `row` being the orientation's, and the error what no g and b can explain.
     """
     given = np.column_stack([gyro_rates, np.ones(len(gyro_rates))])

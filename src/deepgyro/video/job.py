@@ -110,7 +110,7 @@ def deblur_video(
     Parameters
     ----------
     source
-        The clip, and what is told of it.
+        The clip, and what is known of it.
     out
         The file that is written: whole under this name, or the part that is done under another.
     method

@@ -37,7 +37,7 @@ EXPECTED_NETWORKS = (*NETWORKS, *COMPARED_NETWORKS)
 
 @runtime_checkable
 class BenchMethod(Protocol):
-    """What a method makes of a picture and the field it is told, as it is told; see `deblur`."""
+    """What a method makes of a picture and its prior field; see `deblur`."""
 
     def __call__(
         self,

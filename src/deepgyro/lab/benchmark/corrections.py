@@ -34,7 +34,7 @@ def bench_corrections(
     """Let real photos correct the field of their gyro: the exact one of a rolling shutter, and eq. 5's.
 
     A row is a photo and a `reference`: ``blur_px``, what the gyro tells; ``correction_px``, how far the
-    corrected blur vectors lie from that; ``scale``, their length over the told; ``answer``: corrected,
+    corrected blur vectors lie from that; ``scale``, their length over the prior's; ``answer``: corrected,
     replaced (found in the picture, against the gyro), kept (not confirmed), or ignored. What is true is not
     known. Nothing may be chosen by these figures.
 
@@ -80,8 +80,8 @@ def corrections_display_rows(rows: Sequence[Row]) -> list[Row]:
     shown: list[Row] = []
     for name, reference in dict.fromkeys((row["recording"], row["reference"]) for row in rows):
         part = [row for row in rows if (row["recording"], row["reference"]) == (name, reference)]
-        told = [row for row in part if row["answer"] == "corrected"]
-        long = [as_number(row["scale"]) for row in told if as_number(row["blur_480"]) > LONG_BLUR_PX]
+        corrected = [row for row in part if row["answer"] == "corrected"]
+        long = [as_number(row["scale"]) for row in corrected if as_number(row["blur_480"]) > LONG_BLUR_PX]
         answers = [str(row["answer"]) for row in part]
         shown.append(
             {
@@ -89,8 +89,8 @@ def corrections_display_rows(rows: Sequence[Row]) -> list[Row]:
                 "reference": reference,
                 "photos": len(part),
                 "answers": ", ".join(f"{answers.count(a)} {a}" for a in dict.fromkeys(answers)),
-                "blur, px": _median([row["blur_px"] for row in told]),
-                "correction, px": _median([row["correction_px"] for row in told]),
+                "blur, px": _median([row["blur_px"] for row in corrected]),
+                "correction, px": _median([row["correction_px"] for row in corrected]),
                 "scale": float(np.median(long)) if long else None,
                 "spread of scale": float(np.std(long)) if len(long) > 1 else None,
                 "of photos": len(long),
@@ -120,7 +120,7 @@ def _photo_rows(name: str, recording: PhotoRecording, photo: Path, width: int) -
 
 def _row(name: str, photo: str, reference: PathReference, pixels: np.ndarray, field: Field) -> Row:
     fit = refine_field(pixels, field)
-    told = _mean_path_length_px(field)
+    prior_px = _mean_path_length_px(field)
     found = None if fit.field is None else _mean_path_length_px(fit.field)
     if fit.field is None:
         answer = "ignored"
@@ -132,10 +132,10 @@ def _row(name: str, photo: str, reference: PathReference, pixels: np.ndarray, fi
         "recording": name,
         "photo": photo,
         "reference": reference,
-        "blur_px": round(told, 2),
-        "blur_480": round(told * 480 / max(pixels.shape[:2]), 2),
+        "blur_px": round(prior_px, 2),
+        "blur_480": round(prior_px * 480 / max(pixels.shape[:2]), 2),
         "correction_px": None if fit.field is None else round(fit.correction_px, 3),
-        "scale": None if found is None else round(found / told, 4) if told else None,
+        "scale": None if found is None else round(found / prior_px, 4) if prior_px else None,
         "confidence": round(fit.confidence, 3),
         "answer": answer,
     }

@@ -85,9 +85,9 @@ def bench_errors(
     for blur_px, shot in drawn:
         before = psnr(shot.sharp, shot.blurred)
         for mistake, level in cases:
-            told = mistake.perturb(shot, level)
+            prior = mistake.perturb(shot, level)
             for method, restore in compared.items():
-                after = psnr(shot.sharp, restore(shot.blurred, told))
+                after = psnr(shot.sharp, restore(shot.blurred, prior))
                 scores.setdefault((method, mistake.error, level, blur_px), []).append((after, before))
                 done += 1
                 if progress:

@@ -1,4 +1,4 @@
-"""Wrong fields: what a method is told that is not what the camera did."""
+"""Wrong fields: priors that differ from what the camera did."""
 
 from __future__ import annotations
 
@@ -109,14 +109,14 @@ def _field_with_errors(
 ) -> PriorField:
     """Return the field of a gyro and a calibration that are wrong; none where they tell what cannot be."""
     errors = replace(_NO_GYRO_ERRORS, offset=offset, bias=bias, tilt=tilt, focal=focal, readout=readout)
-    told = replace(
+    perturbed = replace(
         shot.exposure,
         log=degrade_gyro_log(np.random.default_rng(0), shot.exposure.log, errors),
         camera=miscalibrate_camera(shot.exposure.camera, errors),
         t=shot.exposure.t + errors.offset,
     )
     try:
-        return told.field().sample_on_grid(NODE_STEP_PX)[:, :]
+        return perturbed.field().sample_on_grid(NODE_STEP_PX)[:, :]
     except ImpossibleMotion:
         return None
 

@@ -33,7 +33,7 @@ NATURAL_SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class NaturalCase:
-    """A blurred picture and the field that methods are told."""
+    """A blurred picture and its prior field."""
 
     name: str
     blurred: UInt8[ndarray, "h w 3"]
@@ -193,8 +193,8 @@ def _case_section(
         cv2.ellipse(
             drawn, ((patch.x, patch.y), axes, np.degrees(patch.angle)), (255, 255, 255), 2, cv2.LINE_AA
         )
-    outlined = " (outlined: moves by itself, as they are not told)" if case.moving_patches else ""
-    field = CaptionedPicture(f"the field that the methods are told{outlined}", drawn)
+    outlined = " (outlined: moves by itself, which the field does not have)" if case.moving_patches else ""
+    field = CaptionedPicture(f"the prior field{outlined}", drawn)
     panels = [CaptionedPicture(_result_caption(row), results[str(row["method"])]) for row in rows]
     known = [] if case.sharp is None else [CaptionedPicture("the truth", case.sharp)]
     blur_px = measure_field(case.field)[0]

@@ -46,7 +46,7 @@ REFINE_SHARP_IMAGE_DRAWS = replace(REFINE_IMAGE_DRAWS, scale=0.0, highlights=0.0
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A picture, what its field is, and what is told of it."""
+    """A picture, its true field and its prior field."""
 
     picture: Pixels
     true_vectors: Float32[ndarray, "h w 2"] | None
@@ -76,15 +76,15 @@ def bench_refine(
 
     "bias": a validation photo with Table 1's blur and noise, in eight directions, its field biased by
     (5, 3) px; "table1": the twenty cases of the table itself; "raw": a shot of a validation photo and log
-    (preset "physical"), its field told by a gyro with errors; "none": no gyro; "sharp": a sharp picture, and
+    (preset "physical"), its prior field of a gyro with errors; "none": no gyro; "sharp": a sharp picture, and
     the field of a motion that was not made; "other": a shot, and another log's gyro. 270 x 480 px but for
     "table1"; the blur is log-uniform.
 
     A row is a picture: ``error_before_px`` and ``error_after_px`` are the mean distance of the blur vectors
     from the true ones, px, the sign of the whole field left free, as the fit is answered: corrected,
     kept, ignored (then no blur at all is what is left), found. Of no gyro, the likeliest field counts,
-    whatever its confidence. With `gain`, the picture is deblurred as well: ``gain_exact``, ``gain_told`` (as
-    told) and ``gain`` (as `deblur` does) are what is gained over the blurred picture, PSNR in dB.
+    whatever its confidence. With `gain`, the picture is deblurred as well: ``gain_exact``,
+    ``gain_told`` (with the prior) and ``gain`` (as `deblur` does) are what is gained over the blurred picture, PSNR in dB.
 
     Parameters
     ----------
@@ -240,15 +240,15 @@ def _make_shaken_trial(
         return Trial(
             shot.blurred, None, shot.exposure.field().sample_on_grid(NODE_STEP_PX)[:, :], shot.sharp, None
         )
-    exact, told = shot.field[:, :], None
+    exact, prior = shot.field[:, :], None
     if case == "other":
-        told = shot.mismatched_exposure.field().sample_on_grid(NODE_STEP_PX)[:, :]
+        prior = shot.mismatched_exposure.field().sample_on_grid(NODE_STEP_PX)[:, :]
     if case == "raw":
         nodes = None
         while nodes is None:  # errors that add up to what cannot be are drawn again
             nodes = raw_gyro_nodes(rng, shot.exposure, draw_gyro_errors(rng, PHYSICAL_PRESET.gyro))
-        told = replace(shot.exposure.field().sample_on_grid(NODE_STEP_PX), nodes=nodes)[:, :]
-    return Trial(shot.blurred, _blur_vectors(exact), told, shot.sharp, exact)
+        prior = replace(shot.exposure.field().sample_on_grid(NODE_STEP_PX), nodes=nodes)[:, :]
+    return Trial(shot.blurred, _blur_vectors(exact), prior, shot.sharp, exact)
 
 
 def _blur_vectors(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "h w 2"]:
@@ -259,14 +259,14 @@ def _row(case: RefineCase, trial: Trial) -> Row:
     started = time.perf_counter()
     fit = refine_field(trial.picture, trial.prior)
     seconds = time.perf_counter() - started
-    told = np.zeros((1, 1, 2)) if trial.prior is None else _blur_vectors(trial.prior)
+    prior = np.zeros((1, 1, 2)) if trial.prior is None else _blur_vectors(trial.prior)
     true = np.zeros((1, 1, 2)) if trial.true_vectors is None else trial.true_vectors
     found = np.zeros((1, 1, 2)) if fit.field is None else _blur_vectors(fit.field[:, :])
-    length = mean_vector_distance(true, np.zeros(2)) or mean_vector_distance(told, np.zeros(2))
+    length = mean_vector_distance(true, np.zeros(2)) or mean_vector_distance(prior, np.zeros(2))
     return {
         "case": case,
         "blur_px": round(length, 2),
-        "error_before_px": round(mean_vector_distance(told, true), 3),
+        "error_before_px": round(mean_vector_distance(prior, true), 3),
         "error_after_px": round(mean_vector_distance(found, true), 3),
         "confidence": round(fit.confidence, 3),
         "answer": _classify_answer(trial, fit.field),
@@ -275,17 +275,18 @@ def _row(case: RefineCase, trial: Trial) -> Row:
 
 
 def _deblur_gains_db(trial: Trial) -> Row:
-    """Return what deblurring gains over the picture with the exact field, with the told one, and refined."""
+    """Return what deblurring gains over the picture with the exact field, with the prior field, and
+    refined."""
     before = psnr(trial.sharp, trial.picture)
 
-    def gained(field: Float32[ndarray, "h w n 2"] | None, refine: bool) -> float:
+    def gain_db(field: Float32[ndarray, "h w n 2"] | None, refine: bool) -> float:
         result = deblur_picture(trial.picture, field, encoding=trial.encoding, refine=refine)
         return round(psnr(trial.sharp, result.image) - before, 3)
 
     return {
-        "gain_exact": None if trial.exact_paths is None else gained(trial.exact_paths, False),
-        "gain_told": None if trial.prior is None else gained(trial.prior, False),
-        "gain": gained(trial.prior, True),
+        "gain_exact": None if trial.exact_paths is None else gain_db(trial.exact_paths, False),
+        "gain_told": None if trial.prior is None else gain_db(trial.prior, False),
+        "gain": gain_db(trial.prior, True),
     }
 
 

@@ -46,7 +46,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What every bench of a report is told."""
+    """The settings of all benches of a report."""
 
     data: Path
     baselines: Path | None = None
@@ -276,7 +276,7 @@ def _errors_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
 
 def _refine_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
     made = bench_refine(settings.data, count=2 if settings.quick else FIELD_COUNT, progress=tick)
-    text = "Errors of the blur field in px, as told and as the picture corrects it."
+    text = "Errors of the blur field in px, of the prior and as the picture corrects it."
     return BenchChapter(
         made.rows, [PageSection("Fields that the picture corrects", text, refine_display_rows(made.rows))]
     )

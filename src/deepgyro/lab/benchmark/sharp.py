@@ -94,9 +94,9 @@ def bench_sharp(
         photo = to_eight_bits(read_photo(path, quiet=True).pixels)
         for case, prior_px in cases:
             rng = np.random.default_rng([seed, k])  # the same part of the photo in every case
-            shot, told = _simulate_sharp_photo(photo, logs, case, prior_px, rng, height=height, width=width)
+            shot, prior = _simulate_sharp_photo(photo, logs, case, prior_px, rng, height=height, width=width)
             for method, restore in compared.items():
-                score = psnr(shot.sharp, restore(shot.blurred, told))
+                score = psnr(shot.sharp, restore(shot.blurred, prior))
                 scores.setdefault((method, case, prior_px), []).append(score)
                 done += 1
                 if progress:
@@ -116,7 +116,7 @@ def _simulate_sharp_photo(
     height: int,
     width: int,
 ) -> tuple[SimulatedPhoto, Float32[ndarray, "h w n 2"]]:
-    """Return a picture, and the field that methods are told."""
+    """Return a picture, and the prior field of the methods."""
     blur_px, still = (HALF_PIXEL_BLUR_PX, False) if case == "half" else (float(prior_px), True)
     shot = simulate_photo(
         photo, logs, blur_px, rng, height=height, width=width, image=SHARP_IMAGE_DRAWS, still=still

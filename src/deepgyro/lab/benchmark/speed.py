@@ -59,7 +59,7 @@ PAPER_NETWORK_METHOD = "the paper's"
 
 @dataclass(frozen=True)
 class TimedJob:
-    """What is timed, and how it is told apart."""
+    """What is timed, and what distinguishes it."""
 
     what: str
     method: str

@@ -30,7 +30,7 @@ WRONG_OFFSET_MS = 5.0
 
 @dataclass(frozen=True, eq=False)
 class _SyncClip:
-    """A clip that was made: what is followed in it, what is told of it, and what is true."""
+    """A clip that was made: what is followed in it, what is known of it, and the truth."""
 
     tracks: PointTracks
     log: GyroLog
@@ -164,11 +164,11 @@ def _make_clip(
     gray = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
     tracks = track_points((t, np.asarray(picture)) for t, picture in zip(times, gray, strict=True))
     errors = rng.normal(0, 0.01, 3) + rng.normal(0, 0.003, own.omega.shape)
-    told = GyroLog(own.t, own.omega * rng.normal(1, 0.01) + errors)
+    measured = GyroLog(own.t, own.omega * rng.normal(1, 0.01) + errors)
     asked = replace(camera, cam_from_imu=None, time_offset=0.0)
     if wrong_focal:
         asked = replace(asked, K=K * np.array([[1.02, 1, 1], [1, 1.02, 1], [1, 1, 1]]))
-    return _SyncClip(tracks, told, wrong, asked, exposure, offset, axes)
+    return _SyncClip(tracks, measured, wrong, asked, exposure, offset, axes)
 
 
 def _cut_log(rng: np.random.Generator, log: GyroLog, length: float, margin: float, offset: float) -> GyroLog:

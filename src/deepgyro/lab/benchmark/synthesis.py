@@ -67,7 +67,7 @@ def bench_synthesis(
         Called with the share that is done.
     """
     if count < 20:
-        raise ValueError(f"count is {count}: of fewer than 20 pairs no rate can be told")
+        raise ValueError(f"count is {count}: 20 pairs or more are needed for a rate")
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is {workers}; at least 1 is needed")
     workers = workers or core_count()

@@ -125,7 +125,7 @@ class Table1Case:
 
     @property
     def encoding(self) -> Encoding:
-        """What a method is told of the numbers: those of "encoded" were blurred themselves."""
+        """The option `encoding` for a method: the values of "encoded" were blurred themselves."""
         return "linear" if self.blurred_in == "encoded" else "srgb"
 
     def field(self, given: GivenField) -> Float32[ndarray, "h w 2"] | None:
@@ -151,7 +151,7 @@ def bench_table1(
 
     The first pictures of graf, ubc, bikes and leuven (Oxford affine data set) at full size; what a row has is
     the mean over them. PSNR and SSIM are of all pixels, borders included, and of encoded values; see
-    `ssim_volume` for SSIM. What was blurred, methods are told (`encoding` of `deblur`).
+    `ssim_volume` for SSIM. Methods get what was blurred as an option (`encoding` of `deblur`).
 
     Parameters
     ----------

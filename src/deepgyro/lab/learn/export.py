@@ -46,7 +46,7 @@ class CorrectorContract(Provenance):
 
     about = (
         "Corrects blur fields. In: seen (1, channels, rows, columns), float32, a picture's cells with "
-        "their maps and facts (deepgyro.refine.cells.Cells). Out, (1, 2, rows, columns), along the told "
+        "their maps and facts (deepgyro.refine.cells.Cells). Out, (1, 2, rows, columns), along the prior "
         "path and across it: moves, by how much the path's end is off, px of the level; log_spread, the "
         "logarithm of how far off that may be; weights of the fit; and (1,) each odds and sharp, the "
         "logarithms of the odds that the moved field is right and that the picture is sharp."
@@ -180,7 +180,7 @@ def _write_card(
     else:
         kind = f"{contract.stages} stages, " if isinstance(contract, Contract) else "A baseline: "
         size, column = "256 x 256 px", "field"
-        says = "Gain over the blurred picture on validation pairs, dB, by the field that the network is told"
+        says = "Gain over the blurred picture on validation pairs, dB, by the prior field"
         rows = "\n".join(f"| {name} | {gain:+.2f} |" for name, gain in contract.scores.items())
     heading = "value" if isinstance(contract, CorrectorContract) else "gain"
     scores = f"{says}:\n\n| {column} | {heading} |\n|---|---|\n{rows}\n\n" if rows else ""

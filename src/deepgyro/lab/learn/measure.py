@@ -95,7 +95,7 @@ def bench_training(
     batch = move_to_device(next(batches), fabric)
     alone = list(_timed_convolutions(without, batch))
 
-    def timed(work: Callable[[], object]) -> float:
+    def time_ms(work: Callable[[], object]) -> float:
         _synchronize_device(fabric.device)
         start = time.perf_counter()
         work()
@@ -104,17 +104,17 @@ def bench_training(
 
     turns: list[list[float]] = []
     for turn in range(steps + 1):
-        times = [sum(timed(work) for work in alone)]
+        times = [sum(time_ms(work) for work in alone)]
         for training in (without, whole):
             given: list[Sample] = []
-            waiting = timed(lambda given=given: given.append(move_to_device(next(batches), fabric)))  # type: ignore[misc]
-            times.append(waiting + timed(lambda step=training.step, given=given: step(given[0])))  # type: ignore[misc]
+            waiting = time_ms(lambda given=given: given.append(move_to_device(next(batches), fabric)))  # type: ignore[misc]
+            times.append(waiting + time_ms(lambda step=training.step, given=given: step(given[0])))  # type: ignore[misc]
         turns.append([*times, waiting])
         if progress:
             progress((turn + 1) / (steps + 1))
     convolutions, least, step, waiting = (float(x) for x in np.median(turns[1:], axis=0))
-    told = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
-    gmac = arithmetic.count_multiply_adds(without.network, *told)
+    inputs = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
+    gmac = arithmetic.count_multiply_adds(without.network, *inputs)
     row: Row = {
         "device": str(fabric.device),
         "precision": config.precision,

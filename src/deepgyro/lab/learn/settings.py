@@ -1,4 +1,4 @@
-"""What a training is told: a YAML file, and changes to it."""
+"""The settings of a training: a YAML file, and changes to it."""
 
 from __future__ import annotations
 

@@ -29,15 +29,15 @@ def mean_psnr(picture: Tensor, sharp: Tensor) -> Tensor:
 
 @torch.no_grad()
 def restore_sample(
-    network: RestorationNetwork, item: Sample, told: str = "noisy", *, mixed: bool = False
+    network: RestorationNetwork, item: Sample, field: str = "noisy", *, mixed: bool = False
 ) -> Tensor:
-    """Return the last guess of one whole sample that is `told` a field: (3, h, w) float32, encoded.
+    """Return the last guess of one whole sample with the field `field`: (3, h, w) float32, encoded.
 
     mixed: convolutions in bfloat16; processors without it take a hundred times as long.
     """
     device = next(network.parameters()).device
-    gyro = torch.ones(()) if told == "exact" else item["gyro"]
-    inputs = [value[None].to(device) for value in (item["blurred"], item[told], gyro, item["linear"])]
+    gyro = torch.ones(()) if field == "exact" else item["gyro"]
+    inputs = [value[None].to(device) for value in (item["blurred"], item[field], gyro, item["linear"])]
     with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
         return network(*inputs)[-1][0].float().cpu()  # type: ignore[no-any-return]
 
@@ -55,13 +55,16 @@ def whole_samples(
 def validate(
     network: RestorationNetwork, folder: Path, *, count: int = 64, mixed: bool = False
 ) -> dict[str, float]:
-    """Return mean gains over the blurred picture, dB: by what the network was told, and for exact fields."""
+    """Return mean gains over the blurred picture, dB: by the kind of prior field, and for exact fields."""
     gains: dict[str, list[float]] = {}
     for item, facts in whole_samples(network, folder, count):
         sharp = item["sharp"][None]
         before = mean_psnr(item["blurred"][None], sharp)
-        for kind, told in ((str(facts["gyro"]), "noisy"), (f"exact field, {facts['encoding']}", "exact")):
-            gain = mean_psnr(restore_sample(network, item, told, mixed=mixed)[None], sharp) - before
+        for kind, field in (
+            (str(facts["gyro"]), "noisy"),
+            (f"exact field, {facts['encoding']}", "exact"),
+        ):
+            gain = mean_psnr(restore_sample(network, item, field, mixed=mixed)[None], sharp) - before
             gains.setdefault(kind, []).append(float(gain))
     return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
 

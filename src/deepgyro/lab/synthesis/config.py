@@ -65,7 +65,7 @@ class MotionDraws:
 
 @dataclass(frozen=True)
 class GyroDraws:
-    """What the network is told of the motion. Shares: what is left over has a raw, erroneous gyro."""
+    """The prior field of the network. Shares: what is left over has a raw, erroneous gyro."""
 
     exact: float = 0.15
     """The gyro is right (translation and moving regions it cannot know)."""

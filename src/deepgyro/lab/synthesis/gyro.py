@@ -1,4 +1,4 @@
-"""What the network is told of the motion: the exact field as a gyro, or a corrected gyro, gets it wrong."""
+"""The prior field of the network: the exact field as a gyro, or a corrected gyro, gets it wrong."""
 
 from __future__ import annotations
 
@@ -148,14 +148,14 @@ def raw_gyro_nodes(
     rng: np.random.Generator, exposure: SimulatedExposure, errors: GyroErrors
 ) -> Float32[ndarray, "rows columns n 2"] | None:
     """Return the nodes of the field that a wrong gyro tells, px; None where its errors cannot all be."""
-    told = replace(
+    erroneous = replace(
         exposure,
         log=degrade_gyro_log(rng, exposure.log, errors),
         camera=miscalibrate_camera(exposure.camera, errors),
         t=exposure.t + errors.offset,
     )
     try:
-        nodes = told.field().sample_on_grid(NODE_STEP_PX).nodes
+        nodes = erroneous.field().sample_on_grid(NODE_STEP_PX).nodes
     except (ExposureNotCovered, ImpossibleMotion):
         return None
     return np.asarray(nodes + straight_paths(np.array(errors.bias_px), nodes.shape[2]), np.float32)

@@ -23,7 +23,7 @@ from .patches import PatchedField, draw_moving_patches
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A sharp picture, its blurred twin, and the blur field as it is and as the network is told it."""
+    """A sharp picture, its blurred twin, the exact blur field and the prior field of the network."""
 
     sharp: UInt8[ndarray, "h w 3"]
     """Encoded (sRGB)."""
@@ -119,11 +119,11 @@ def draw_lazy_pair(
         taken = taken.without_motion()
     turned, seen, facts = _draw_field_nodes(rng, taken, config.motion, still=still)
     kind = draw_gyro_kind(rng, config.gyro)
-    told, errors = make_prior_nodes(
+    prior_nodes, errors = make_prior_nodes(
         rng, kind, seen, turned, taken, config.gyro, motion=config.motion, other_log=other_log or log
     )
     if straight:
-        seen, told = _straighten_paths(seen), _straighten_paths(told)
+        seen, prior_nodes = _straighten_paths(seen), _straighten_paths(prior_nodes)
     moving = not still and rng.random() < config.motion.patches
     exact = PatchedField(
         GridField(seen, height, width, NODE_STEP_PX),
@@ -140,7 +140,7 @@ def draw_lazy_pair(
             "cam_from_imu": None if camera.cam_from_imu is None else camera.cam_from_imu.tolist(),
         },
         "encoding": "encoded" if encoded else "linear",
-        "error_px": _mean_vector_distance(seen, told),
+        "error_px": _mean_vector_distance(seen, prior_nodes),
         "exposure": taken.exposure,
         "gyro": kind,
         "gyro_errors": errors,
@@ -150,7 +150,7 @@ def draw_lazy_pair(
         "window": window.metadata,
         **facts,
     }
-    noisy = GridField(told, height, width, NODE_STEP_PX)
+    noisy = GridField(prior_nodes, height, width, NODE_STEP_PX)
     return LazyPair(scene, y, x, exact, noisy, encoded, straight, facts, rng)
 
 

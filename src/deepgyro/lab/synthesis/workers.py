@@ -138,21 +138,21 @@ class _WorkerProcess:
 
 def _run_worker(connection: Connection) -> None:
     """Do pieces of work in a worker, until nobody asks for more."""
-    done, told = 0, 0.0
+    done, reported = 0, 0.0
 
     def tick(count: int) -> None:
-        nonlocal done, told
+        nonlocal done, reported
         done += count
-        if time.monotonic() - told >= _REPORT_INTERVAL_S:
+        if time.monotonic() - reported >= _REPORT_INTERVAL_S:
             tell(_WorkerMessage(done))
 
     def tell(news: _WorkerMessage) -> None:
-        nonlocal done, told
+        nonlocal done, reported
         try:
             connection.send(news)
         except OSError:
             raise SystemExit from None  # nobody listens any more: clean up on the way out
-        done, told = 0, time.monotonic()
+        done, reported = 0, time.monotonic()
 
     try:
         work: NumberedTask[object] = connection.recv()

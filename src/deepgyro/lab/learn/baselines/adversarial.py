@@ -74,8 +74,8 @@ class AdversarialTraining:
         config, progress, sharp = self.config, self.progress, batch["sharp"]
         self.optimizer.rate = learning_rate(config, progress)
         with self.autocast():
-            told = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
-            fake = self.network["generator"](*told)[-1].float()
+            inputs = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
+            fake = self.network["generator"](*inputs)[-1].float()
         for k in range(self.networks.critic_steps):
             self.optimizer.zero_grad()
             rng = np.random.default_rng([config.seed, progress.step, k])
@@ -109,11 +109,11 @@ class AdversarialTraining:
         """Return how little the critic tells real from fake, and what its slope costs ([1], section 3)."""
         critic = self.network["critic"]
         with self.autocast():
-            told: Tensor = (
+            loss: Tensor = (
                 critic(_to_signed_range(fake)).float().mean() - critic(_to_signed_range(sharp)).float().mean()
             )
         penalty = gradient_penalty(critic, _to_signed_range(sharp), _to_signed_range(fake), rng)  # in float32
-        return told + self.networks.penalty * penalty
+        return loss + self.networks.penalty * penalty
 
     def compute_generator_loss(self, sharp: Tensor, fake: Tensor) -> Float[Tensor, ""]:
         """Return how little the critic is misled, and how far the content is off ([1], eq. 1)."""

@@ -1,4 +1,4 @@
-"""The baselines' networks, told what ours are told; and the network that a training asks for."""
+"""The baselines' networks with the inputs of ours; and the network that a training asks for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .paper import PaperUNet, UNetConfig
 class OnePieceModel(nn.Module):
     """A network that sees a picture in one piece, perhaps with its straight blur vector, and makes one guess.
 
-    Pictures are not turned for it (`blurfield/canonical.py`): one that is told of no path must not read its
+    Pictures are not turned for it (`blurfield/canonical.py`): one that is given no path must not read its
     direction off the way a picture lies.
     """
 
@@ -34,7 +34,7 @@ class OnePieceModel(nn.Module):
 
     @property
     def inputs(self) -> int:
-        """Channels it sees: three of the picture, and two of the blur vector if it is told of that."""
+        """Channels it sees: three of the picture, and two of the blur vector if it is given that."""
         return self.network.inputs if isinstance(self.network, PaperUNet) else 3
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
@@ -62,7 +62,7 @@ def vector_maps(paths: Float[Tensor, "b coordinates h w"]) -> Float[Tensor, "b 2
 
 
 RestorationNetwork = DeepGyro | OnePieceModel
-"""What can be trained: told of pictures and paths alike, it returns its guesses, the last the best."""
+"""What can be trained: from pictures and paths it returns its guesses, the last the best."""
 
 
 def build_network(sizes: NetworkConfig | UNetConfig | GanConfig) -> RestorationNetwork:

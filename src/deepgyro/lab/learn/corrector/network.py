@@ -105,10 +105,10 @@ class FieldCorrectorNetwork(nn.Module):
         spread = torch.where(used, spread.clamp(-MAX_LOG_STD, MAX_LOG_STD), MAX_LOG_STD)
         counted = torch.relu(x).float() * used
         share = used.float().mean((2, 3))
-        told = torch.exp(-2 * spread).sum((2, 3)).clamp(min=1e-6).log()
+        log_information = torch.exp(-2 * spread).sum((2, 3)).clamp(min=1e-6).log()
         mean = counted.mean((2, 3)) / share.clamp(min=1 / (CELL_ROWS * CELL_COLUMNS))
         length = seen[:, LENGTH_CHANNEL : LENGTH_CHANNEL + 1].mean((2, 3))
-        odds = self.judge(torch.cat([mean, counted.amax((2, 3)), told, share, length], 1)).float()
+        odds = self.judge(torch.cat([mean, counted.amax((2, 3)), log_information, share, length], 1)).float()
         return moves, spread, torch.exp(self.log_temper - 2 * spread), odds[:, 0], odds[:, 1]
 
 

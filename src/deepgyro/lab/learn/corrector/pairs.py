@@ -1,4 +1,5 @@
-"""What is seen of pairs' cells when the field that is told is off, and by how much it is: training data."""
+"""Training data of the field corrector: cells of pairs with a wrong prior field, and by how much it is
+off."""
 
 from __future__ import annotations
 
@@ -39,13 +40,14 @@ from .network import MAP_INPUTS
 ROW_VERSION = 3
 """Of rows: it grows with whatever changes them, here or in `refine.cells`; those of another are not used."""
 KIND_SMOOTH_ERROR, KIND_MISMATCHED, KIND_SHARP = range(3)
-"""Kinds: the told field is off by a smooth error; it is another's; the picture is sharp, whatever is told."""
+"""Kinds: the prior field is off by a smooth error; it is another's; the picture is sharp, whatever the
+prior."""
 KIND_SHARES = (0.74, 0.13, 0.13)
 """How frequent they are."""
 MIN_PATH_PX, MAX_PATH_PX = 5.0, 110.0
 """Pairs of another mean blur are passed over, px."""
 MIN_PRIOR_PATH_PX = 3.5
-"""No field is told whose mean blur is shorter, px."""
+"""No prior field has a shorter mean blur, px."""
 ERROR_SIZES, ERROR_SIZE_SHARES = (0.4, 1.0, 2.2, 4.5, 9.0), (0.3, 0.3, 0.2, 0.13, 0.07)
 """Of errors; and how frequent they are."""
 ERROR_TERM_STD = np.array([0, 1, 1, 0.6, 0.6, 0.6, 0.25, 0.25, 0.25, 0.25])
@@ -70,9 +72,9 @@ class CellPairs(Dataset[Sample]):
     """Cells of the pairs of a data set, epoch after epoch without end, each in an order of its own.
 
     A sample has seen: (channels, rows, columns) float32, maps and facts of `refine.cells.Cells`; vectors:
-    (cells, 2) float32, from the start to the end of the told path, x and y in px of the level (of a picture
-    higher than wide y and x, as it lies on its side); wanted: (cells, 2) float32, from the told end to that
-    of the camera's motion, along the told path and across it, px of the level; own: the same to the end that
+    (cells, 2) float32, from the start to the end of the prior path, x and y in px of the level (of a picture
+    higher than wide y and x, as it lies on its side); wanted: (cells, 2) float32, from the prior end to that
+    of the camera's motion, along the prior path and across it, px of the level; own: the same to the end that
     the cell has, which moves by itself where the pair has such regions; kind: `KIND_SMOOTH_ERROR`,
     `KIND_MISMATCHED` or `KIND_SHARP`;
     length: the mean blur, px; pixel: a px of the level, px.
@@ -105,13 +107,13 @@ class CellPairs(Dataset[Sample]):
         self.places = ShardPairs(folder, seed=seed).places
         self.kept: RowCache | None = None
         if cache is not None:
-            told = [
+            key = [
                 ROW_VERSION,
                 seed,
                 CELL_ROW_DTYPE.descr,
                 [(shard.name, places) for shard, places in self.places],
             ]
-            self.kept = RowCache(cache / f"cells-{sha256(repr(told).encode()).hexdigest()[:16]}.rows")
+            self.kept = RowCache(cache / f"cells-{sha256(repr(key).encode()).hexdigest()[:16]}.rows")
 
     def __len__(self) -> int:
         """Return how many pairs an epoch has."""
@@ -155,10 +157,10 @@ class CellPairs(Dataset[Sample]):
             if base is None:
                 continue
             error = draw_smooth_error(rng, 2.0 ** level_for_length(mean_vector_length(base), height, width))
-            told = FieldModel(base, height, width).vectors(error)
-            if mean_vector_length(told) >= MIN_PRIOR_PATH_PX:
+            prior = FieldModel(base, height, width).vectors(error)
+            if mean_vector_length(prior) >= MIN_PRIOR_PATH_PX:
                 pyramid = DerivativePyramid(self.read_picture(pair, rng, sharp=kind == KIND_SHARP))
-                return pack_row(measure_cells(pyramid, told), camera - told, own - told, kind, length)
+                return pack_row(measure_cells(pyramid, prior), camera - prior, own - prior, kind, length)
         return None
 
     def exact_vectors(
@@ -216,9 +218,9 @@ def pack_row(
     Parameters
     ----------
     cells
-        What is seen with the told field.
+        What is seen with the prior field.
     missing
-        From the told ends to those of the camera's motion, px.
+        From the prior ends to those of the camera's motion, px.
     own
         The same with what moves by itself.
     kind, length
@@ -252,15 +254,15 @@ def mirror_samples(sample: Sample, axis: int) -> Sample:
     facts[..., 1, :, :] *= -1  # the sine of the doubled direction
     sign = torch.tensor([1.0, -1.0], device=seen.device)
 
-    def moved(values: Tensor) -> Tensor:
+    def flip_cells(values: Tensor) -> Tensor:
         grid = values.reshape(*values.shape[:-2], CELL_ROWS, CELL_COLUMNS, 2)
         return grid.flip(axis - 1).reshape(values.shape)
 
     return {
         **sample,
         "seen": torch.cat([across.reshape(maps.shape), facts], -3),
-        "vectors": moved(vectors) * (sign if axis == -2 else -sign),
-        **{name: moved(sample[name]) * sign for name in ("wanted", "own")},
+        "vectors": flip_cells(vectors) * (sign if axis == -2 else -sign),
+        **{name: flip_cells(sample[name]) * sign for name in ("wanted", "own")},
     }
 
 

@@ -48,7 +48,7 @@ class CorrectionOutcome:
     """What comes of a guess."""
 
     before: Float[Tensor, " b"]
-    """Mean distance of the told ends from the true ones, px."""
+    """Mean distance of the prior ends from the true ones, px."""
     after: Float[Tensor, " b"]
     """That of the moved ends."""
     right: Bool[Tensor, " b"]
@@ -56,7 +56,7 @@ class CorrectionOutcome:
     probability: Float[Tensor, " b"]
     """That it is, as the network says."""
     off: Bool[Tensor, " b"]
-    """Whether the told field was one that can be corrected."""
+    """Whether the prior field was one that can be corrected."""
     mistaken: Bool[Tensor, " b"]
     """Whether a sharp picture was held for a blurred one, or a blurred for a sharp."""
 
