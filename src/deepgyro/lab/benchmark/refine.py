@@ -84,7 +84,8 @@ def bench_refine(
     from the true ones, px, the sign of the whole field left free, as the fit is answered: corrected,
     kept, ignored (then no blur at all is what is left), found. Of no gyro, the likeliest field counts,
     whatever its confidence. With `gain`, the picture is deblurred as well: ``gain_exact``,
-    ``gain_told`` (with the prior) and ``gain`` (as `deblur` does) are what is gained over the blurred picture, PSNR in dB.
+    ``gain_told`` (with the prior) and ``gain`` (as `deblur` does) are what is gained over the blurred
+    picture, PSNR in dB.
 
     Parameters
     ----------
