@@ -124,7 +124,7 @@ def test_a_change_of_brightness_goes_through_the_frames_own_format(tmp_path, wri
 
 
 BROKEN = {
-    "missing": (lambda path, whole: None, "there is no such file"),
+    "missing": (lambda path, whole: None, "no such file"),
     "a folder": (lambda path, whole: path.mkdir(), "folder|no video"),
     "empty": (lambda path, whole: path.write_bytes(b""), "no video that can be read"),
     "text": (lambda path, whole: path.write_text("hello"), "no video that can be read"),

@@ -1,14 +1,13 @@
 """Camera files: our own YAML, Kalibr's camera chains, Gyroflow's lens profiles."""
 
-import gzip
 import json
-import zlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..errors import DeepGyroError
+from ..files import read_text_bytes
 from .camera import Camera
 from .gyroflow import is_gyroflow, settings_from_gyroflow
 from .kalibr import is_kalibr, settings_from_kalibr
@@ -122,6 +121,8 @@ def _merge_lens_file(settings: Settings, name: object, cam: str | None, path: Pa
         if not (is_kalibr(document) or is_gyroflow(document)):
             raise ValueError("needed is a Kalibr camera chain or a Gyroflow lens profile")
         lens = _detect_settings(document, lens_path, cam)
+    except DeepGyroError as error:
+        raise ValueError(f"lens: {error}") from error
     except ValueError as error:
         raise ValueError(f"lens {name}: {error}") from error
     for key in ("width", "height"):
@@ -137,22 +138,13 @@ def _merge_lens_file(settings: Settings, name: object, cam: str | None, path: Pa
 
 def _read_text(path: Path) -> str:
     """Return a file's text, unpacked if it is gzipped."""
+    data = read_text_bytes(path)
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-            packed = head.startswith(b"\x1f\x8b")
-            if b"\0" in head and not packed:  # a video, most likely: do not read all of it
-                raise ValueError(f"this is no text file; needed is {_ACCEPTED_FORMATS}")
-            data = head + file.read()
-        return (gzip.decompress(data) if packed else data).decode("utf-8-sig")
+        if data is not None:
+            return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"this is no text file in UTF-8; needed is {_ACCEPTED_FORMATS}") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise ValueError("this gzip file is damaged; copy it again") from None
-    except OSError as error:
-        raise ValueError(
-            f"cannot be read ({error.strerror}); needed is {_ACCEPTED_FORMATS}: check the path"
-        ) from error
+        pass
+    raise DeepGyroError(f"{path}: no text file in UTF-8; needed is {_ACCEPTED_FORMATS}")
 
 
 def _parse_mapping(text: str, path: Path) -> Mapping[Any, Any]:

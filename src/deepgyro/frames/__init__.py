@@ -2,16 +2,8 @@
 
 from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av, read_clip
 from deepgyro.frames.clipwriting import DEFAULT_QUALITY_CRF, ClipWriter, EncodingEffort
-from deepgyro.frames.decoding import file_sha256, read_photo, read_record
-from deepgyro.frames.encoding import (
-    check_writable,
-    copy_photo,
-    format_from_suffix,
-    make_folder,
-    to_eight_bits,
-    write_atomically,
-    write_photo,
-)
+from deepgyro.frames.decoding import read_photo, read_record
+from deepgyro.frames.encoding import format_from_suffix, to_eight_bits, write_photo
 from deepgyro.frames.hdr import HLG_TRANSFER, PQ_TRANSFER, apply_srgb_changes, hdr_to_srgb
 from deepgyro.frames.photo import MAX_PIXELS, Photo
 from deepgyro.frames.pixels import decode_pixels, encode_png
@@ -31,15 +23,11 @@ __all__ = [
     "FrameExposure",
     "Photo",
     "apply_srgb_changes",
-    "check_writable",
-    "copy_photo",
     "decode_pixels",
     "encode_png",
-    "file_sha256",
     "format_from_suffix",
     "hdr_to_srgb",
     "import_av",
-    "make_folder",
     "match_frames",
     "natural_sort_key",
     "read_clip",
@@ -47,6 +35,5 @@ __all__ = [
     "read_photo",
     "read_record",
     "to_eight_bits",
-    "write_atomically",
     "write_photo",
 ]

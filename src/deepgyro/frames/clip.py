@@ -14,6 +14,7 @@ from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
+from deepgyro.files import describe_error, unreadable_file_error
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -205,7 +206,7 @@ class ClipReader:
             except StopIteration:
                 break
             except (av.FFmpegError, OSError) as error:
-                self.ended_early = _describe_error(error)
+                self.ended_early = describe_error(error)
                 break
             if packet.stream is not self.stream:
                 if packet.dts is not None:
@@ -214,7 +215,7 @@ class ClipReader:
             try:
                 pictures = self.stream.decode(packet)
             except av.FFmpegError as error:  # a damaged packet: the next ones may be whole
-                self.ended_early = _describe_error(error)
+                self.ended_early = describe_error(error)
                 continue
             for picture in pictures:
                 yield self._make_frame(index, picture)
@@ -258,19 +259,12 @@ def import_av() -> Any:
 
 def unreadable_clip_error(path: Path, error: Exception) -> DeepGyroError:
     """Return the error that says why a file is no clip."""
-    if isinstance(error, FileNotFoundError):
-        return DeepGyroError(f"{path}: there is no such file; check the name")
-    if isinstance(error, IsADirectoryError):
-        return DeepGyroError(f"{path}: is a folder; name the clip in it")
+    if isinstance(error, FileNotFoundError | IsADirectoryError):
+        return unreadable_file_error(path, error)
     return DeepGyroError(
-        f"{path}: no video that can be read ({_describe_error(error)}); where it was cut off while it was "
-        "recorded or "
-        "copied, copy it again or have it repaired"
+        f"{path}: no video that can be read ({describe_error(error)}); where it was cut off while it was "
+        "recorded or copied, copy it again or have it repaired"
     )
-
-
-def _describe_error(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deepgyro.errors import DeepGyroError
+from deepgyro.files import check_writable, describe_write_error, move_into_place
 from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av
-from deepgyro.frames.encoding import check_writable, move_into_place
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -170,13 +170,10 @@ class ClipWriter:
             raise self._write_error(error) from error
 
     def _write_error(self, error: Exception) -> DeepGyroError:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason = "the disk is full; make room or give another --out"
-        elif number in (None, errno.EINVAL) or isinstance(error, ValueError):
+        if getattr(error, "errno", None) in (None, errno.EINVAL) or isinstance(error, ValueError):
             reason = f"{' '.join(str(error).split())}; name the output .mkv"
         else:
-            reason = f"{getattr(error, 'strerror', None) or error}; give another --out"
+            reason = describe_write_error(error)
         return DeepGyroError(f"{self.path}: not written, {reason}")
 
     def _add_streams(self, reader: ClipReader, quality: int, effort: EncodingEffort) -> None:

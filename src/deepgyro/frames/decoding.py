@@ -1,6 +1,5 @@
 """From a file to a photo: 8 and 16 bits, pixels as stored."""
 
-import hashlib
 import logging
 import os
 import struct
@@ -14,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
+from deepgyro.files import unreadable_file_error
 from deepgyro.frames.exif import (
     EXIF_PREFIX,
     exif_from_tags,
@@ -77,15 +77,6 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         raise _damaged_file_error(path, format, error) from error
 
 
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    try:
-        with open(path, "rb") as fp:
-            return hashlib.file_digest(fp, "sha256").hexdigest()
-    except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
-
-
 def _damaged_file_error(path: Path, format: str, error: BaseException) -> DeepGyroError:
     what = " ".join(str(error).split()) or type(error).__name__
     return DeepGyroError(f"{path}: the {format} file is damaged or cut off ({what}); copy or export it again")
@@ -95,12 +86,8 @@ def _detect_format(path: Path) -> str:
     try:
         with open(path, "rb") as fp:
             head = fp.read(16)
-    except FileNotFoundError as error:
-        raise DeepGyroError(f"{path}: no such file; check the name") from error
-    except IsADirectoryError as error:
-        raise DeepGyroError(f"{path}: is a folder; name the photos in it") from error
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
+        raise unreadable_file_error(path, error) from error
     if not head:
         raise DeepGyroError(f"{path}: is empty (0 bytes); copy it again")
     if head.startswith(b"\xff\xd8\xff"):

@@ -1,13 +1,9 @@
 """From a photo to a file: whole or not at all, with its metadata and a record of what was done."""
 
-import errno
 import logging
 import os
-import secrets
-import shutil
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +12,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from deepgyro.errors import DeepGyroError
+from deepgyro.files import write_atomically
 from deepgyro.frames.exif import EXIF_PREFIX, shrink_exif, try_read_describing_tags
 from deepgyro.frames.photo import Photo
 from deepgyro.frames.xmp import add_record_to_xmp
@@ -114,91 +111,6 @@ def _choose_format(path: Path, photo: Photo) -> str:
             "name the output .png or .tif"
         )
     return format
-
-
-def copy_photo(
-    photo: str | os.PathLike[str], path: str | os.PathLike[str], *, overwrite: bool = False
-) -> None:
-    """Copy a photo's file as it is, whole or not at all; errors as in `write_photo`."""
-    with open(photo, "rb") as source:
-        write_atomically(Path(path), lambda fp: shutil.copyfileobj(source, fp), overwrite=overwrite)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder where there is none.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeepGyroError(
-            f"{folder}: cannot be made a folder ({error.strerror}); give another --out"
-        ) from error
-
-
-def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path that `write_atomically` would refuse, before the work is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If the file exists (unless `overwrite`), or its folder does not.
-    """
-    if not overwrite and os.path.lexists(path):
-        raise DeepGyroError(f"{path} exists: give --overwrite or another --out")
-    if not path.parent.is_dir():
-        raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first")
-
-
-def write_atomically(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
-    """Let `encode` write a file, which appears whole or not at all; errors as in `write_photo`."""
-    exists = f"{path} exists: give --overwrite or another --out"
-    if not overwrite and os.path.lexists(path):
-        raise DeepGyroError(exists)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # not mkstemp: the umask's permissions
-    try:
-        with open(part, "xb") as fp:
-            encode(fp)
-        move_into_place(part, path, overwrite=overwrite)
-    except FileNotFoundError as error:
-        raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first") from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DeepGyroError(
-                f"{path}: not written, the disk is full; make room or give another --out"
-            ) from error
-        raise DeepGyroError(f"{path}: not written ({error.strerror or error}); give another --out") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def move_into_place(part: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a file that is whole its name.
-
-    Raises
-    ------
-    DeepGyroError
-        If there is one of that name, unless `overwrite`.
-    """
-    if overwrite:
-        os.replace(part, path)
-        return
-    exists = f"{path} exists: give --overwrite or another --out"
-    try:
-        os.link(part, path)  # fails where the name is taken, also by one who came while we were encoding
-    except FileExistsError as error:
-        raise DeepGyroError(exists) from error
-    except OSError:
-        # No hard links on this file system (FAT, some network drives).
-        if os.path.lexists(path):
-            raise DeepGyroError(exists) from None
-        os.replace(part, path)
-    else:
-        part.unlink()
 
 
 def _channels_to_store(photo: Photo, pixels: ndarray, alpha: ndarray | None) -> tuple[ndarray, bytes | None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from deepgyro.errors import DeepGyroError
+from deepgyro.files import unreadable_file_error
 
 MAX_EXPOSURE_S = 60.0  # s; a longer one is a wrong unit, and no gyro integrates that long
 
@@ -143,12 +144,10 @@ def _read_rows(path: Path, timed: bool) -> tuple[_FrameColumns, list[tuple[int, 
     """Return the columns and the numbered lines of values."""
     try:
         text = path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DeepGyroError(f"{path}: no such file; check --frames") from error
     except UnicodeDecodeError as error:
         raise DeepGyroError(f"{path}: is no text; {_HEADER_HINT}") from error
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable table") from error
+        raise unreadable_file_error(path, error) from error
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise DeepGyroError(f"{path}: is empty; {_HEADER_HINT}")

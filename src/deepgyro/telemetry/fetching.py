@@ -6,11 +6,9 @@ An archive is 1 to 2 GB of pictures with one log of 3 MB: it is read as a stream
 import gzip
 import hashlib
 import os
-import secrets
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse
 from io import RawIOBase
@@ -21,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from deepgyro.errors import DeepGyroError
+from deepgyro.files import describe_error, make_folder, write_atomically
 
 DownloadProgress = Callable[[int, int | None], object]
 DOWNLOAD_TIMEOUT_S = 60.0  # s without a byte, then a server is given up
@@ -130,15 +129,19 @@ def _fetch_log(
         if not overwrite:
             raise DeepGyroError(f"{path} exists and is another file: give --overwrite or another --out")
     address = log.address if mirror is None else f"{mirror.rstrip('/')}/{log.address.rpartition('/')[2]}"
-    with _open_atomic_write(path) as file:
+
+    def write(file: BinaryIO) -> None:
         content = _open_archive_member(address, log.member, progress)
-        found = hashlib.sha256(content).hexdigest()
-        if found != log.sha256:
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != log.sha256:
             raise DeepGyroError(
-                f"{address}: the SHA-256 of {log.member} is {found}, {log.sha256} is needed: "
+                f"{address}: the SHA-256 of {log.member} is {sha256}, {log.sha256} is needed: "
                 "try again, or give another --mirror"
             )
         file.write(gzip.compress(content, mtime=0))
+
+    make_folder(out)
+    write_atomically(path, write, overwrite=True)
     return fetched
 
 
@@ -149,22 +152,6 @@ def _hash_unpacked(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, EOFError, zlib.error):
         return None
-
-
-@contextmanager
-def _open_atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name if the block ends well, and else not at all."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                yield file
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise DeepGyroError(f"{path}: not written ({_describe_error(error)}); give another --out") from error
 
 
 class _DownloadBody(RawIOBase):
@@ -202,14 +189,10 @@ def _open_archive_member(address: str, member: str, progress: DownloadProgress |
         error.close()
         problem = f"the server answers {error.code} ({error.reason}); the archive may have moved"
     except tarfile.TarError as error:
-        problem = f"no tar archive, or a broken one ({_describe_error(error)})"
+        problem = f"no tar archive, or a broken one ({describe_error(error)})"
     except (OSError, HTTPException) as error:
-        problem = f"not fetched ({_describe_error(error)}); check the network"
+        reason = error.reason if isinstance(error, URLError) else error
+        problem = f"not fetched ({describe_error(reason)}); check the network"
     else:
         problem = f"no file {member} in this archive"
     raise DeepGyroError(f"{address}: {problem}: try again, or give another --mirror")
-
-
-def _describe_error(error: Exception) -> str:
-    cause = error.reason if isinstance(error, URLError) else error
-    return " ".join(str(getattr(cause, "strerror", None) or cause).split()) or type(cause).__name__

@@ -1,12 +1,11 @@
 """Find out what a gyro log is and have it read."""
 
-import gzip
 import logging
-import zlib
 from os import PathLike
 from pathlib import Path
 
 from deepgyro.errors import DeepGyroError, UnknownColumns
+from deepgyro.files import read_text_bytes
 from deepgyro.telemetry.columns import (
     COLUMNS_EXAMPLE,
     Columns,
@@ -24,11 +23,6 @@ logger = logging.getLogger(__name__)
 
 WARN_RATE_HZ = 50
 """A hand's tremor goes up to 12 Hz; fewer samples a second than this miss it."""
-
-_TEXT_PROBE_BYTES = 65536
-"""Bytes looked at to tell text from binary: Blackbox logs begin with some kilobytes of text."""
-_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\f\r"))
-"""Bytes that no text log holds."""
 
 
 def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroLog:
@@ -56,7 +50,7 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     ------
     DeepGyroError
         If the file cannot be read or its samples cannot be a gyro's; one line says where and what to do.
-    UnnamedColumns
+    UnknownColumns
         That one, if the file is a table that needs `columns`.
     ValueError
         If `columns` does not name the time and three rates with their units.
@@ -76,45 +70,22 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
 
 
 def _read_text(path: Path) -> str | None:
-    """Return the text of a file, unpacked; None if it is not text."""
-    try:
+    """Return the text of a log, unpacked; None if it is not text."""
+    data = read_text_bytes(path)
+    if data is None:
         with path.open("rb") as file:
-            head = file.read(_TEXT_PROBE_BYTES)
-            packed = head.startswith(b"\x1f\x8b")
-            if not head:
-                raise DeepGyroError(f"{path}: the file is empty; give a gyro log")
-            if head.startswith(b"DEVC"):
+            if file.read(4) == b"DEVC":
                 raise DeepGyroError(
                     f"{path}: a bare GoPro stream (GPMF), whose clock is that of its video; "
                     "give the MP4 that it was taken from"
                 )
-            if not packed and not _is_text(head):
-                return None
-            data = head + file.read()
-        if packed:
-            data = gzip.decompress(data)
-    except FileNotFoundError:
-        raise DeepGyroError(f"{path}: there is no such file; check the name") from None
-    except IsADirectoryError:
-        raise DeepGyroError(f"{path}: is a directory, a file is needed; name the log inside it") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DeepGyroError(f"{path}: the gzip file is broken ({error}); fetch or pack it again") from None
-    except OSError as error:
-        raise DeepGyroError(
-            f"{path}: cannot be read ({error.strerror}); check the file and its rights"
-        ) from None
-    if packed and not data:
-        raise DeepGyroError(f"{path}: the file is empty once unpacked; give a gyro log")
-    if not _is_text(data[:_TEXT_PROBE_BYTES]):
-        raise DeepGyroError(f"{path}: gzipped, but not text inside; unpack it first")
+        return None
+    if not data:
+        raise DeepGyroError(f"{path}: the file is empty; give a gyro log")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-def _is_text(head: bytes) -> bool:
-    return len(head.translate(None, _CONTROL_BYTES)) == len(head)
 
 
 def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
