@@ -13,8 +13,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.frames import MAX_PIXELS, Photo, read_photo, read_record, write_photo
-from deepgyro.frames.encoding import to_eight_bits
-from deepgyro.frames.exif import read_orientation, rotate_to_stored, rotate_upright
+from deepgyro.frames.metadata import read_orientation, rotate_to_stored, rotate_upright
+from deepgyro.frames.pixels import to_eight_bits
 
 HEIC = Path(__file__).parents[1] / "data" / "tiny.heic"
 RECORD = {"version": "0.1.0", "note": 'a <b> & "c" ü', "input_sha256": "00ff", "blur_px": 12.5}
