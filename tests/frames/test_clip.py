@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import ClipFrame, ClipReader, ClipWriter, read_clip
+from deepgyro.frames import ClipFrame, ClipReader, ClipWriter
 
 UNEVEN = [0.0, 0.03, 0.08, 0.1, 0.15, 0.151, 0.2, 0.3]  # s
+
+
+def read_clip(path):
+    with ClipReader(path) as reader:
+        return reader.clip
 
 
 def copied(source, out, change=lambda frame: frame, **options):

@@ -12,11 +12,16 @@ import pytest
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import ClipReader, read_clip
+from deepgyro.frames import ClipReader
 from deepgyro.recording import ClipSource, syncing
 from deepgyro.telemetry import ClipMetadata
 from deepgyro.video import deblur_video
 from deepgyro.video import job as job_module
+
+
+def read_clip(path):
+    with ClipReader(path) as reader:
+        return reader.clip
 
 
 def pictures(path):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .settings import (
     check_keys,
     format_value,
     require_pixel_count,
+    value_error,
 )
 
 _ACCEPTED_FORMATS = "a camera file (YAML), a Kalibr camera chain or a Gyroflow lens profile"
@@ -26,8 +28,8 @@ _ACCEPTED_FORMATS = "a camera file (YAML), a Kalibr camera chain or a Gyroflow l
 def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
     """Read a camera from our own YAML, from Kalibr's camchain-imucam.yaml or from a Gyroflow lens profile.
 
-    What the file does not say stays None (readout_time, cam_from_imu). A camera file may take what it does
-    not say itself from another program's file, named by ``lens:``, relative to itself.
+    A readout_time or cam_from_imu that the file lacks stays None. A camera file may take keys that it lacks
+    from another program's file, named by ``lens:``, relative to itself.
 
     Parameters
     ----------
@@ -36,11 +38,6 @@ def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
         profile in it.
     cam
         Which camera of a Kalibr chain, such as "cam1"; needed where there are several.
-
-    Returns
-    -------
-    camera
-        The camera, for the size that the file names.
 
     Raises
     ------
@@ -56,15 +53,7 @@ def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
 
 
 def write_camera(path: str | PathLike[str], camera: Camera) -> None:
-    """Write a camera as a camera file that `read_camera` reads back.
-
-    Parameters
-    ----------
-    path
-        The file; overwritten where there is one.
-    camera
-        The camera.
-    """
+    """Write a camera as a camera file that `read_camera` reads back, over one that is there."""
     import yaml
 
     K = camera.K
@@ -72,10 +61,7 @@ def write_camera(path: str | PathLike[str], camera: Camera) -> None:
         "width": camera.width,
         "height": camera.height,
         "K": [float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])],
-        "distortion": {
-            "model": camera.distortion.model,
-            "coefficients": list(camera.distortion.coefficients),
-        },
+        "distortion": asdict(camera.distortion) | {"coefficients": list(camera.distortion.coefficients)},
         "readout_direction": camera.readout_direction,
     }
     if camera.time_offset_known:
@@ -93,10 +79,7 @@ def _detect_settings(document: Mapping[Any, Any], path: Path, cam: str | None) -
     if is_kalibr(document):
         return settings_from_kalibr(document, cam)
     if cam is not None:
-        raise ValueError(
-            f"cam is {format_value(cam)}, but only a Kalibr camera chain has cameras to choose from; "
-            "leave it out"
-        )
+        raise value_error("cam", cam, "only a Kalibr camera chain has cameras to choose from; leave it out")
     if is_gyroflow(document):
         return settings_from_gyroflow(document)
     check_keys(document, (*CAMERA_KEYS, "lens", "cam"))
@@ -114,7 +97,7 @@ def _detect_settings(document: Mapping[Any, Any], path: Path, cam: str | None) -
 def _merge_lens_file(settings: Settings, name: object, cam: str | None, path: Path) -> Settings:
     """Return the settings of the file named by `lens`, overridden by the camera file's own."""
     if not isinstance(name, str):
-        raise ValueError(f"lens is {format_value(name)}; needed is the name of a Kalibr or Gyroflow file")
+        raise value_error("lens", name, "needed is the name of a Kalibr or Gyroflow file")
     lens_path = path.parent / name
     try:
         document = _parse_mapping(_read_text(lens_path), lens_path)
@@ -127,11 +110,11 @@ def _merge_lens_file(settings: Settings, name: object, cam: str | None, path: Pa
         raise ValueError(f"lens {name}: {error}") from error
     for key in ("width", "height"):
         if key in settings and "K" not in settings and require_pixel_count(settings[key], key) != lens[key]:
-            raise ValueError(
-                f"{key} is {format_value(settings[key])}, but the K of lens {name} is for "
-                f"{lens['width']:g} x "
-                f"{lens['height']:g} px; leave {key} out (pictures of another size are allowed for) or give K"
-                " as well"
+            raise value_error(
+                key,
+                settings[key],
+                f"the K of lens {name} is for {lens['width']:g} x {lens['height']:g} px; leave {key} out "
+                "(pictures of another size are allowed for) or give K as well",
             )
     return lens | settings
 

@@ -1,6 +1,6 @@
 """Photos and clips as they lie in their files, and the tables that say when each photo was exposed."""
 
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av, read_clip
+from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av
 from deepgyro.frames.clipwriting import DEFAULT_QUALITY_CRF, ClipWriter, EncodingEffort
 from deepgyro.frames.decoding import read_photo, read_record
 from deepgyro.frames.encoding import format_from_suffix, write_photo
@@ -30,7 +30,6 @@ __all__ = [
     "import_av",
     "match_frames",
     "natural_sort_key",
-    "read_clip",
     "read_frames",
     "read_photo",
     "read_record",

@@ -88,9 +88,15 @@ class ClipFrame:
             total[:, :used] += own_rows[:, :used]
             total[:, :used] -= old[:, :used]
             plane.update(total.clip(0, max_value).astype(new.dtype).tobytes())
-        for name in (
-            *("pts", "time_base", "duration", "color_range", "color_primaries", "color_trc", "colorspace"),
-        ):
+        for name in [
+            "pts",
+            "time_base",
+            "duration",
+            "color_range",
+            "color_primaries",
+            "color_trc",
+            "colorspace",
+        ]:
             setattr(changed, name, getattr(own, name))
         return ClipFrame(self.index, self.t, changed)
 
@@ -235,12 +241,6 @@ class ClipReader:
                 raise DeepGyroError(f"{self.path}: its frames have no time stamps; convert it to MP4 or MKV")
             picture.pts, picture.time_base = round(index / rate / base), base
         return ClipFrame(index, float(picture.pts * (base or 1)), picture)
-
-
-def read_clip(path: str | os.PathLike[str]) -> Clip:
-    """Return the properties of a file's video stream; errors as in `ClipReader`."""
-    with ClipReader(path) as reader:
-        return reader.clip
 
 
 def import_av() -> Any:

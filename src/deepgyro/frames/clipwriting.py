@@ -23,14 +23,8 @@ EncodingEffort = Literal["low", "medium", "high"]
 """How hard an encoder tries to make a file small at the same quality."""
 
 _CODEC_ENCODERS = {
-    "h264": "libx264",
-    "hevc": "libx265",
-    "prores": "prores_ks",
-    "ffv1": "ffv1",
-    "vp9": "libvpx-vp9",
-    "av1": "libsvtav1",
-    "libdav1d": "libsvtav1",
-    "mjpeg": "mjpeg",
+    **{"h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "ffv1": "ffv1", "vp9": "libvpx-vp9"},
+    **{"av1": "libsvtav1", "libdav1d": "libsvtav1", "mjpeg": "mjpeg"},
 }
 _EVEN_SIZE_ENCODERS = ("libx264", "libx265", "libsvtav1")
 """These need sides that whole chroma samples fill."""
@@ -239,16 +233,11 @@ def _choose_encoder(clip: Clip, container: Any) -> tuple[str, str]:
     for codec in (clip.codec, container.default_video_codec, "h264"):
         name = {"libdav1d": "av1"}.get(codec, codec)
         encoder = _CODEC_ENCODERS.get(name)
-        if encoder and encoder in av.codecs_available and _container_accepts(container, name):
-            return name, encoder
+        if encoder in av.codecs_available and {name, encoder} & set(container.supported_codecs):
+            return name, str(encoder)
     raise DeepGyroError(
         f"{clip.path}: no encoder for {clip.codec} that the output's format holds; name the output .mkv"
     )
-
-
-def _container_accepts(container: Any, codec: str) -> bool:
-    supported = container.supported_codecs
-    return codec in supported or _CODEC_ENCODERS[codec] in supported
 
 
 def _choose_pixel_format(clip: Clip, encoder: str) -> str:
@@ -256,8 +245,7 @@ def _choose_pixel_format(clip: Clip, encoder: str) -> str:
     import av
 
     formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or ()}
-    own = av.VideoFormat(clip.pixel_format)
-    depth, sampling = clip.bits, _chroma_subsampling(own)
+    depth, sampling = clip.bits, _chroma_subsampling(av.VideoFormat(clip.pixel_format))
 
     def fits(name: str) -> bool:
         across, down = _chroma_subsampling(formats[name])
@@ -266,10 +254,8 @@ def _choose_pixel_format(clip: Clip, encoder: str) -> str:
     if clip.pixel_format in formats and fits(clip.pixel_format):
         return clip.pixel_format
     plain = [n for n, f in formats.items() if fits(n) and len(f.components) == 3 and n.startswith("yuv")]
-    if clip.pixel_format.startswith("yuvj"):
-        plain = [n for n in plain if n.startswith("yuvj")] or plain
-    elif any(not n.startswith("yuvj") for n in plain):
-        plain = [n for n in plain if not n.startswith("yuvj")]
+    full_range = clip.pixel_format.startswith("yuvj")
+    plain = [n for n in plain if n.startswith("yuvj") == full_range] or plain
     if not plain:
         raise DeepGyroError(
             f"{clip.path}: {encoder} takes no {clip.width} x {clip.height} px; name the output .mkv, or make "
@@ -301,11 +287,8 @@ def _encoder_options(
     if encoder == "ffv1":
         return {"level": "3", "slicecrc": "1"}
     if encoder == "prores_ks":
-        return {
-            "profile": _PRORES_PROFILES.get(
-                (profile or "").lower().removeprefix("apple prores ").split(" ")[-1], "3"
-            )
-        }
+        name = (profile or "").lower().removeprefix("apple prores ").split(" ")[-1]
+        return {"profile": _PRORES_PROFILES.get(name, "3")}
     return {"qmin": "2", "qmax": "2"}  # mjpeg
 
 
