@@ -1,4 +1,4 @@
-"""Fetch public gyro logs: out of the official archive, checked, written whole or not at all.
+"""Fetch public gyro logs out of their official archives, and check them.
 
 An archive is 1 to 2 GB of pictures with one log of 3 MB: it is read as a stream, which ends with the log.
 """
@@ -22,8 +22,10 @@ from deepgyro.errors import DeepGyroError
 from deepgyro.files import describe_error, make_folder, write_atomically
 
 DownloadProgress = Callable[[int, int | None], object]
-DOWNLOAD_TIMEOUT_S = 60.0  # s without a byte, then a server is given up
-_DOWNLOAD_BLOCK_BYTES = 1 << 20  # bytes read at a time; no more than these are fetched past the log
+DOWNLOAD_TIMEOUT_S = 60.0
+"""After so long without a byte, a download fails, s."""
+_BLOCK_BYTES = 1 << 20
+"""Bytes read at a time; no more than these are fetched past the log."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ TUM_VI_LOGS = (
 
 @dataclass(frozen=True)
 class FetchedLog:
-    """A log that is there now, gzipped; the SHA-256 is the unpacked log's."""
+    """A log in its file, gzipped; the SHA-256 is the unpacked log's."""
 
     name: str
     file: str
@@ -74,14 +76,14 @@ def fetch_tum_vi(
     overwrite: bool = False,
     progress: DownloadProgress | None = None,
 ) -> Iterator[FetchedLog]:
-    """Fetch logs of TUM VI as ``room1.csv.gz``, ..., which `read_gyro` reads; one that is there is kept.
+    """Fetch logs of TUM VI as ``room1.csv.gz``, ..., which `read_gyro` reads; an existing one is kept.
 
     Parameters
     ----------
     names
         Of the logs; all, if there are none.
     out
-        Folder, made if it is not there.
+        Folder, made where it is missing.
     mirror
         Address of a folder with the same archives, instead of the official one.
     overwrite
@@ -108,7 +110,7 @@ def fetch_tum_vi(
 
 
 def _is_url(text: str) -> bool:
-    """Return whether `urlopen` understands an address; it says itself whether anything is there."""
+    """Return whether `urlopen` understands an address."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
@@ -131,7 +133,7 @@ def _fetch_log(
     address = log.address if mirror is None else f"{mirror.rstrip('/')}/{log.address.rpartition('/')[2]}"
 
     def write(file: BinaryIO) -> None:
-        content = _open_archive_member(address, log.member, progress)
+        content = _read_archive_member(address, log.member, progress)
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 != log.sha256:
             raise DeepGyroError(
@@ -155,7 +157,7 @@ def _hash_unpacked(path: Path) -> str | None:
 
 
 class _DownloadBody(RawIOBase):
-    """A server's answer, as a file that tells how far it is and does not end early in silence."""
+    """A server's answer as a file that reports its progress and raises where it ends early."""
 
     def __init__(self, response: HTTPResponse, progress: DownloadProgress | None) -> None:
         self.response, self.progress = response, progress
@@ -171,15 +173,14 @@ class _DownloadBody(RawIOBase):
         return count
 
 
-def _open_archive_member(address: str, member: str, progress: DownloadProgress | None) -> bytes:
+def _read_archive_member(address: str, member: str, progress: DownloadProgress | None) -> bytes:
     """Return a file of a tar archive; the rest of the archive after it is not fetched."""
+    request = Request(address, headers={"User-Agent": "deepgyro"})
     try:
         with (
-            urlopen(
-                Request(address, headers={"User-Agent": "deepgyro"}), timeout=DOWNLOAD_TIMEOUT_S
-            ) as response,
+            urlopen(request, timeout=DOWNLOAD_TIMEOUT_S) as response,
             tarfile.open(
-                fileobj=_DownloadBody(response, progress), mode="r|", bufsize=_DOWNLOAD_BLOCK_BYTES
+                fileobj=_DownloadBody(response, progress), mode="r|", bufsize=_BLOCK_BYTES
             ) as archive,
         ):
             for entry in archive:

@@ -1,4 +1,4 @@
-"""Find out what a gyro log is and have it read."""
+"""Read a gyro log, whose content decides the format."""
 
 import logging
 from os import PathLike
@@ -22,15 +22,15 @@ from deepgyro.telemetry.tables import read_table, split_table
 logger = logging.getLogger(__name__)
 
 WARN_RATE_HZ = 50
-"""A hand's tremor goes up to 12 Hz; fewer samples a second than this miss it."""
+"""Hand tremor goes up to 12 Hz; a lower sample rate misses it."""
 
 
 def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroLog:
     """Read a gyro log, or the gyro data of a video.
 
-    Read are tables whose header names the units (EuRoC, TUM VI, MARS logger, ...), any other table by
+    Formats: tables whose header names the units (EuRoC, TUM VI, MARS logger, ...), any other table by
     `columns`, Stray Scanner, Sensor Logger, Android ``sensor t x y z`` text, Gyroflow's .gcsv and .gyroflow,
-    and whatever telemetry-parser knows (GoPro, Insta360, DJI, Sony, Blackbox, ...). Text may be gzipped. A
+    and all that telemetry-parser knows (GoPro, Insta360, DJI, Sony, Blackbox, ...). Text may be gzipped. A
     unit is never guessed from the size of the numbers.
 
     Parameters
@@ -38,8 +38,8 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     path
         The file.
     columns
-        What the columns of a table are, in order and with units: ``"t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"``;
-        ``-`` is a column that is not used. Overrides a header.
+        The columns of a table, in order and with units: ``"t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"``; ``-`` is a
+        column that is not used. Overrides a header.
 
     Returns
     -------
@@ -50,8 +50,7 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     ------
     DeepGyroError
         If the file cannot be read or its samples cannot be a gyro's; one line says where and what to do.
-    UnknownColumns
-        That one, if the file is a table that needs `columns`.
+        `UnknownColumns` if it is a table that needs `columns`.
     ValueError
         If `columns` does not name the time and three rates with their units.
     """
@@ -90,15 +89,12 @@ def _read_text(path: Path) -> str | None:
 
 def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
     begin = text.lstrip()
-    own_format = begin.startswith((*GCSV_HEADERS, "{"))
-    if option is not None:
-        if own_format:
+    if begin.startswith((*GCSV_HEADERS, "{")):
+        if option is not None:
             raise DeepGyroError(f"{source}: a Gyroflow file names its own columns; leave columns out")
+        return (read_gyroflow_project if begin.startswith("{") else read_gcsv)(text, source)
+    if option is not None:
         return read_table(split_table(text, source), option)
-    if begin.startswith(GCSV_HEADERS):
-        return read_gcsv(text, source)
-    if own_format:
-        return read_gyroflow_project(text, source)
     if is_android_log(text):
         return read_android_log(text, source)
     return _read_named_table(text, source)
@@ -106,6 +102,7 @@ def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
 
 def _read_named_table(text: str, source: str) -> GyroLog:
     """Read a table by its header."""
+    advice = f"name each column with its unit, - for one that is not used, for instance {COLUMNS_EXAMPLE}"
     try:
         table = split_table(text, source)
     except DeepGyroError as error:
@@ -113,18 +110,13 @@ def _read_named_table(text: str, source: str) -> GyroLog:
     if table.header is None:
         raise UnknownColumns(
             f"{source}, line {table.numbers[0]}: {table.count} columns and no header with as many names; "
-            f"name each with its unit, - for one that is not used, for instance {COLUMNS_EXAMPLE}"
+            f"{advice}"
         )
-    columns = phone_logger_columns(table.header, source)
-    if columns is None:
-        try:
-            columns = parse_columns(table.header)
-        except ColumnsError as error:
-            unclear = UnknownColumns(
-                f"{source}: the header does not say it all: {error}; name each column with its unit, - for "
-                f"one that is not used, for instance {COLUMNS_EXAMPLE}"
-            )
-            return _read_with_telemetry_parser(source, unclear)
+    try:
+        columns = phone_logger_columns(table.header, source) or parse_columns(table.header)
+    except ColumnsError as error:
+        unclear = UnknownColumns(f"{source}: the header does not name all columns: {error}; {advice}")
+        return _read_with_telemetry_parser(source, unclear)
     return read_table(table, columns)
 
 
