@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError, require_extra
-from deepgyro.files import describe_error, unreadable_file_error
+from ..errors import DeepGyroError, require_extra
+from ..files import describe_error, unreadable_file_error
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -39,8 +39,6 @@ class Clip:
     height: int
     codec: str
     pixel_format: str
-    bits: int
-    """Of a channel."""
     rate: Fraction
     """Mean number of frames a second."""
     count: int | None
@@ -190,7 +188,6 @@ class ClipReader:
             picture.height,
             stream.codec_context.name,
             picture.format.name,
-            _bit_depth(picture),
             Fraction(rate),
             stream.frames or None,
             duration,

@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.files import check_writable, describe_write_error, move_into_place
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av
+from ..errors import DeepGyroError
+from ..files import check_writable, describe_write_error, move_into_place
+from .clip import Clip, ClipFrame, ClipReader, import_av
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame, VideoStream
+    from av import Packet, VideoFormat, VideoFrame, VideoStream
     from av.stream import Stream
 
 DEFAULT_QUALITY_CRF = 17
@@ -243,38 +243,25 @@ def _choose_encoder(clip: Clip, container: Any) -> tuple[str, str]:
 def _choose_pixel_format(clip: Clip, encoder: str) -> str:
     """Return the clip's pixel format, or the nearest that its encoder takes at this size."""
     import av
+    from av.codec.codec import find_best_pix_fmt_of_list
 
-    formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or ()}
-    depth, sampling = clip.bits, _chroma_subsampling(av.VideoFormat(clip.pixel_format))
-
-    def fits(name: str) -> bool:
-        across, down = _chroma_subsampling(formats[name])
+    def fits(format: VideoFormat) -> bool:
+        across, down = 64 // format.chroma_width(64), 64 // format.chroma_height(64)  # px a chroma sample
         return encoder not in _EVEN_SIZE_ENCODERS or (clip.width % across == 0 and clip.height % down == 0)
 
-    if clip.pixel_format in formats and fits(clip.pixel_format):
+    formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or () if fits(f)}
+    if clip.pixel_format in formats:
         return clip.pixel_format
-    plain = [n for n, f in formats.items() if fits(n) and len(f.components) == 3 and n.startswith("yuv")]
     full_range = clip.pixel_format.startswith("yuvj")
-    plain = [n for n in plain if n.startswith("yuvj") == full_range] or plain
-    if not plain:
+    yuv = [name for name, f in formats.items() if len(f.components) == 3 and name.startswith("yuv")]
+    yuv = [name for name in yuv if name.startswith("yuvj") == full_range] or yuv
+    best, _ = find_best_pix_fmt_of_list(yuv, clip.pixel_format)
+    if best is None:
         raise DeepGyroError(
             f"{clip.path}: {encoder} takes no {clip.width} x {clip.height} px; name the output .mkv, or make "
             "the sides even"
         )
-
-    def loss(name: str) -> tuple[int, ...]:
-        across, down = _chroma_subsampling(formats[name])
-        bits = max(component.bits for component in formats[name].components)
-        coarser = max(across - sampling[0], 0) + max(down - sampling[1], 0)
-        finer = max(sampling[0] - across, 0) + max(sampling[1] - down, 0)
-        return max(depth - bits, 0), coarser, max(bits - depth, 0), finer
-
-    return min(plain, key=loss)
-
-
-def _chroma_subsampling(format: Any) -> tuple[int, int]:
-    """Return how many pixels share a chroma sample, across and down."""
-    return 64 // format.chroma_width(64), 64 // format.chroma_height(64)
+    return best.name
 
 
 def _encoder_options(

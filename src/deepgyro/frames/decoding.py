@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.files import unreadable_file_error
-from deepgyro.frames.heif import read_heif, read_heif_xmp
-from deepgyro.frames.metadata import (
+from ..errors import DeepGyroError
+from ..files import unreadable_file_error
+from .heif import read_heif, read_heif_xmp
+from .metadata import (
     EXIF_PREFIX,
     exif_from_tags,
     photo_tags,
@@ -25,7 +25,7 @@ from deepgyro.frames.metadata import (
     read_record_from_xmp,
     rotate_to_stored,
 )
-from deepgyro.frames.photo import Photo, check_photo_size, photo_from_channels
+from .photo import Photo, check_photo_size, photo_from_channels
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

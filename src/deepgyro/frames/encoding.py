@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.files import write_atomically
-from deepgyro.frames.metadata import EXIF_PREFIX, add_record_to_xmp, photo_tags, shrink_exif
-from deepgyro.frames.photo import Photo
-from deepgyro.frames.pixels import to_eight_bits
+from ..errors import DeepGyroError
+from ..files import write_atomically
+from .metadata import EXIF_PREFIX, add_record_to_xmp, photo_tags, shrink_exif
+from .photo import Photo
+from .pixels import to_eight_bits
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.frames.metadata import EXIF_PREFIX, orientation_from_corners, rotate_to_stored, set_orientation
-from deepgyro.frames.photo import Photo, check_photo_size, photo_from_channels
+from ..errors import DeepGyroError
+from .metadata import EXIF_PREFIX, orientation_from_corners, rotate_to_stored, set_orientation
+from .photo import Photo, check_photo_size, photo_from_channels
 
 
 def read_heif(path: Path) -> Photo:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
 
 MAX_PIXELS = 250_000_000
 """Larger than any camera's picture (200 Mpx); a header that asks for more is refused."""

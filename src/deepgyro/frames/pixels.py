@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
 
 
 def to_eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.files import unreadable_file_error
+from ..errors import DeepGyroError
+from ..files import unreadable_file_error
 
 MAX_EXPOSURE_S = 60.0
 """A longer exposure is a wrong unit, and no gyro integrates that long, s."""

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
+from ..errors import DeepGyroError
+from .gyrolog import GyroLog, make_checked_log
 
 # GoPro's own tags (GPMF), which telemetry-parser hands on under their numbers.
 _STABILISATION_TAG = "0x45495341"

@@ -18,8 +18,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.files import describe_error, make_folder, write_atomically
+from ..errors import DeepGyroError
+from ..files import describe_error, make_folder, write_atomically
 
 DownloadProgress = Callable[[int, int | None], object]
 DOWNLOAD_TIMEOUT_S = 60.0

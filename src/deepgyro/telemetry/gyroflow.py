@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.columns import Columns
-from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
-from deepgyro.telemetry.tables import NumberTable, read_table, split_fields
+from ..errors import DeepGyroError
+from .columns import Columns
+from .gyrolog import GyroLog, make_checked_log
+from .tables import NumberTable, read_table, split_fields
 
 GCSV_HEADERS = ("GYROFLOW IMU LOG", "CAMERA IMU LOG")
 

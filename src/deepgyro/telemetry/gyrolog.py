@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
 
 GAP_MIN_INTERVALS = 5.0
 """A gap is a pause longer than this many median intervals ..."""

@@ -3,10 +3,10 @@
 import re
 from pathlib import PurePath
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.columns import COLUMNS_EXAMPLE, Columns
-from deepgyro.telemetry.gyrolog import GyroLog
-from deepgyro.telemetry.tables import NumberTable, read_table
+from ..errors import DeepGyroError
+from .columns import COLUMNS_EXAMPLE, Columns
+from .gyrolog import GyroLog
+from .tables import NumberTable, read_table
 
 _ANDROID_GYROSCOPE_ID = "4"
 """Android's Sensor.TYPE_GYROSCOPE."""

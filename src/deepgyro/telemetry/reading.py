@@ -4,20 +4,20 @@ import logging
 from os import PathLike
 from pathlib import Path
 
-from deepgyro.errors import DeepGyroError, UnknownColumns
-from deepgyro.files import read_text_bytes
-from deepgyro.telemetry.columns import (
+from ..errors import DeepGyroError, UnknownColumns
+from ..files import read_text_bytes
+from .columns import (
     COLUMNS_EXAMPLE,
     Columns,
     ColumnsError,
     parse_columns,
     parse_columns_option,
 )
-from deepgyro.telemetry.embedded import read_embedded_gyro
-from deepgyro.telemetry.gyroflow import GCSV_HEADERS, read_gcsv, read_gyroflow_project
-from deepgyro.telemetry.gyrolog import GyroLog
-from deepgyro.telemetry.phones import is_android_log, phone_logger_columns, read_android_log
-from deepgyro.telemetry.tables import read_table, split_table
+from .embedded import read_embedded_gyro
+from .gyroflow import GCSV_HEADERS, read_gcsv, read_gyroflow_project
+from .gyrolog import GyroLog
+from .phones import is_android_log, phone_logger_columns, read_android_log
+from .tables import read_table, split_table
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.columns import Columns
-from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
+from ..errors import DeepGyroError
+from .columns import Columns
+from .gyrolog import GyroLog, make_checked_log
 
 MAX_HEADER_LINES = 50
 """A table's numbers begin within so many lines, or the file is no table."""
