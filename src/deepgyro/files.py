@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all; texts, plain or gzipped; what is said of those that fail."""
+"""Atomic writes, texts plain or gzipped, hashes, and one message for each way in which a file fails."""
 
 import errno
 import gzip
@@ -15,7 +15,7 @@ from typing import BinaryIO
 from .errors import DeepGyroError
 
 _TEXT_PROBE_BYTES = 65536
-"""Bytes looked at to tell text from binary: Blackbox logs begin with some kilobytes of text."""
+"""Bytes by which text and binary are told apart: Blackbox logs begin with some kilobytes of text."""
 _CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\f\r"))
 """Bytes that no text file holds."""
 
@@ -68,7 +68,7 @@ def move_into_place(part: Path, path: Path, *, overwrite: bool) -> None:
     """Give a file that is whole its name; raise DeepGyroError if another has it, unless `overwrite`."""
     if not overwrite:
         try:
-            os.link(part, path)  # fails where the name is taken, also by one who came while we were writing
+            os.link(part, path)  # fails where the name is taken, even since the first check
             part.unlink()
             return
         except FileExistsError as error:
@@ -86,10 +86,7 @@ def copy_file(source: str | os.PathLike[str], path: Path, *, overwrite: bool) ->
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Raise the DeepGyroError of `write_atomically` for a name that is taken or a folder that is missing.
-
-    For a check before the work is done.
-    """
+    """Raise, before any work, the error of `write_atomically` for a taken name or a missing folder."""
     if not overwrite and os.path.lexists(path):
         raise _file_exists_error(path)
     if not path.parent.is_dir():
@@ -144,7 +141,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def unreadable_file_error(path: str | os.PathLike[str], error: Exception) -> DeepGyroError:
-    """Return the error that says why a file cannot be read."""
+    """Return the error of a file that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return DeepGyroError(f"{path}: no such file; check the name")
     if isinstance(error, IsADirectoryError):
@@ -158,7 +155,7 @@ def describe_error(error: object) -> str:
 
 
 def describe_write_error(error: Exception) -> str:
-    """Return why a file is not written, and what to do."""
+    """Return why a file could not be written, and what to do."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "the disk is full; make room and run the command again, or give another --out"
     return f"{describe_error(error)}; give another --out"

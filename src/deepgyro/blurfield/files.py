@@ -22,7 +22,7 @@ from .field import Field, paths_from_vectors
 
 MAX_IN_MEMORY_BYTES = 256 * 2**20
 """A field of more bytes is not held in memory."""
-PAIR_ZERO_GRAY = 128
+_PAIR_ZERO_GRAY = 128
 """The grey value that stands for 0 px in the original program's pictures."""
 
 
@@ -51,7 +51,7 @@ def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            if file.read(2) != b"PK":  # np.load would take it for a pickle and speak of loading that
+            if file.read(2) != b"PK":  # np.load would take it for a pickle
                 raise DeepGyroError(f"{path}: not a field file (.npz); write one with `deepgyro field`")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
@@ -75,7 +75,7 @@ def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
 
 
 def _load_or_map_field(archive: NpzFile) -> ndarray:
-    """Return the field of an archive; a large one stays on disk, in a nameless temporary file."""
+    """Return the field of an archive; a large one is mapped from an unnamed temporary file."""
     entry = archive.zip.getinfo("field.npy") if archive.zip else None
     if entry is None or archive.zip is None or entry.file_size < MAX_IN_MEMORY_BYTES:
         return np.asarray(archive["field"])
@@ -103,7 +103,7 @@ def read_field_pair(
     x, y = (_read_gray_picture(Path(path)) for path in (x_path, y_path))
     if x.shape != y.shape:
         raise DeepGyroError(f"{x_path} is {x.shape[1]} x {x.shape[0]}, {y_path} {y.shape[1]} x {y.shape[0]}")
-    return paths_from_vectors(np.stack([x, y], axis=-1).astype(np.float32) - PAIR_ZERO_GRAY)
+    return paths_from_vectors(np.stack([x, y], axis=-1).astype(np.float32) - _PAIR_ZERO_GRAY)
 
 
 def write_field_pair(x_file: BinaryIO, y_file: BinaryIO, field: Field) -> None:
@@ -125,12 +125,12 @@ def write_field_pair(x_file: BinaryIO, y_file: BinaryIO, field: Field) -> None:
         paths = field[top : top + 256, :]
         vectors = paths[..., -1, :] - paths[..., 0, :]
         rounded = np.rint(np.where(vectors[..., 1:] > 0, -vectors, vectors))
-        if not (rounded.min() >= -PAIR_ZERO_GRAY and rounded.max() <= 127):
+        if not (rounded.min() >= -_PAIR_ZERO_GRAY and rounded.max() <= 127):
             raise ValueError(
                 f"blur from {rounded.min():g} to {rounded.max():g} px does not fit into 8 bits (-128 to 127 "
                 "px): write an .npz field instead"
             )
-        values[:, top : top + 256] = np.moveaxis(rounded, -1, 0) + PAIR_ZERO_GRAY
+        values[:, top : top + 256] = np.moveaxis(rounded, -1, 0) + _PAIR_ZERO_GRAY
     for file, channel in zip((x_file, y_file), values, strict=True):
         Image.fromarray(channel).save(file, format="PNG")
 

@@ -1,4 +1,4 @@
-"""The camera: intrinsics, lens, shutter and how the gyro sits on it; and the files that say so."""
+"""The camera: intrinsics, lens, shutter, the gyro's mounting; and camera files."""
 
 from .camera import Camera, Direction
 from .files import read_camera, write_camera

@@ -53,7 +53,7 @@ def settings_from_gyroflow(document: Mapping[Any, Any]) -> Settings:
     shutter = profile
     if project and profile.get("frame_readout_time") is None:
         stabilization = require_mapping(document.get("stabilization") or {}, "stabilization")
-        if stabilization.get("frame_readout_time"):  # a project's 0 only says that nobody filled it in
+        if stabilization.get("frame_readout_time"):  # a project's 0 means that it was not filled in
             shutter = stabilization
     return settings | _read_shutter(shutter)
 

@@ -24,8 +24,8 @@ def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settin
     """Translate one camera of a chain, such as "cam1" (None: the only one), to the keys of a camera file.
 
     Kalibr's signs are ours: ``p_cam = T_cam_imu p_imu`` and ``t_imu = t_cam + timeshift_cam_imu``.
-    `line_delay` (s a row) is what `kalibr_calibrate_rs_cameras` writes [1]_; without it Kalibr's own model is
-    a global shutter, but the file does not say that the camera has one.
+    `line_delay` (s a row) is what `kalibr_calibrate_rs_cameras` writes [1]_; without it the readout
+    time is unknown: Kalibr's model is then a global shutter, but the camera may have another.
 
     .. [1] ethz-asl/kalibr, pull request 416.
     """

@@ -1,4 +1,4 @@
-"""Lens distortion: where a straight ray lands, and which ray landed there."""
+"""Lens distortion and its inverse."""
 
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -16,7 +16,7 @@ _UNDISTORT_TOLERANCE = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Distortion:
-    """How a lens bends rays, in normalised coordinates (x right, y down, at distance 1).
+    """Lens distortion in normalised coordinates (x right, y down, at distance 1).
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class Distortion:
         Raises
         ------
         ValueError
-            If a point lies where the model has no ray: past the radius where its polynomial stops rising, or
-            90 degrees or more off the axis.
+            If a point lies outside the model: past the radius where its polynomial stops rising, or 90
+            degrees or more off the axis.
         """
         if self.model == "none":
             return xy

@@ -106,7 +106,7 @@ def require_numbers(value: object, key: str, shape: tuple[int, ...]) -> Float64[
 
 
 def value_error(key: str, value: object, problem: str) -> ValueError:
-    """Return the error of a key whose value cannot be used; `problem` says what is needed and what to do."""
+    """Return the error of a key whose value cannot be used; `problem`: what is needed and what to do."""
     return ValueError(f"{key} is {format_value(value)}; {problem}")
 
 

@@ -1,4 +1,4 @@
-"""Photos and clips as they lie in their files, and the tables that say when each photo was exposed."""
+"""Photos and clips in their files, and the tables of the photos' exposures."""
 
 from .clip import Clip, ClipFrame, ClipReader, import_av
 from .clipwriting import DEFAULT_QUALITY_CRF, ClipWriter, EncodingEffort

@@ -1,4 +1,4 @@
-"""Clips: frames with their time stamps, and what else lies in a video file (extra: video)."""
+"""Read clips: frames with their time stamps, and the packets of sound and telemetry (extra: video)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SWSCALE_FLAGS = 0x4 | 0x40000 | 0x2000  # bicubic, accurate rounding, full chro
 
 @dataclass(frozen=True)
 class Clip:
-    """The video stream of a file; width and height (px) as stored, before any turn that the file asks for."""
+    """The video stream of a file; width and height (px) as stored, before any rotation for display."""
 
     path: Path
     width: int

@@ -1,4 +1,4 @@
-"""From frames to a clip: the input's codec, time stamps, colours and sound; whole or under another name."""
+"""Write clips: the input's codec, time stamps, colours and sound; under another name until it is whole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CODEC_ENCODERS = {
     **{"av1": "libsvtav1", "libdav1d": "libsvtav1", "mjpeg": "mjpeg"},
 }
 _EVEN_SIZE_ENCODERS = ("libx264", "libx265", "libsvtav1")
-"""These need sides that whole chroma samples fill."""
+"""Their sides are multiples of a chroma sample's."""
 _EFFORT_OPTIONS = {
     "libx264": ("preset", "veryfast", "faster", "slow"),
     "libx265": ("preset", "veryfast", "medium", "slow"),
@@ -75,14 +75,14 @@ class ClipWriter:
         Raises
         ------
         DeepGyroError
-            If the file exists, or its format does not hold what the clip has.
+            If the file exists, or its format does not hold the clip's streams.
         """
         check_writable(path, overwrite=overwrite)
         self.path, self.overwrite = path, overwrite
         self.part = _unused_part_path(path)
         self.count = 0
         self.note = ""
-        """What could not be kept as it was; else empty."""
+        """What differs from the input because the output cannot hold it; else empty."""
         with self._ffmpeg_errors():
             options = {"movflags": _MOVFLAGS} if _is_mov(path) else {}
             self._container = import_av().open(str(self.part), "w", options=options)
@@ -107,7 +107,7 @@ class ClipWriter:
         if picture.format.name != self._format:
             picture = picture.reformat(format=self._format)
             picture.pts, picture.time_base = frame.picture.pts, frame.picture.time_base
-        picture.pict_type = 0  # else it would stay what it was, a key frame for instance
+        picture.pict_type = 0  # else a key frame of the input would stay one
         self._encode(picture)
         self.count += 1
 
@@ -117,7 +117,7 @@ class ClipWriter:
         Raises
         ------
         DeepGyroError
-            If that could not be done; what was written is removed, unless it can be played.
+            If that fails; what was written is removed, unless it can be played.
         """
         self._close()
         with self._ffmpeg_errors():
@@ -156,7 +156,7 @@ class ClipWriter:
 
     @contextmanager
     def _ffmpeg_errors(self) -> Iterator[None]:
-        """Turn what FFmpeg raises into a DeepGyroError that says what to do."""
+        """Turn what FFmpeg raises into a DeepGyroError with advice."""
         av = import_av()
         try:
             yield

@@ -1,4 +1,4 @@
-"""From a file to a photo: 8 and 16 bits, pixels as stored."""
+"""Read photos: 8 and 16 bits, pixels as stored."""
 
 import logging
 import os
@@ -18,7 +18,6 @@ from ..errors import DeepGyroError
 from ..files import unreadable_file_error
 from .heif import read_heif, read_heif_xmp
 from .metadata import (
-    EXIF_PREFIX,
     exif_from_tags,
     photo_tags,
     read_orientation,
@@ -64,7 +63,7 @@ def read_photo(path: str | os.PathLike[str], *, quiet: bool = False) -> Photo:
 
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return what `write_photo` recorded in a file, None if it did not write it.
+    """Return the record that `write_photo` put into a file, None if it did not write it.
 
     Raises
     ------
@@ -117,7 +116,7 @@ def _read_header(fp: BinaryIO, format: str) -> "ImageFile":
         return TiffImagePlugin.TiffImageFile(fp)
     try:
         return WebPImagePlugin.WebPImageFile(fp)
-    except Image.DecompressionBombError as error:  # here the limit cannot be gone around
+    except Image.DecompressionBombError as error:  # here the limit cannot be avoided
         raise DeepGyroError(
             f"{fp.name}: too large for WebP (over 178 Mpx); save it as JPEG or PNG"
         ) from error
@@ -142,13 +141,8 @@ def _read_with_pillow(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> 
         channels = _decode_with_opencv(data)  # Pillow halves the 16 bits
     else:
         channels = _decode_with_pillow(path, image)
-    exif = exif or image.info.get("exif")
-    if exif and not exif.startswith(EXIF_PREFIX):
-        exif = EXIF_PREFIX + exif
-    icc = image.info.get("icc_profile") or None
-    return photo_from_channels(
-        channels, format=format, source=path, exif=exif or None, icc=icc, xmp=_read_xmp(image)
-    )
+    exif, icc = exif or image.info.get("exif"), image.info.get("icc_profile")
+    return photo_from_channels(channels, format=format, source=path, exif=exif, icc=icc, xmp=_read_xmp(image))
 
 
 def _read_xmp(image: "ImageFile") -> bytes | None:

@@ -1,4 +1,4 @@
-"""From a photo to a file: whole or not at all, with its metadata and a record of what was done."""
+"""Write photos, with their metadata and a record of their processing."""
 
 import logging
 import os
@@ -43,7 +43,7 @@ def write_photo(
     photo
         Pixels and metadata; `dataclasses.replace(photo, pixels=sharp)` puts new pixels in.
     record
-        What was done, as JSON can hold it; `read_record` gives it back.
+        The photo's processing, as JSON can hold it; `read_record` returns it.
     overwrite
         Replace a file of that name.
 

@@ -1,8 +1,8 @@
-"""HEIC: pictures as stored, with the turn that the container asks for put into EXIF.
+"""HEIC: pictures as stored, with the container's rotation moved into EXIF.
 
-The decoder turns the pixels as the container's ``irot`` and ``imir`` boxes say, and leaves EXIF's orientation
-as it is, though it is no more than a note there. A gyro's axes belong to the stored pixels, so the turn is
-undone here and becomes the orientation: other formats have no such boxes.
+The decoder rotates the pixels by the container's ``irot`` and ``imir`` boxes, which alone count there, and
+leaves EXIF's orientation alone. A gyro's axes belong to the stored pixels, so the rotation is undone here and
+becomes the orientation: other formats have no such boxes.
 """
 
 import struct
@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..errors import DeepGyroError
-from .metadata import EXIF_PREFIX, orientation_from_corners, rotate_to_stored, set_orientation
+from .metadata import orientation_from_corners, rotate_to_stored, set_orientation
 from .photo import Photo, check_photo_size, photo_from_channels
 
 
@@ -29,14 +29,11 @@ def read_heif(path: Path) -> Photo:
     orientation = read_container_orientation(data)
     del data
     channels = _decode_channels(path, image)
-    exif = image.info.get("exif")
-    if exif and not exif.startswith(EXIF_PREFIX):
-        exif = EXIF_PREFIX + exif
     return photo_from_channels(
         rotate_to_stored(channels, orientation),
         format="HEIF",
         source=path,
-        exif=set_orientation(exif, orientation),
+        exif=set_orientation(image.info.get("exif"), orientation),
         icc=image.info.get("icc_profile"),
         xmp=image.info.get("xmp"),
     )
@@ -73,7 +70,7 @@ def _decode_channels(path: Path, image: Any) -> ndarray:
         channels = channels[..., [0, 0, 0, 1]]
     bits = int(depth or 8)
     if 8 < bits < 16:
-        # The upper bits repeated below, so that white becomes 65535.
+        # the upper bits fill the lower ones, so that white becomes 65535
         return (channels << (16 - bits)) | (channels >> (2 * bits - 16))
     return channels
 
@@ -105,6 +102,7 @@ def _read_primary_properties(data: memoryview) -> list[tuple[bytes, memoryview]]
 
 
 def _item_associations(ipma: memoryview, item: int) -> list[int]:
+    """Return an item's indices, from 1, into the list of properties."""
     wide_item, wide_index = bool(ipma[0]), bool(ipma[3] & 1)
     (count,) = struct.unpack_from(">I", ipma, 4)
     at, indices = 8, []
@@ -112,7 +110,7 @@ def _item_associations(ipma: memoryview, item: int) -> list[int]:
         this, associated = struct.unpack_from(">IB" if wide_item else ">HB", ipma, at)
         at += 5 if wide_item else 3
         for _ in range(associated):
-            # The top bit says that a reader must know the property.
+            # The top bit marks a property that a reader must understand.
             (index,) = struct.unpack_from(">H" if wide_index else ">B", ipma, at)
             at += 2 if wide_index else 1
             if this == item:

@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 ORIENTATION_TAG = 274
 EXIF_PREFIX = b"Exif\0\0"
 _EXIF_IFD_TAG, _GPS_IFD_TAG, _INTEROP_IFD_TAG, _MAKER_NOTE_TAG = 34665, 34853, 40965, 37500
-# What IFD 0 says about the photo; its other tags (sizes, offsets) describe the file it was in.
+# Tags of IFD 0 that describe the photo; the others (sizes, offsets) describe its file.
 _PHOTO_TAGS = (270, 271, 272, ORIENTATION_TAG, 282, 283, 296, 305, 306, 315, 316, 18246, 33432)
 _EXIF_ERRORS = (ValueError, TypeError, AttributeError, KeyError, OSError, SyntaxError, struct.error)
 
-# XMP and not EXIF holds the record, because all four output formats hold it and nobody's tag is taken for it.
-# It is put in as text, in front of the packet's end: all else stays byte for byte, where an XML parser would
-# rename prefixes and drop the padding. It is also found as text, in a packet that is no proper XML too.
+# The record is in XMP and not in EXIF, because all four output formats have XMP and it takes no standard tag.
+# It is inserted as text at the packet's end: all else stays byte for byte, where an XML parser would rename
+# prefixes and drop the padding. It is also searched as text, so that a packet may be invalid XML.
 _XMP_NAMESPACE = "http://ns.deepgyro/1.0/"
 _RDF_END = b"</rdf:RDF>"
 _RECORD_DESCRIPTION = re.compile(
@@ -65,7 +65,7 @@ def read_orientation(exif: bytes | None) -> int:
 
 
 def set_orientation(exif: bytes | None, orientation: int) -> bytes | None:
-    """Return the block with this orientation; the very same block where it says so already."""
+    """Return the block with this orientation; the same bytes where it has it already."""
     if read_orientation(exif) == orientation:
         return exif
     tags = _load_exif(exif)

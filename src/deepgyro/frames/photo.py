@@ -1,4 +1,4 @@
-"""The photo: pixels as stored, with all that its file says beside them."""
+"""The photo: pixels as stored, and the metadata of its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,10 @@ from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
 from ..errors import DeepGyroError
+from .metadata import EXIF_PREFIX
 
 MAX_PIXELS = 250_000_000
-"""Larger than any camera's picture (200 Mpx); a header that asks for more is refused."""
+"""Larger than any camera's picture (200 Mpx); a header with more is refused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +22,13 @@ class Photo:
     """
 
     pixels: UInt8[ndarray, "h w 3"] | UInt16[ndarray, "h w 3"]
-    """RGB as stored, before any turn that the EXIF orientation asks for; equal channels where `gray`."""
+    """RGB as stored, before any rotation by the EXIF orientation; equal channels where `gray`."""
     format: str
-    """What the file was: "JPEG", "PNG", "TIFF", "WEBP" or "HEIF"."""
+    """The file's: "JPEG", "PNG", "TIFF", "WEBP" or "HEIF"."""
     source: Path
     """The file."""
     alpha: UInt8[ndarray, "h w"] | UInt16[ndarray, "h w"] | None = None
-    """Opacity, of the pixels' type; it is carried along and belongs to no light."""
+    """Opacity, of the pixels' type; written back unchanged."""
     gray: bool = False
     """The file had one channel. It is written back with one (the mean of the three, exact where they are
     equal), because its ICC profile is one for gray; with alpha, or as WebP, it is written as RGB."""
@@ -59,11 +60,13 @@ def photo_from_channels(
         alpha = np.ascontiguousarray(channels[..., 3])
         channels = channels[..., :3]
     pixels = np.require(channels, requirements=["C", "W"])
-    return Photo(pixels, format, source, alpha=alpha, gray=gray, exif=exif, icc=icc, xmp=xmp)
+    if exif and not exif.startswith(EXIF_PREFIX):
+        exif = EXIF_PREFIX + exif
+    return Photo(pixels, format, source, alpha, gray, exif or None, icc or None, xmp or None)
 
 
 def check_photo_size(path: Path, width: int, height: int) -> None:
-    """Raise DeepGyroError for a picture whose header asks for over `MAX_PIXELS`."""
+    """Raise DeepGyroError for a picture whose header states over `MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
         raise DeepGyroError(
             f"{path}: the picture is {width} x {height} px, over the limit of {MAX_PIXELS // 10**6} Mpx; "

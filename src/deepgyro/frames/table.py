@@ -40,8 +40,8 @@ class FrameExposure:
     exposure: float
     """How long one row collects light, s."""
     at: Literal["start", "middle"] = "start"
-    """What `t` is: the start of the exposure of the row that is read first, or the middle of the exposure of
-    the picture's central row."""
+    """`t` is the start of the exposure of the row that is read first, or the middle of the exposure of the
+    picture's central row."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def read_frames(
     path
         The table. Files named in it are relative to its folder.
     photos
-        The photos at hand. A table without a file column is for these, in their natural order (frame2 before
+        The photos. A table without a file column is for these, in their natural order (frame2 before
         frame10). With a file column they are not needed; where none is given, every file named must exist.
     exposure
-        What stands for all exposures (s); the table then needs none.
+        Exposure of all photos, s; the table then needs none.
 
     Raises
     ------

@@ -28,9 +28,9 @@ RATE_UNITS = dict.fromkeys(_RAD_PER_S_SPELLINGS.split(), 1.0) | dict.fromkeys(
 )
 """Radians a second in a unit of angular rate."""
 
-_TIME_COLUMN = re.compile(r"t|ts|time|times|time_?stamps?")
-_GYRO_COLUMN = re.compile(
-    r"(?:w|g|gyr|gyro|gyroscope|omega|w_rs_s|ang_?vel|angular_?(?:velocity|rate)|rotation_?rate|rot_?rate)_?([xyz])"
+_COLUMN_NAME = re.compile(
+    r"(?P<t>t|ts|time|times|time_?stamps?)|(?:w|g|gyr|gyro|gyroscope|omega|w_rs_s|ang_?vel"
+    r"|angular_?(?:velocity|rate)|rotation_?rate|rot_?rate)_?(?P<axis>[xyz])"
 )
 _UNUSED_COLUMN = {"-", "_", ""}
 
@@ -47,13 +47,13 @@ class Columns:
 
 
 class ColumnsError(Exception):
-    """The names leave the columns of time and rates, or their units, unknown; the message says why."""
+    """The names do not identify the columns of time and rates, or their units."""
 
 
 def parse_columns(names: list[str]) -> Columns:
     """Find the time and the three rates among the names of all columns, which carry their units.
 
-    Understood are ``gx[rad/s]``, ``gx (rad/s)`` and ``gx_rad_s``; names that are neither are other sensors'.
+    A label is ``gx[rad/s]``, ``gx (rad/s)`` or ``gx_rad_s``; other names are other sensors'.
 
     Raises
     ------
@@ -118,10 +118,8 @@ def _column_role(label: str) -> tuple[str | None, str | None]:
 
 
 def _match_column_name(name: str) -> str | None:
-    if _TIME_COLUMN.fullmatch(name):
-        return "t"
-    gyro = _GYRO_COLUMN.fullmatch(name)
-    return "w" + gyro[1] if gyro else None
+    match = _COLUMN_NAME.fullmatch(name)
+    return match and ("t" if match["t"] else f"w{match['axis']}")
 
 
 def _join_names(text: str) -> str:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from ..errors import DeepGyroError
 from .gyrolog import GyroLog, make_checked_log
 
-# GoPro's own tags (GPMF), which telemetry-parser hands on under their numbers.
+# GoPro's own tags (GPMF), by the numbers under which telemetry-parser returns them.
 _STABILISATION_TAG = "0x45495341"
 """EISA: how the picture was stabilised in the camera; N: not at all."""
 _READOUT_TIME_TAG = "0x53524f54"
@@ -120,7 +120,7 @@ def _open_parser(path: str) -> Any:
 
 
 def _unreadable_error(path: str, error: BaseException) -> BaseException:
-    """Return the error that says why a file cannot be read; one that is not the library's, unchanged."""
+    """Return the DeepGyroError for an error of the library; any other error unchanged."""
     # A panic of the library's Rust code on a broken file is no Exception and has no importable name.
     if type(error).__name__ == "PanicException":
         reason = f"the file is broken: {error}"

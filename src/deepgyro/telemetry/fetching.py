@@ -96,7 +96,7 @@ def fetch_tum_vi(
     ValueError
         If there is no log of a name, or `mirror` is no address.
     DeepGyroError
-        If a log cannot be fetched, differs from the table's, or cannot be written; those before are kept.
+        If a log cannot be fetched, has another SHA-256, or cannot be written; those before are kept.
     """
     known = {log.name: log for log in TUM_VI_LOGS}
     names = list(names) or list(known)
@@ -157,7 +157,7 @@ def _hash_unpacked(path: Path) -> str | None:
 
 
 class _DownloadBody(RawIOBase):
-    """A server's answer as a file that reports its progress and raises where it ends early."""
+    """A server's response as a file that reports its progress and raises where it ends early."""
 
     def __init__(self, response: HTTPResponse, progress: DownloadProgress | None) -> None:
         self.response, self.progress = response, progress

@@ -26,12 +26,10 @@ def read_gcsv(text: str, source: str) -> GyroLog:
     References
     ----------
     .. [1] https://docs.gyroflow.xyz/app/technical-details/gcsv-format
-
     """
     lines = text.splitlines()
-    top = next(
-        (i for i, line in enumerate(lines) if re.match(r'[\s"]*(t|time)[\s"]*(,|$)', line.lower())), None
-    )
+    titles = (i for i, line in enumerate(lines) if split_fields(line, ",")[0].lower() in ("t", "time"))
+    top = next(titles, None)
     if top is None:
         raise DeepGyroError(
             f"{source}: no line t,gx,gy,gz above the samples; write the log as .gcsv 1.3 says"
@@ -45,9 +43,8 @@ def read_gcsv(text: str, source: str) -> GyroLog:
         )
     scales = _read_scale(fields, "tscale", source), _read_scale(fields, "gscale", source)
     axes, signs = _read_axis_order(fields, source)
-    kept = [(i, line) for i, line in enumerate(lines[top + 1 :], start=top + 2) if line.strip()]
-    table = NumberTable(source, [line for _, line in kept], [i for i, _ in kept], ",")
-    log = read_table(table, Columns(len(names), 0, (1, 2, 3), *scales))
+    samples = [(i, line) for i, line in enumerate(lines[top + 1 :], start=top + 2) if line.strip()]
+    log = read_table(NumberTable(source, samples, ","), Columns(len(names), 0, (1, 2, 3), *scales))
     return GyroLog(log.t, log.omega[:, axes] * signs, source)
 
 

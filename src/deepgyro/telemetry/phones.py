@@ -16,7 +16,7 @@ _ANDROID_COLUMNS = Columns(count=5, t=1, omega=(2, 3, 4), t_unit=1e-9, omega_uni
 _STRAY_SCANNER_HEADER = ["timestamp", "a_x", "a_y", "a_z", "alpha_x", "alpha_y", "alpha_z"]
 """Header of Stray Scanner's imu.csv: time in s, a the acceleration in m/s^2, alpha the rate in rad/s."""
 _SENSOR_LOGGER_HEADER = {"time", "seconds_elapsed", "z", "y", "x"}
-"""Header of every three-axis sensor of Sensor Logger; only the file's name says which one it is."""
+"""Header of every three-axis sensor of Sensor Logger; only the file's name tells which one it is."""
 
 
 def is_android_log(text: str) -> bool:
@@ -33,7 +33,7 @@ def is_android_log(text: str) -> bool:
 
 def read_android_log(text: str, source: str) -> GyroLog:
     """Read the gyroscope of a log of ``sensor t x y z`` lines: sensor 4, in Android's units, ns and rad/s."""
-    lines, numbers = [], []
+    lines = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -44,9 +44,8 @@ def read_android_log(text: str, source: str) -> GyroLog:
                 "repair or remove the line"
             )
         if sensor == _ANDROID_GYROSCOPE_ID:
-            lines.append(line)
-            numbers.append(number)
-    return read_table(NumberTable(source, lines, numbers, delimiter=None), _ANDROID_COLUMNS)
+            lines.append((number, line))
+    return read_table(NumberTable(source, lines, delimiter=None), _ANDROID_COLUMNS)
 
 
 def phone_logger_columns(header: list[str], source: str) -> Columns | None:

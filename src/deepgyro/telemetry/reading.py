@@ -109,7 +109,7 @@ def _read_named_table(text: str, source: str) -> GyroLog:
         return _read_with_telemetry_parser(source, error)
     if table.header is None:
         raise UnknownColumns(
-            f"{source}, line {table.numbers[0]}: {table.count} columns and no header with as many names; "
+            f"{source}, line {table.lines[0][0]}: {table.count} columns and no header with as many names; "
             f"{advice}"
         )
     try:
@@ -121,7 +121,7 @@ def _read_named_table(text: str, source: str) -> GyroLog:
 
 
 def _read_with_telemetry_parser(source: str, unclear: DeepGyroError) -> GyroLog:
-    """Let telemetry-parser read a text that is not clear to us (Blackbox, ...), or raise `unclear`."""
+    """Let telemetry-parser read a text in no format of ours (Blackbox, ...), or raise `unclear`."""
     try:
         return read_embedded_gyro(source)
     except DeepGyroError:

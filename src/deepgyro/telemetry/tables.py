@@ -21,10 +21,8 @@ class NumberTable:
     """The lines of numbers in a text file, and the header above them."""
 
     source: str
-    lines: list[str]
-    """None is blank or a comment."""
-    numbers: list[int]
-    """Number of each line in the file, from 1."""
+    lines: list[tuple[int, str]]
+    """Each line's number in the file, from 1, and its text; none is blank or a comment."""
     delimiter: str | None
     """None: white space."""
     header: list[str] | None = None
@@ -33,7 +31,7 @@ class NumberTable:
     @property
     def count(self) -> int:
         """Columns of the first line of numbers."""
-        return len(split_fields(self.lines[0], self.delimiter))
+        return len(split_fields(self.lines[0][1], self.delimiter))
 
 
 def split_table(text: str, source: str) -> NumberTable:
@@ -44,10 +42,10 @@ def split_table(text: str, source: str) -> NumberTable:
         fields = split_fields(line, delimiter)
         if _is_comment(line) or not any(map(_is_number, fields)):
             continue
-        kept = [k for k in range(i, len(lines)) if not _is_comment(lines[k])]
+        kept = [(k, text) for k, text in enumerate(lines[i:], start=i + 1) if not _is_comment(text)]
         above = (split_fields(line.lstrip("# "), delimiter) for line in reversed(lines[:i]))
         header = next((names for names in above if len(names) == len(fields)), None)
-        return NumberTable(source, [lines[k] for k in kept], [k + 1 for k in kept], delimiter, header)
+        return NumberTable(source, kept, delimiter, header)
     raise DeepGyroError(
         f"{source}: no numbers in the first {MAX_HEADER_LINES} lines; give a gyro log, lines of time and "
         "rates"
@@ -69,8 +67,8 @@ def read_table(table: NumberTable, columns: Columns) -> GyroLog:
         raise DeepGyroError(f"{table.source}: no gyro sample, at least 2 are needed; give the whole log")
     if table.count != columns.count:
         raise DeepGyroError(
-            f"{table.source}, line {table.numbers[0]}: {table.count} columns, but {columns.count} are named; "
-            "name every column, - for one that is not used"
+            f"{table.source}, line {table.lines[0][0]}: {table.count} columns, but {columns.count} are "
+            "named; name every column, - for one that is not used"
         )
     try:
         rows = _load_columns(table, columns, "i8")
@@ -81,7 +79,7 @@ def read_table(table: NumberTable, columns: Columns) -> GyroLog:
             raise _find_bad_line(table, columns, str(error)) from None
     t = ticks_to_seconds(rows["t"], columns.t_unit)
     omega = np.stack([rows["x"], rows["y"], rows["z"]], axis=1) * columns.omega_unit
-    return make_checked_log(t, omega, table.source, lambda i: f"line {table.numbers[i]}")
+    return make_checked_log(t, omega, table.source, lambda i: f"line {table.lines[i][0]}")
 
 
 def ticks_to_seconds(ticks: Shaped[ndarray, " n"], unit: float) -> Float64[ndarray, " n"]:
@@ -107,14 +105,14 @@ def _load_columns(table: NumberTable, columns: Columns, time_dtype: str) -> ndar
     dtype[columns.t] = ("t", time_dtype)
     for name, i in zip("xyz", columns.omega, strict=True):
         dtype[i] = (name, "f8")
-    text = StringIO("\n".join(table.lines))
+    text = StringIO("\n".join(line for _, line in table.lines))
     rows: ndarray = np.loadtxt(text, dtype=np.dtype(dtype), delimiter=table.delimiter, quotechar='"', ndmin=1)
     return rows
 
 
 def _find_bad_line(table: NumberTable, columns: Columns, reason: str) -> DeepGyroError:
     """Return the error of the first line that is no row of the table."""
-    for number, line in zip(table.numbers, table.lines, strict=True):
+    for number, line in table.lines:
         place = f"{table.source}, line {number}"
         fields = split_fields(line.split("#")[0], table.delimiter)
         if len(fields) != columns.count:
