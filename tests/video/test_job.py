@@ -136,8 +136,8 @@ def test_a_gyro_that_ends_early_leaves_the_last_frames_as_they_came(panned, sour
 
     rows = rows_of(panned.folder / "rows.csv")
     assert (report.frames, report.deblurred) == (12, 2)
-    assert {row["skipped"] for row in rows[5:]} == {"the gyro log does not cover it"}
-    assert report.note == "frames left unchanged: 7 (the gyro log does not cover it)"
+    assert {row["skipped"] for row in rows[5:]} == {"the gyro log does not cover its exposure"}
+    assert report.note == "frames left unchanged: 7 (the gyro log does not cover its exposure)"
 
 
 def test_a_clip_that_ends_early_keeps_what_is_there_and_says_so(panned, source, write_clip):

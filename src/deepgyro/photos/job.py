@@ -22,13 +22,15 @@ from ..frames import (
     read_record,
     write_photo,
 )
-from ..recording.estimation import (
-    MIN_CALIBRATION_PHOTOS,
+from ..recording.calibration import MIN_CALIBRATION_PICTURES
+from ..recording.estimation import estimate_exposure
+from ..recording.photos import (
+    FieldSource,
+    PhotoRecording,
     calibrate_from_photos,
-    estimate_exposure,
-    estimate_time_offset,
+    estimate_photo_offset,
+    read_photo_recording,
 )
-from ..recording.photos import FieldSource, PhotoRecording, read_recording
 from ..restore import Method, MethodName, find_weights, open_method
 from ..version import __version__
 
@@ -150,12 +152,12 @@ def deblur_photos(
     opened = open_method(method, weights)
     weights = weights or find_weights(method)
     paths = output_paths(photos, out)
-    recording = read_recording(source, photos)
+    recording = read_photo_recording(source, photos)
     said = ""
     if recording and source.estimate == "offset":
-        recording = estimate_time_offset(recording, photos)
+        recording = estimate_photo_offset(recording, photos)
         said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
-    elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PHOTOS:
+    elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PICTURES:
         recording, said = calibrate_from_photos(recording, photos)
     job = _PhotoJob(source, recording, said, opened, weights, refine, overwrite, progress)
     for photo in photos:
@@ -222,7 +224,7 @@ class _PhotoJob:
             settings["weights"] = self.weights_hash
         if self.source.gyro_columns:
             settings["gyro_columns"] = self.source.gyro_columns
-        frame = self.recording.times[photo] if self.recording else None
+        frame = self.recording.exposures[photo] if self.recording else None
         if frame:
             settings |= {"t": frame.t, "exposure": frame.exposure, "at": frame.at}
         if self.source.estimate:
@@ -243,15 +245,18 @@ class _PhotoJob:
     def field(self, picture: Photo, photo: Path) -> tuple[Field | None, str]:
         """Return a photo's field, or why there is none."""
         height, width = picture.pixels.shape[:2]
-        if self.recording is not None and self.source.estimate == "exposure":
-            recording, exposure = estimate_exposure(self.recording, photo, picture.pixels)
-            if exposure is None:
-                return None, "its exposure is not found in the picture"
-            field, note = recording.field(photo, height, width)
-            return field, note or f"exposure {exposure * 1000:.1f} ms, found in the picture"
         if self.recording is not None:
-            field, note = self.recording.field(photo, height, width)
-            return field, note or self.calibration_note
+            recording, note = self.recording, self.calibration_note
+            frame = recording.exposures[photo]
+            if frame and self.source.estimate == "exposure":
+                exposure = estimate_exposure(recording, frame, picture.pixels)
+                if exposure is None:
+                    return None, "the picture does not tell its exposure"
+                known = {photo: replace(frame, exposure=exposure)}
+                recording = replace(recording, exposures=known)
+                note = f"exposure {exposure * 1000:.1f} ms, estimated from the picture"
+            motion, reason = recording.photo_field(photo, height, width)
+            return motion, reason or note
         files = self.source.field
         if not files:
             return None, "no gyro for it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -28,6 +29,8 @@ from ..timesync import (
     track_points,
 )
 from .clips import ClipRecording, ClipSource, read_clip_recording
+
+SyncMode = Literal["auto", "always", "never"]
 
 MAX_TRACKED_S = 60.0
 """No more of a clip is looked at, s; of a longer one, stretches from its beginning to its end."""
@@ -148,11 +151,36 @@ def sync_clip(
     )
 
 
-def synchronise_clip(
-    clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
-) -> SyncResult:
-    """Return how a clip's gyro belongs to it; errors as in `synchronise_gyro`."""
-    return _synchronise_tracks(track_clip(clip, progress), recording)
+def synchronise_recording(
+    recording: ClipRecording,
+    clip: Path,
+    sync: SyncMode,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[ClipRecording, SyncResult | None, str]:
+    """Return a recording that knows offset and axes, how they were found, and why it must not be used."""
+    camera = recording.camera
+    unknown = [
+        name
+        for name, known in (
+            ("cam_from_imu", camera.cam_from_imu is not None),
+            ("time_offset", camera.time_offset_known),
+        )
+        if not known
+    ]
+    if sync == "never" or (sync == "auto" and not unknown):
+        if "cam_from_imu" in unknown:
+            raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
+        return recording, None, "" if sync == "never" else check_known_offset(clip, recording, progress)
+    found = _synchronise_tracks(track_clip(clip, progress), recording)
+    if why := sync_contradiction(found):
+        return recording, found, why
+    if found.confidence < ACCEPT_SYNC_CONFIDENCE:
+        raise DeepGyroError(
+            f"{clip}: the gyro's offset is not certain (confidence {found.confidence:.2f}, "
+            f"{ACCEPT_SYNC_CONFIDENCE} is needed): "
+            f"give {' and '.join(unknown) or 'another log'} in the camera file"
+        )
+    return apply_sync(recording, found), found, ""
 
 
 def _synchronise_tracks(tracks: PointTracks, recording: ClipRecording) -> SyncResult:
@@ -170,7 +198,7 @@ def track_clip(
         facts = reader.clip
         scale = min(1.0, TRACKING_SIDE_PX / max(facts.height, facts.width))
         height, width = max(1, round(facts.height * scale)), max(1, round(facts.width * scale))
-        total = facts.count or round((facts.duration or 0.0) * facts.rate) or 1
+        total = facts.expected_frames
         apart = max(((facts.duration or 0.0) - max_seconds) / (TRACKED_SEGMENTS - 1), 0.0)
         numbers: list[int] = []
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -30,18 +30,20 @@ from ..frames import (
     hdr_to_srgb,
     write_atomically,
 )
-from ..recording.clips import ClipRecording, ClipSource, check_clip_coverage, read_clip_recording
-from ..recording.refining import calibrate_clip
-from ..recording.syncing import apply_sync, check_known_offset, sync_contradiction, synchronise_clip
+from ..recording.clips import (
+    ClipRecording,
+    ClipSource,
+    calibrate_clip,
+    check_clip_coverage,
+    read_clip_recording,
+)
+from ..recording.syncing import SyncMode, synchronise_recording
 from ..restore import Method, MethodName, open_method
 from ..telemetry import read_clip_metadata
-from ..timesync import ACCEPT_SYNC_CONFIDENCE, SyncResult
 from .pipeline import prefetch, run_in_background
 
 if TYPE_CHECKING:
     from av import Packet
-
-SyncMode = Literal["auto", "always", "never"]
 
 SKIP_BELOW_PX = 0.7
 """Frames whose longest path is shorter are passed through, px. On validation photos with little noise the
@@ -160,7 +162,7 @@ def deblur_video(
             )
         else:
             recording = read_clip_recording(source, facts, clip, exposure_needed=False)
-            recording, found, as_it_came = _synchronise_recording(recording, source.clip, sync, progress)
+            recording, found, as_it_came = synchronise_recording(recording, source.clip, sync, progress)
             check_clip_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
             if not as_it_came and (refine or not exposed):
                 recording, said = calibrate_clip(
@@ -168,7 +170,7 @@ def deblur_video(
                 )
         opened = open_method(method) if isinstance(method, str) else method
         job = _ClipJob(None if as_it_came else recording, as_it_came, opened, threshold)
-        total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
+        total = clip.expected_frames
         rows = _FrameReportWriter(report, overwrite)
         try:
             if as_it_came and out.suffix.lower() == source.clip.suffix.lower():
@@ -196,38 +198,6 @@ def deblur_video(
         seconds=round(time.perf_counter() - started, 2),
         note="; ".join(filter(None, notes)),
     )
-
-
-def _synchronise_recording(
-    recording: ClipRecording,
-    clip: Path,
-    sync: SyncMode,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[ClipRecording, SyncResult | None, str]:
-    """Return a recording that knows offset and axes, how they were found, and why it must not be used."""
-    camera = recording.camera
-    unknown = [
-        name
-        for name, known in (
-            ("cam_from_imu", camera.cam_from_imu is not None),
-            ("time_offset", camera.time_offset_known),
-        )
-        if not known
-    ]
-    if sync == "never" or (sync == "auto" and not unknown):
-        if "cam_from_imu" in unknown:
-            raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
-        return recording, None, "" if sync == "never" else check_known_offset(clip, recording, progress)
-    found = synchronise_clip(clip, recording, progress)
-    if why := sync_contradiction(found):
-        return recording, found, why
-    if found.confidence < ACCEPT_SYNC_CONFIDENCE:
-        raise DeepGyroError(
-            f"{clip}: the gyro's offset is not sure (confidence {found.confidence:.2f}, "
-            f"{ACCEPT_SYNC_CONFIDENCE} is needed): "
-            f"give {' and '.join(unknown) or 'another log'} in the camera file"
-        )
-    return apply_sync(recording, found), found, ""
 
 
 def _write_deblurred_clip(
@@ -301,16 +271,17 @@ class _ClipJob:
     threshold: float
 
     def plan_frame(self, part: ClipFrame | Packet[Any]) -> _PlannedFrame | Packet[Any]:
-        """Compute a frame's field, and judge whether it needs deblurring."""
+        """Compute a frame's field, and decide whether it needs deblurring."""
         if not isinstance(part, ClipFrame):
             return part
         if self.recording is None:
             return _PlannedFrame(part, None, 0.0, 0.0, self.skip_reason)
         picture = part.picture
-        field, missing = self.recording.field(part.index, part.t, picture.height, picture.width)
-        if field is None:
-            return _PlannedFrame(part, None, 0.0, 0.0, missing)
+        exposure = self.recording.frame(part.index, part.t)
         try:
+            field, reason = self.recording.field(exposure, picture.height, picture.width)
+            if field is None:
+                return _PlannedFrame(part, None, 0.0, 0.0, reason)
             median, longest, _ = measure_field(field)
         except ValueError as error:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
