@@ -127,5 +127,5 @@ def test_pictures_without_blur_do_not_say_by_how_much_the_clock_is_off(scene, re
         Image.fromarray(scene).save(photo)
         times[photo] = Exposure(t, EXPOSURE)
 
-    with pytest.raises(DeepGyroError, match=r"photos do not tell it .*more photos with more blur"):
+    with pytest.raises(DeepGyroError, match=r"photos do not determine it .*more photos with more blur"):
         estimate_photo_offset(replace(recording, exposures=times), list(times))

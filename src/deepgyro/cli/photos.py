@@ -52,11 +52,11 @@ def deblur(
     exposure
         How long a line of it collects light (s).
     gyro_columns
-        Columns and units of a log that does not say them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
+        Columns and units of a log without a header, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     field
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
     estimate
-        What is not known, and the photos are to say: each one's exposure, or the clock's offset (within a
+        What is unknown, and estimated from the photos: each one's exposure, or the clock's offset (within a
         second of the camera file's; several photos with some blur are needed).
     method
         deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
@@ -65,7 +65,7 @@ def deblur(
     weights
         Of the method's network: a file of deepgyro export, instead of those in the package.
     refine
-        Let each photo correct what its gyro tells.
+        Let each photo correct the field of its gyro.
     overwrite
         Replace files that exist.
     json
@@ -74,15 +74,15 @@ def deblur(
     from ..photos import Failure, deblur_photos
     from ..recording import FieldSource
 
-    found = _find_named_photos(photos)
+    named = _find_named_photos(photos)
     source = FieldSource(
         gyro, camera, frames, time, exposure, gyro_columns, _split_field_paths(field), estimate
     )
     reports: list[PhotoReport] = []
     failures: list[Failure] = []
-    with ProgressBar(len(found), "photo") as bar:
+    with ProgressBar(len(named), "photo") as bar:
         for result in deblur_photos(
-            found, out, source, method=method, weights=weights, refine=refine, overwrite=overwrite,
+            named, out, source, method=method, weights=weights, refine=refine, overwrite=overwrite,
             progress=bar.show_share,
         ):  # fmt: skip
             bar.finish_one()
@@ -95,8 +95,8 @@ def deblur(
                 bar.print(_describe_result(result))
     if json:
         print_json({"photos": [asdict(r) for r in reports], "failed": [asdict(f) for f in failures]})
-    elif failures and len(found) > 1:
-        print_message(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
+    elif failures and len(named) > 1:
+        print_message(f"{len(failures)} of {len(named)} photos failed: {', '.join(f.file for f in failures)}")
     return 1 if failures else 0
 
 
@@ -136,7 +136,7 @@ def field(
     frames
         Table of exposures, instead of time and exposure; the photo is looked up in it.
     gyro_columns
-        Columns and units of a log that does not say them.
+        Columns and units of a log without a header.
     out
         FIELD.npz; or FIELD_X.png,FIELD_Y.png as the original program writes them (8 bits, folded).
     picture
@@ -172,8 +172,8 @@ def field(
     else:
         made = f" -> {', '.join(report.files)}" if report.files else ""
         size = f"{report.width} x {report.height}"
-        said = f"  {report.note}" if report.note else ""
-        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){said}{made}")
+        note = f"  {report.note}" if report.note else ""
+        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){note}{made}")
     return 0
 
 

@@ -116,10 +116,9 @@ def deblur_photos(
 ) -> Iterator[PhotoReport | Failure]:
     """Deblur photos, one after the other; go on past one that cannot be used.
 
-    A photo without gyro data is written unchanged where no blur is certain in it. A result that is there
-    already, made of the
-    same photo with the same settings, is left alone; any other file in its place is a failure, unless
-    `overwrite`.
+    A photo without gyro data is written unchanged where no blur is certain in it. A result that exists
+    already, made of the same photo with the same settings, is kept; any other file in its place is a failure,
+    unless `overwrite`.
 
     Parameters
     ----------
@@ -153,13 +152,13 @@ def deblur_photos(
     weights = weights or find_weights(method)
     paths = output_paths(photos, out)
     recording = read_photo_recording(source, photos)
-    said = ""
+    calibration_note = ""
     if recording and source.estimate == "offset":
         recording = estimate_photo_offset(recording, photos)
-        said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
+        calibration_note = f"time_offset {recording.camera.time_offset:.4f} s, estimated from the photos"
     elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PICTURES:
-        recording, said = calibrate_from_photos(recording, photos)
-    job = _PhotoJob(source, recording, said, opened, weights, refine, overwrite, progress)
+        recording, calibration_note = calibrate_from_photos(recording, photos)
+    job = _PhotoJob(source, recording, calibration_note, opened, weights, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -175,7 +174,7 @@ class _PhotoJob:
     source: FieldSource
     recording: PhotoRecording | None
     calibration_note: str
-    """What the photos together say of the recording."""
+    """How the photos together correct the recording."""
     method: Method
     weights: Path | None
     refine: bool
@@ -186,9 +185,9 @@ class _PhotoJob:
         """Deblur one photo's file, unless that was done before."""
         started = time.perf_counter()
         made_of = {"photo": file_sha256(photo), "settings": self.settings(photo)}
-        found = None if self.overwrite else _find_existing_result(out, made_of)
-        if isinstance(found, PhotoReport):
-            return replace(found, file=str(photo), out=str(out), seconds=0.0, note="was there already")
+        existing = None if self.overwrite else _find_existing_result(out, made_of)
+        if isinstance(existing, PhotoReport):
+            return replace(existing, file=str(photo), out=str(out), seconds=0.0, note="was there already")
         picture = read_photo(photo)
         try:
             field, missing = self.field(picture, photo)
@@ -212,7 +211,7 @@ class _PhotoJob:
             sharp = replace(picture, pixels=result.image)
             record = made_of | {"report": asdict(report)}
             write_photo(out, sharp, record=record, overwrite=self.overwrite)
-        elif found != "copy":
+        elif existing != "copy":
             copy_photo(photo, out, overwrite=self.overwrite)  # not encoded again: that would cost quality
         return replace(report, seconds=round(time.perf_counter() - started, 2))
 
@@ -251,7 +250,7 @@ class _PhotoJob:
             if frame and self.source.estimate == "exposure":
                 exposure = estimate_exposure(recording, frame, picture.pixels)
                 if exposure is None:
-                    return None, "the picture does not tell its exposure"
+                    return None, "its exposure could not be estimated from the picture"
                 known = {photo: replace(frame, exposure=exposure)}
                 recording = replace(recording, exposures=known)
                 note = f"exposure {exposure * 1000:.1f} ms, estimated from the picture"
@@ -270,7 +269,7 @@ class _PhotoJob:
 
 
 def _find_existing_result(out: Path, made_of: dict[str, Any]) -> PhotoReport | Literal["copy"] | None:
-    """Return the report of a result that is there already, "copy" for the photo as it came, None for nothing.
+    """Return the report of a result that exists already, "copy" for the unchanged photo, None for nothing.
 
     Raises
     ------

@@ -42,13 +42,13 @@ class ClipSource:
     """The log; None: the one in the clip."""
     camera: Path | None = None
     exposure: float | None = None
-    """Of every frame, s; None: as the clip says."""
+    """Of every frame, s; None: from the clip's metadata."""
     readout_time: float | None = None
-    """s; None: as the camera file says, or else the clip."""
+    """s; None: from the camera file, or else the clip's metadata."""
     time_offset: float | None = None
-    """s; None: as the camera file says."""
+    """s; None: from the camera file."""
     gyro_columns: str | None = None
-    """Columns and units of a log that does not say them."""
+    """Columns and units of a log without a header."""
 
     def __post_init__(self) -> None:
         if self.exposure is not None and not 0 < self.exposure <= MAX_EXPOSURE_S:
@@ -101,7 +101,7 @@ def read_clip_recording(
     exposure_needed
         Whether exposures must be known; else unknown ones count as 0.
     readout_time
-        Where nothing says it, s; None: then it is an error.
+        Where neither source, camera nor metadata have it, s; None: then it is an error.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def calibrate_clip(
     exposure_known: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[ClipRecording, str]:
-    """Return a recording as a sample of its blurred frames corrects it together, and a line that says so.
+    """Correct a recording by a sample of its blurred frames; return it, and a line for a person.
 
     Parameters
     ----------
@@ -173,11 +173,11 @@ def calibrate_clip(
     Raises
     ------
     DeepGyroError
-        If the exposure is not known, and the frames do not tell.
+        If the exposure is not known, and cannot be estimated.
     """
     unknown = DeepGyroError(
-        f"{clip}: does not say how long its frames were exposed, and too few of them are blurred enough to "
-        "tell: give --exposure (s)"
+        f"{clip}: its metadata have no exposure, and too few frames are blurred enough to estimate it: "
+        "give --exposure (s)"
     )
     if not exposure_known:
         with ClipReader(clip) as reader:
@@ -262,7 +262,5 @@ def _frame_exposures(
     if metadata.exposures is None and not exposure_needed:
         return np.zeros(1)
     if metadata.exposures is None:
-        raise DeepGyroError(
-            f"{source.clip}: does not say how long its frames were exposed: give --exposure (s)"
-        )
+        raise DeepGyroError(f"{source.clip}: its metadata have no exposure: give --exposure (s)")
     return metadata.exposures

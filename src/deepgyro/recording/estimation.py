@@ -24,7 +24,7 @@ CANDIDATE_EXPOSURES_S = np.geomspace(1 / 4000, 0.5, 190)
 CANDIDATE_OFFSETS_S = np.arange(-1.0, 1.0005, 0.004)
 """To be added to the camera file's."""
 ACCEPT_VECTOR_DIFFERENCE = 0.2
-"""The gyro's vectors are those of a picture alone if they differ by less, as a share of their length."""
+"""The gyro's vectors match those of the picture alone if they differ by less, as a share of their length."""
 SAME_OFFSET_S = 0.007
 """Offsets that differ by less count as one: refinement does the rest."""
 ACCEPT_OFFSET_PROBABILITY = 0.5
@@ -35,9 +35,9 @@ LIKELIHOOD_SHARPENING = 2.0
 def estimate_exposure(
     recording: Recording, frame: Exposure, image: Pixels, *, max_exposure: float = np.inf
 ) -> float | None:
-    """Return how long a frame was exposed, whatever `frame` says, s; None if the picture does not tell.
+    """Return how long a frame was exposed, s; None if its picture does not determine it.
 
-    The exposure whose gyro vectors are most like the blur that is found in the picture alone.
+    The exposure whose gyro vectors are most like the blur that the picture alone shows.
 
     Raises
     ------

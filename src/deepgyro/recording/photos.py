@@ -1,4 +1,4 @@
-"""Photos of one recording: which log, camera and table of exposures they have, and what they share."""
+"""Photos of one recording: their log, camera and exposures, and a calibration for them all."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FieldSource:
     exposure: float | None = None
     """s."""
     gyro_columns: str | None = None
-    """Columns and units of a log without a header that says them."""
+    """Columns and units of a log without a header."""
     field: tuple[Path, ...] = ()
     """One .npz, or the original program's two pictures."""
     estimate: Literal["exposure", "offset"] | None = None
@@ -55,7 +55,8 @@ class FieldSource:
                 self.time is None and self.exposure is None
             ):
                 raise ValueError(
-                    "--field says it all: leave out --gyro, --camera, --frames, --time, --exposure and "
+                    "--field needs no recording: leave out --gyro, --camera, --frames, --time, "
+                    "--exposure and "
                     "--gyro-columns"
                 )
             return
@@ -132,15 +133,15 @@ def read_photo_recording(source: FieldSource, photos: Sequence[Path]) -> PhotoRe
             raise ValueError("a time is needed")
         exposures = {photos[0]: Exposure(source.time, source.exposure or PLACEHOLDER_EXPOSURE_S)}
     recording = PhotoRecording(log, camera, exposures)
-    if source.estimate != "offset" and len(photos) > 1:  # a single one is said by its field
+    if source.estimate != "offset" and len(photos) > 1:  # a single photo has this reason in its report
         recording.check_coverage(list(filter(None, exposures.values())))
     return recording
 
 
 def calibrate_from_photos(recording: PhotoRecording, photos: Sequence[Path]) -> tuple[PhotoRecording, str]:
-    """Return a recording as its blurred photos together correct it, and a line that says so.
+    """Correct a recording by its blurred photos; return it, and a line for a person.
 
-    What no three of them agree on stays.
+    Unchanged, and an empty line, where no three of them agree.
     """
     camera = recording.camera
     blur_px = {
@@ -162,7 +163,7 @@ def estimate_photo_offset(recording: PhotoRecording, photos: Sequence[Path]) -> 
     Raises
     ------
     DeepGyroError
-        If they do not tell, or the log covers none of them then.
+        If the photos do not determine it, or the log covers none of them then.
     """
     known = [photo for photo in photos if recording.exposures.get(photo)]
     spread = np.linspace(0, len(known) - 1, MAX_CALIBRATION_PICTURES).round().astype(int)
@@ -171,9 +172,9 @@ def estimate_photo_offset(recording: PhotoRecording, photos: Sequence[Path]) -> 
     change, probability = estimate_time_offset(recording, pictures)
     if probability < ACCEPT_OFFSET_PROBABILITY:
         raise DeepGyroError(
-            f"--estimate offset: {len(some)} photos do not tell it (confidence {probability:.2f}, "
+            f"--estimate offset: {len(some)} photos do not determine it (confidence {probability:.2f}, "
             f"{ACCEPT_OFFSET_PROBABILITY} is needed): "
-            "more photos with more blur tell more; else see docs/camera.md for how to measure time_offset"
+            "give more photos with more blur, or measure time_offset (docs/camera.md)"
         )
     camera = recording.camera
     moved = replace(recording, camera=replace(camera, time_offset=camera.time_offset + change))
@@ -184,7 +185,7 @@ def estimate_photo_offset(recording: PhotoRecording, photos: Sequence[Path]) -> 
 def _read_small_photos(
     recording: PhotoRecording, photos: Sequence[Path], *, shrink: bool = True
 ) -> Iterator[tuple[Exposure, Pixels]]:
-    """Yield photos and their exposures; but for those that cannot be used, of which the job tells later."""
+    """Yield photos and their exposures, but for those that cannot be used: the job reports them later."""
     for photo in photos:
         frame = recording.exposures[photo]
         with suppress(DeepGyroError, OSError, ValueError):

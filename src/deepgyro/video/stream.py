@@ -1,4 +1,4 @@
-"""Frames and gyro samples as they come: for robots, and for anything else that is live."""
+"""Deblur a live stream of frames and gyro samples: for robots."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class Deblurrer:
         ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`; or what
         `open_method` returned.
     threshold
-        Paths shorter than this are left as they are, px; the result fades in over 1 px more.
+        Pixels with shorter paths stay unchanged, px; the result fades in over 1 px more.
     refine
         Whether each frame corrects its own field (`refine_field`): some ms more for a frame. One that shows
-        another blur than the gyro says comes back as it was.
+        another blur than the gyro field comes back unchanged.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Deblurrer:
         return self._covered_frames()
 
     def flush(self) -> Iterator[StreamFrame]:
-        """Return the frames that still wait, as they came where the gyro never covered them."""
+        """Return the frames that still wait, unchanged where the gyro never covered them."""
         while self._waiting:
             yield self._deblur_frame(*self._waiting.popleft())
 
