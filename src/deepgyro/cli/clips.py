@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from .app import Flag, Integer, MethodName, app
+from .app import Flag, Integer, Json, MethodName, Overwrite, app
 from .output import ProgressBar, print_json, print_message, sigterm_as_interrupt
 
 
@@ -30,8 +30,8 @@ def video(
     quality: Integer = 17,
     effort: Literal["low", "medium", "high"] = "medium",
     report: Path | None = None,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Deblur the frames of a clip that need it; keep the others, sound and time stamps (extra: video).
 
@@ -75,10 +75,6 @@ def video(
         How hard the encoder tries to make a small file: low is quickest.
     report
         CSV file with a line for each frame: blur (px), method, time.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..recording import ClipSource
     from ..restore import open_method
@@ -118,8 +114,8 @@ def sync(
     gyro_columns: str | None = None,
     find_readout: Flag = False,
     picture: Path | None = None,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Find the offset between a clip and its gyro, and the gyro's axes (extra: video).
 
@@ -145,10 +141,6 @@ def sync(
         Estimate the readout time, too, whatever camera file and clip have.
     picture
         Picture of two curves: the angular rates of picture and gyro (PNG, JPEG, ...).
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..recording import ClipSource, sync_clip
 

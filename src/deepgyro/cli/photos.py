@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from .app import BaselineMethod, Flag, Integer, MethodName, app
+from .app import BaselineMethod, Flag, Integer, Json, MethodName, Overwrite, app
 from .output import ProgressBar, print_json, print_message
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def deblur(
     method: MethodName | BaselineMethod = "deepgyro",
     weights: Path | None = None,
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Deblur photos.
 
@@ -66,10 +66,6 @@ def deblur(
         Of the method's network: a file of deepgyro export, instead of those in the package.
     refine
         Let each photo correct the field of its gyro.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..photos import Failure, deblur_photos
     from ..recording import FieldSource
@@ -116,8 +112,8 @@ def field(
     instants: Integer = 9,
     reference: Literal["row", "picture", "start"] = "picture",
     refine: Flag = False,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Compute the blur field of one exposure, write it, draw it.
 
@@ -148,10 +144,6 @@ def field(
         original program's. A pair of pictures always has two instants and "start".
     refine
         Let the photo correct the field; the drawing has the gyro's field in black over it.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..photos import make_field
     from ..recording import FieldSource
@@ -179,7 +171,7 @@ def field(
 
 @app.command
 def demo(
-    *, out: Path = Path("deepgyro-demo"), seed: Integer = 0, overwrite: Flag = False, json: Flag = False
+    *, out: Path = Path("deepgyro-demo"), seed: Integer = 0, overwrite: Overwrite = False, json: Json = False
 ) -> int:
     """Blur a photo that comes with the program as a shaking hand does, deblur it, and write pictures.
 
@@ -189,10 +181,6 @@ def demo(
         Folder for the pictures.
     seed
         Of the shake and the noise.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..demo import run_demo as run_demo
 
