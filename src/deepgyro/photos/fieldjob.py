@@ -10,15 +10,8 @@ from typing import BinaryIO
 from ..blurfield import Field, PathReference, measure_field, write_field, write_field_pair
 from ..blurfield.picture import draw_field
 from ..errors import DeepGyroError
-from ..frames import (
-    Photo,
-    check_writable,
-    format_from_suffix,
-    read_photo,
-    to_eight_bits,
-    write_atomically,
-    write_photo,
-)
+from ..files import check_writable, write_atomically
+from ..frames import Photo, format_from_suffix, read_photo, to_eight_bits, write_photo
 from ..recording.photos import FieldSource, read_photo_recording
 from ..refine import ACCEPT_CONFIDENCE, refine_field
 

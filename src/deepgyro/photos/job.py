@@ -12,16 +12,8 @@ from typing import Any, Literal
 from ..blurfield import Field, read_field, read_field_pair
 from ..deblurring import deblur_picture
 from ..errors import DeepGyroError
-from ..frames import (
-    Photo,
-    copy_photo,
-    file_sha256,
-    make_folder,
-    natural_sort_key,
-    read_photo,
-    read_record,
-    write_photo,
-)
+from ..files import copy_file, file_sha256, make_folder
+from ..frames import Photo, natural_sort_key, read_photo, read_record, write_photo
 from ..recording.calibration import MIN_CALIBRATION_PICTURES
 from ..recording.estimation import estimate_exposure
 from ..recording.photos import (
@@ -212,7 +204,7 @@ class _PhotoJob:
             record = made_of | {"report": asdict(report)}
             write_photo(out, sharp, record=record, overwrite=self.overwrite)
         elif existing != "copy":
-            copy_photo(photo, out, overwrite=self.overwrite)  # not encoded again: that would cost quality
+            copy_file(photo, out, overwrite=self.overwrite)  # not encoded again: that would cost quality
         return replace(report, seconds=round(time.perf_counter() - started, 2))
 
     def settings(self, photo: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ..errors import DeepGyroError
-from ..frames import ClipReader, Photo, check_writable, format_from_suffix, write_photo
+from ..files import check_writable
+from ..frames import ClipReader, Photo, format_from_suffix, write_photo
 from ..telemetry import read_clip_metadata
 from ..timesync import (
     ACCEPT_SYNC_CONFIDENCE,

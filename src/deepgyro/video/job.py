@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import numpy as np
 from ..blurfield import Field, measure_field
 from ..deblurring import deblur_picture
 from ..errors import DeepGyroError
+from ..files import check_writable, copy_file, move_into_place
 from ..frames import (
     DEFAULT_QUALITY_CRF,
     HLG_TRANSFER,
@@ -26,9 +26,7 @@ from ..frames import (
     ClipWriter,
     EncodingEffort,
     apply_srgb_changes,
-    check_writable,
     hdr_to_srgb,
-    write_atomically,
 )
 from ..recording.clips import (
     ClipRecording,
@@ -177,7 +175,7 @@ def deblur_video(
         rows = _FrameReportWriter(report, overwrite)
         try:
             if skip_reason and out.suffix.lower() == source.clip.suffix.lower():
-                _copy_clip(source.clip, out, overwrite)
+                copy_file(source.clip, out, overwrite=overwrite)
                 for frame in reader.frames():
                     rows.add(job.report_skipped(frame, skip_reason))
                 note = ""
@@ -357,16 +355,9 @@ class _FrameReportWriter:
 
     def finish(self) -> None:
         if self.file is not None and self.path is not None and self.part is not None:
-            from ..frames.encoding import move_into_place
-
             self.file.close()
             move_into_place(self.part, self.path, overwrite=self.overwrite)
 
     def give_up(self) -> None:
         if self.file is not None:
             self.file.close()
-
-
-def _copy_clip(clip: Path, out: Path, overwrite: bool) -> None:
-    with open(clip, "rb") as file:
-        write_atomically(out, lambda written: shutil.copyfileobj(file, written), overwrite=overwrite)
