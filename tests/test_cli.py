@@ -175,7 +175,7 @@ def test_deblur_finds_the_exposure_that_nobody_told(run):
         "deblur", "pan.png", *command, "--time", "10.1", "--estimate", "exposure", "--out", "out"
     )
 
-    ms = float(re.search(r"exposure ([\d.]+) ms, found in the picture", out)[1])
+    ms = float(re.search(r"exposure ([\d.]+) ms, estimated from the picture", out)[1])
     assert code == 0
     assert ms == pytest.approx(40, rel=0.08)
     assert "typical blur 30." in out or "typical blur 29." in out  # px

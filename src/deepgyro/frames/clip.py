@@ -46,6 +46,11 @@ class Clip:
     duration: float | None
     """s"""
 
+    @property
+    def expected_frames(self) -> int:
+        """How many frames there are as far as the file says; at least 1."""
+        return self.count or round((self.duration or 0.0) * self.rate) or 1
+
 
 @dataclass(frozen=True, eq=False)
 class ClipFrame:
