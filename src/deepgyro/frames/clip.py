@@ -48,7 +48,7 @@ class Clip:
 
     @property
     def expected_frames(self) -> int:
-        """How many frames there are as far as the file says; at least 1."""
+        """Number of frames as the file states it; at least 1."""
         return self.count or round((self.duration or 0.0) * self.rate) or 1
 
 

@@ -1,4 +1,4 @@
-"""Clips with a high dynamic range: their codes, and the sRGB values that stand for the same light."""
+"""HDR clips: PQ and HLG codes to sRGB values of the same light, and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..light import linear_to_srgb
 
 PQ_TRANSFER, HLG_TRANSFER = 16, 18  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
 WHITE_CD_M2 = 1000.0
-"""PQ's light is taken relative to this, cd/m^2: most screens and masters end there."""
+"""PQ's light is relative to this, cd/m^2: the limit of most screens and masters."""
 _MAX_CODE = 2**16 - 1
 
 
 def hdr_to_srgb(codes: UInt16[ndarray, "h w 3"], transfer: int) -> UInt16[ndarray, "h w 3"]:
-    """Return sRGB values of the same light (lighter than white: white)."""
+    """Return the sRGB values of the same light; light above white becomes white."""
     return np.asarray(_transfer_tables(transfer)[0][codes])
 
 
@@ -27,7 +27,7 @@ def apply_srgb_changes(
     after: UInt16[ndarray, "h w 3"],
     transfer: int,
 ) -> UInt16[ndarray, "h w 3"]:
-    """Return codes anew where their sRGB values, `before`, became others; what is over white stays."""
+    """Return the codes with those replaced whose sRGB values changed; those above white stay."""
     changed = (after != before) & (before < _MAX_CODE)
     return np.where(changed, _transfer_tables(transfer)[1][after], codes)
 
