@@ -18,9 +18,9 @@ from .lens import Distortion, parse_lens_model
 Settings = dict[str, Any]
 
 CAMERA_KEYS = (
-    *("width", "height", "K", "distortion"),
-    *("readout_time", "readout_direction", "cam_from_imu", "time_offset"),
-)
+    "width", "height", "K", "distortion",
+    "readout_time", "readout_direction", "cam_from_imu", "time_offset",
+)  # fmt: skip
 _REQUIRED_KEYS = {
     "width": "the picture's width in px that K is for",
     "height": "the picture's height in px that K is for",

@@ -23,9 +23,9 @@ EncodingEffort = Literal["low", "medium", "high"]
 """How hard an encoder tries to make a file small at the same quality."""
 
 _CODEC_ENCODERS = {
-    **{"h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "ffv1": "ffv1", "vp9": "libvpx-vp9"},
-    **{"av1": "libsvtav1", "libdav1d": "libsvtav1", "mjpeg": "mjpeg"},
-}
+    "h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "ffv1": "ffv1", "vp9": "libvpx-vp9",
+    "av1": "libsvtav1", "libdav1d": "libsvtav1", "mjpeg": "mjpeg",
+}  # fmt: skip
 _EVEN_SIZE_ENCODERS = ("libx264", "libx265", "libsvtav1")
 """Their sides are multiples of a chroma sample's."""
 _EFFORT_OPTIONS = {

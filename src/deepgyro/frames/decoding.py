@@ -41,9 +41,9 @@ _SIGNATURES = {
 }
 # What the decoders raise for damaged files.
 _DAMAGED_FILE_ERRORS = (
-    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError),
-    *(struct.error, zlib.error),
-)
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError,
+    struct.error, zlib.error,
+)  # fmt: skip
 _COPY_BAND_ROWS = 256  # rows copied at a time
 
 
@@ -108,15 +108,13 @@ def _read_header(fp: BinaryIO, format: str) -> "ImageFile":
     # that is not ours to change, and the second picture of a phone's JPEG (gain map) would count as a page.
     from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-    if format == "JPEG":
-        return JpegImagePlugin.JpegImageFile(fp)
-    if format == "PNG":
-        return PngImagePlugin.PngImageFile(fp)
-    if format == "TIFF":
-        return TiffImagePlugin.TiffImageFile(fp)
+    plugins: dict[str, type[ImageFile]] = {
+        "JPEG": JpegImagePlugin.JpegImageFile, "PNG": PngImagePlugin.PngImageFile,
+        "TIFF": TiffImagePlugin.TiffImageFile, "WEBP": WebPImagePlugin.WebPImageFile,
+    }  # fmt: skip
     try:
-        return WebPImagePlugin.WebPImageFile(fp)
-    except Image.DecompressionBombError as error:  # here the limit cannot be avoided
+        return plugins[format](fp)
+    except Image.DecompressionBombError as error:  # WebP's plugin cannot avoid the limit
         raise DeepGyroError(
             f"{fp.name}: too large for WebP (over 178 Mpx); save it as JPEG or PNG"
         ) from error

@@ -19,9 +19,8 @@ from .pixels import to_eight_bits
 logger = logging.getLogger(__name__)
 
 _FORMAT_OF_SUFFIX = {
-    **{".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"},
-    **{".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"},
-}
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+}  # fmt: skip
 _MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383}  # px: libjpeg's JPEG_MAX_DIMENSION, WEBP_MAX_DIMENSION
 _JPEG_SEGMENT_BYTES = 65_533  # bytes
 _JPEG_XMP_BYTES = _JPEG_SEGMENT_BYTES - 29
