@@ -18,7 +18,7 @@ from ...frames import file_sha256
 
 SHARD_PATTERN = "shard-*.tar"
 FileSpans = dict[str, tuple[int, int]]
-"""Where a sample's files lie in a shard, by their extensions: offset and length, bytes."""
+"""Offset and length (bytes) of a sample's files in a shard, by their extensions."""
 
 _WriteResult = TypeVar("_WriteResult")
 _DAMAGED_HINT = "is damaged or of another data set; remove it, and the same command makes it again"
@@ -26,7 +26,7 @@ _DAMAGED_HINT = "is damaged or of another data set; remove it, and the same comm
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that is finished."""
+    """A finished shard, as the manifest lists it."""
 
     name: str
     size: int
@@ -72,7 +72,7 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
 
 
 def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
-    """Return each sample of a shard: its index, and where its files lie, by their extensions.
+    """Return each sample of a shard: its index, and the spans of its files.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def read_files_at(path: Path, spans: FileSpans) -> dict[str, bytes]:
     Raises
     ------
     DeepGyroError
-        If they are not there any more.
+        If the shard does not hold them.
     """
     files = {}
     try:
@@ -115,31 +115,25 @@ def read_files_at(path: Path, spans: FileSpans) -> dict[str, bytes]:
 
 
 def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """Yield each sample of a shard: its index, and its files by their extensions.
-
-    Raises
-    ------
-    DeepGyroError
-        If it is no whole shard.
-    """
-    for index, places in index_shard(path):
-        yield index, read_files_at(path, places)
+    """Yield each sample of a shard: its index, and its files by their extensions; errors as `index_shard`."""
+    for index, spans in index_shard(path):
+        yield index, read_files_at(path, spans)
 
 
 def read_samples(folder: Path) -> Iterator[dict[str, bytes]]:
-    """Yield the files of each sample of a data set, by their extensions; errors as in `read_shard`."""
+    """Yield the files of each sample of a data set, by their extensions; errors as `index_shard`."""
     for shard in sorted(folder.glob(SHARD_PATTERN)):
         for _, files in read_shard(shard):
             yield files
 
 
 def inspect_shard(path: Path, indices: range) -> Shard:
-    """Return what is known of a shard that lies there, after a look at which samples are in it.
+    """Return the description of a shard on the disk.
 
     Raises
     ------
     DeepGyroError
-        If they are not those of `indices`.
+        If its samples are not those of `indices`.
     """
     if [index for index, _ in index_shard(path)] != list(indices):
         raise DeepGyroError(f"{path}: {_DAMAGED_HINT}")
@@ -147,13 +141,7 @@ def inspect_shard(path: Path, indices: range) -> Shard:
 
 
 def _check_tar_complete(tar: tarfile.TarFile) -> None:
-    """Refuse a tar file that was read to its last member but is cut off behind it.
-
-    Raises
-    ------
-    ReadError
-        If the two blocks of zeros are missing that end an archive.
-    """
+    """Raise ReadError if a tar file, read to its last member, lacks the two blocks of zeros at its end."""
     end = bytes(2 * tarfile.BLOCKSIZE)
     assert tar.fileobj is not None  # it is open
     tar.fileobj.seek(tar.offset)
