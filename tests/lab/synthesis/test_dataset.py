@@ -543,4 +543,4 @@ def test_without_ray_the_command_says_what_to_install(material, tmp_path, monkey
     code = main([*command(material, tmp_path / "set")[3:], "--ray", "local"])
 
     assert code == 1
-    assert capfd.readouterr().err == "error: --ray needs Ray: pip install 'deepgyro[cluster]'\n"
+    assert capfd.readouterr().err == "error: ray is missing: pip install 'deepgyro[cluster]'\n"

@@ -8,10 +8,9 @@ import socket
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 from urllib.parse import urlsplit
 
-from ...errors import DeepGyroError
+from ...errors import DeepGyroError, require_extra
 from ...threads import limit_to_one_core
 from .workers import NumberedTask, ProgressCallback, TaskResult
 
@@ -33,7 +32,8 @@ def ray_connection(address: str, *, workers: int) -> Iterator[None]:
     DeepGyroError
         If Ray is not installed, or cannot be reached.
     """
-    ray = _import_ray()
+    with require_extra("cluster"):
+        import ray
     if ray.is_initialized():
         yield
         return
@@ -64,7 +64,8 @@ def run_tasks_on_ray(
     DeepGyroError
         If the cluster loses a task again and again.
     """
-    ray = _import_ray()
+    import ray
+
     remote, shared = ray.remote(num_cpus=1)(_run_task), ray.put(task)
     waiting = iter(numbers)
     ahead = _TASKS_PER_CORE * max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -89,14 +90,6 @@ def _run_task(task: NumberedTask[TaskResult], number: int) -> tuple[int, TaskRes
     with limit_to_one_core():
         result = task(number, counts.append)
     return sum(counts), result
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise DeepGyroError("--ray needs Ray: pip install 'deepgyro[cluster]'") from error
-    return ray
 
 
 def _check_reachable(address: str) -> None:

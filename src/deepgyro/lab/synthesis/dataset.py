@@ -58,7 +58,7 @@ def make_dataset(
     overwrite: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> DatasetReport:
-    """Make a data set, or continue one that was interrupted.
+    """Make a data set of `count` pairs, or continue one that was interrupted.
 
     The folder holds ``dataset.json`` (all that the bytes depend on, written first), ``shard-000000.tar``, ...
     (samples named by their index, their files as from `pack_pair`), and ``manifest.json`` (the former; each
@@ -70,13 +70,7 @@ def make_dataset(
     Parameters
     ----------
     pool
-        From `open_pool`, for this height and width.
-    count
-        Pairs.
-    height, width
-        Size of the pairs, px.
-    shard_size
-        Pairs in a shard.
+        From `open_pool`, for this height and width (px).
     workers
         Processes, each on one core; 1 is this process itself. None: as many as there are cores.
     ray
@@ -176,14 +170,13 @@ def _prepare_folder(spec: DatasetSpec, *, overwrite: bool) -> dict[str, Shard]:
 
 def _check_same_spec(out: Path, existing: Mapping[str, Any], requested: Mapping[str, Any]) -> None:
     unlike = describe_differences(existing, requested)
-    if not unlike:
-        return
-    if {**existing, "versions": requested["versions"]} == requested:
+    if unlike and {**existing, "versions": requested["versions"]} == requested:
         raise DeepGyroError(
             f"{out}: was begun with other versions ({unlike}), whose pairs may differ; go on with those, or "
             "give --overwrite to begin anew"
         )
-    raise DeepGyroError(f"{out}: holds another data set ({unlike}); give another --out, or --overwrite")
+    if unlike:
+        raise DeepGyroError(f"{out}: holds another data set ({unlike}); give another --out, or --overwrite")
 
 
 def _read_finished_shards(out: Path) -> dict[str, Shard]:

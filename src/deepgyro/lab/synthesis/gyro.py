@@ -79,13 +79,13 @@ class GyroErrors:
     """How much its clock is early, s."""
     scale: float = 1.0
     """Factor on its rates."""
-    bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """rad/s"""
+    bias: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """On the rate about each axis, rad/s."""
     noise_density: float = 0.0
     """rad/s per sqrt(Hz)"""
     full_scale: float | None = None
     """Range of its 16 bits, deg/s; None: rates are neither rounded nor clipped."""
-    tilt: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    tilt: tuple[float, ...] = (0.0, 0.0, 0.0)
     """Rotation vector of the error of its axes, degrees."""
     focal: float = 1.0
     """Factor on the focal length."""
@@ -93,7 +93,7 @@ class GyroErrors:
     """Factor on the readout time."""
     missing: bool = False
     """Whether half of every other sample is missing."""
-    bias_px: tuple[float, float] = (0.0, 0.0)
+    bias_px: tuple[float, ...] = (0.0, 0.0)
     """What is added to every blur vector, px."""
 
 
@@ -108,14 +108,14 @@ def draw_gyro_errors(rng: np.random.Generator, draws: GyroDraws) -> GyroErrors:
     return GyroErrors(
         offset=float(np.clip(offset, -LOG_MARGIN_S, LOG_MARGIN_S)),  # so much of the log is kept
         scale=float(rng.normal(1, draws.scale)),
-        bias=_as_triple(rng.normal(0, draws.bias, 3)),
+        bias=tuple(rng.normal(0, draws.bias, 3).tolist()),
         noise_density=draw_log_uniform(rng, draws.noise_density) if draws.noise_density[1] > 0 else 0.0,
         full_scale=float(rng.choice(draws.full_scales)) if draws.full_scales else None,
-        tilt=_as_triple(rng.normal(0, draws.misalignment, 3)),
+        tilt=tuple(rng.normal(0, draws.misalignment, 3).tolist()),
         focal=max(float(rng.normal(1, draws.focal)), 0.5),
         readout=max(float(rng.normal(1, draws.readout)), 0.0),
         missing=bool(rng.random() < draws.missing),
-        bias_px=(float(times * signs[0] * PAPER_BIAS_PX[0]), float(times * signs[1] * PAPER_BIAS_PX[1])),
+        bias_px=tuple((times * signs * PAPER_BIAS_PX).tolist()),
     )
 
 
@@ -170,8 +170,3 @@ def miscalibrate_camera(camera: Camera, errors: GyroErrors) -> Camera:
     readout = (camera.readout_time or 0.0) * errors.readout
     mounting = so3_exp(np.radians(errors.tilt)) @ require_cam_from_imu(camera)
     return replace(camera, K=K, readout_time=min(readout, 1.0), cam_from_imu=mounting)
-
-
-def _as_triple(vector: ndarray) -> tuple[float, float, float]:
-    x, y, z = vector.tolist()
-    return x, y, z

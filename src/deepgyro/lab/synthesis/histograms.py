@@ -173,16 +173,22 @@ def _draw_chart(
     draw_text(pen, _PLOT_LEFT_PX - 6, _PLOT_TOP_PX - 20, "share of places", size=12, colour=_GRAY)
     tops = np.cumsum(bars, axis=0)
     highest = max(float(tops[-1].max()), 1.0) * (1.5 if legend else 1.1)
-    _draw_share_axis(pen, highest)
+
+    def to_y(share: int | float) -> float:
+        return _PLOT_BOTTOM_PX - share / highest * (_PLOT_BOTTOM_PX - _PLOT_TOP_PX)
+
+    for share in range(0, int(highest) + 1, next(step for step in (1, 2, 5, 10, 20) if highest / step <= 8)):
+        pen.line((_PLOT_LEFT_PX, to_y(share), _PLOT_RIGHT_PX, to_y(share)), _PALE)
+        draw_text(pen, _PLOT_LEFT_PX - 6, to_y(share), f"{share} %", size=13, anchor="rm")
     bar_width = (_PLOT_RIGHT_PX - _PLOT_LEFT_PX) / tops.shape[1]
     for k, share in enumerate(tops[-1]):
         x = _PLOT_LEFT_PX + k * bar_width
         for top, part, by_bin in zip(tops[:, k], bars[:, k], colours, strict=True):
-            box = (x + 1, _share_to_y(top / highest), x + bar_width - 2, _share_to_y((top - part) / highest))
+            box = (x + 1, to_y(top), x + bar_width - 2, to_y(top - part))
             if box[3] - box[1] >= 0.5:
                 pen.rectangle(box, by_bin[k])
-        number, y = f"{share:.0f}" if share >= 9.95 else f"{share:.1f}", _share_to_y(share / highest) - 9
-        draw_text(pen, x + bar_width / 2, y, number, size=12, anchor="mm", colour=_GRAY)
+        number = f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
+        draw_text(pen, x + bar_width / 2, to_y(share) - 9, number, size=12, anchor="mm", colour=_GRAY)
     for place, name in ticks:
         draw_text(pen, _PLOT_LEFT_PX + place * bar_width, _PLOT_BOTTOM_PX + 14, name, size=13, anchor="mm")
     pen.line((_PLOT_LEFT_PX, _PLOT_BOTTOM_PX, _PLOT_RIGHT_PX, _PLOT_BOTTOM_PX), _BLACK)
@@ -194,28 +200,10 @@ def _draw_chart(
     return np.array(page)
 
 
-def _draw_share_axis(pen: ImageDraw.ImageDraw, highest: float) -> None:
-    step = next(each for each in (1, 2, 5, 10, 20) if highest / each <= 8)
-    for share in range(0, int(highest) + 1, step):
-        y = _share_to_y(share / highest)
-        pen.line((_PLOT_LEFT_PX, y, _PLOT_RIGHT_PX, y), _PALE)
-        draw_text(pen, _PLOT_LEFT_PX - 6, y, f"{share} %", size=13, anchor="rm")
-
-
-def _share_to_y(share: float) -> float:
-    return _PLOT_BOTTOM_PX - share * (_PLOT_BOTTOM_PX - _PLOT_TOP_PX)
-
-
 def draw_text(
-    pen: ImageDraw.ImageDraw,
-    x: int | float,
-    y: int | float,
-    text: str,
-    *,
-    size: int,
-    anchor: str = "la",
-    colour: Colour = _BLACK,
-) -> None:
+    pen: ImageDraw.ImageDraw, x: int | float, y: int | float, text: str,
+    *, size: int, anchor: str = "la", colour: Colour = _BLACK,
+) -> None:  # fmt: skip
     """Write a line of text, its letters `size` px high."""
     from PIL import ImageFont
 

@@ -109,18 +109,19 @@ def render_exposure(
 ) -> RenderedPair:
     """Render a picture of a scene (encoded) blurred in linear light, then noisy, then clipped.
 
-    The picture, whose pixels move along `field` (px), begins at `top`, `left` of the scene. `learn.recording`
+    The picture, whose pixels move along `field` (px), begins at `top`, `left` of the scene. `lab.learn`
     has a twin on a device.
     """
-    from .kernels import decode_with_highlights, encode_srgb, encode_srgb_with_noise
+    from .kernels import decode_with_highlights, encode_srgb_with_noise
 
     gain, shot, read, key = draw_render_parameters(rng, draws)
     light, table = np.empty(scene.shape, np.float32), srgb_encode_table()
     decode_with_highlights(scene, srgb_decode_table(), highlight_factor_table(gain), light)
     blurred = BlurOperator(field[:, :]).of_part(light, top=top, left=left)
-    noisy, sharp = np.empty((2, *blurred.shape), np.uint8)
+    noisy = np.empty(blurred.shape, np.uint8)
     encode_srgb_with_noise(blurred.reshape(-1), np.uint64(key), shot**2, read**2, table, noisy.reshape(-1))
-    encode_srgb(_crop_to_field(light, top, left, field), table, sharp)
+    clipped = np.minimum(_crop_to_field(light, top, left, field), np.float32(1))
+    sharp = table.take((clipped * np.float32(65535) + np.float32(0.5)).astype(np.int32))
     return RenderedPair(sharp, noisy, {"highlight_gain": gain, "shot": shot, "read": read})
 
 

@@ -40,16 +40,6 @@ def decode_with_highlights(scene, plain, factor, out):
             out[r, c, 2] = plain[blue] * gain
 
 
-@kernel
-def encode_srgb(light, encoded, out):
-    """Fill out with the encoded values of light (h, w, 3), clipped; the table as below."""
-    for r in range(light.shape[0]):
-        for c in range(light.shape[1]):
-            for k in range(3):
-                value = min(light[r, c, k], f32(1))
-                out[r, c, k] = encoded[np.int32(value * f32(65535) + f32(0.5))]
-
-
 @kernel(fastmath={"contract"})
 def encode_srgb_with_noise(light, key, shot, read, encoded, out):
     """Fill out with the encoded values of light plus noise of variance ``shot * light + read``, clipped.

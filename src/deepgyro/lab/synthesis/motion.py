@@ -113,7 +113,7 @@ def draw_log_uniform(rng: np.random.Generator, ends: Range) -> float:
 
 def draw_rotation(rng: np.random.Generator) -> Float64[ndarray, "3 3"]:
     """Draw a uniformly distributed rotation: a unit quaternion of four normal numbers."""
-    w, x, y, z = q = rng.standard_normal(4)
+    q = rng.standard_normal(4)
     w, x, y, z = q / np.linalg.norm(q)
     return np.array(
         [
@@ -216,9 +216,8 @@ def _sparse_path_lengths(exposure: SimulatedExposure, small: Camera) -> Float64[
     field = replace(exposure, camera=small).field()
     rows = np.unique(np.linspace(0, small.height - 1, 5).astype(np.int64))
     columns = np.unique(np.linspace(0, small.width - 1, 5).astype(np.int64))
-    return np.asarray(
-        path_lengths(field.at(rows, columns)) * (exposure.camera.width / small.width), np.float64
-    )
+    lengths = path_lengths(field.at(rows, columns)) * (exposure.camera.width / small.width)
+    return np.asarray(lengths, np.float64)
 
 
 def require_cam_from_imu(camera: Camera) -> Float64[ndarray, "3 3"]:

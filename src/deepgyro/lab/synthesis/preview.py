@@ -57,26 +57,15 @@ def write_dataset_preview(folder: Path, path: Path) -> None:
 def write_preview(
     pairs: Iterable[Pair], path: Path, *, count: int = SHEET_PAIR_COUNT, max_pairs: int = HISTOGRAM_MAX_PAIRS
 ) -> None:
-    """Write a sheet of the first pairs, and histograms of the first few hundred; replace former ones.
+    """Write a sheet of the first `count` pairs and histograms of the first `max_pairs`; replace former ones.
 
-    Parameters
-    ----------
-    pairs
-        Only as many as needed are taken from it, and those on the sheet alone are kept.
-    path
-        The sheet; for its histograms see `preview_paths`, also for errors.
-    count
-        Pairs on the sheet.
-    max_pairs
-        Pairs in the histograms.
+    No more pairs than needed are taken. Paths, and errors of files, are those of `preview_paths`.
 
     Raises
     ------
     ValueError
-        If there are no pairs, or `count` is under 1.
+        If there are no pairs.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}: at least one pair is needed")
     sheet, beside = preview_paths(path)
     samples: list[FieldSample] = []
     first: list[Pair] = []

@@ -44,10 +44,9 @@ def open_pool(
     Parameters
     ----------
     photos, logs
-        Files, or folders to search, subfolders and links included, hidden ones not. Previews of data sets are
-        no photos.
+        Files, or folders to search, subfolders and links included, hidden ones not.
     height, width
-        Size of the pairs, px. A smaller photo is left out, none is enlarged.
+        Size of the pairs, px. Smaller photos are left out, as are previews of data sets.
     gyro_columns
         Columns and units of the logs that do not name them, as `read_gyro` takes them.
     on_bad
@@ -79,7 +78,13 @@ def open_pool(
     with ThreadPoolExecutor(core_count()) as threads:
         usable = _keep_usable(count(threads.map(_check_photo, *zip(*photo_files, strict=True))), warn)
     large = [photo for photo in usable if photo.height >= height and photo.width >= width]
-    _report_small_photos(usable, height, width, warn)
+    small = [photo for photo in usable if photo.height < height or photo.width < width]
+    need = f"smaller than {width} x {height} px, the size of a pair (photos are never enlarged)"
+    if len(small) > _MAX_LISTED_FILES:
+        warn(f"left out: {len(small)} of {len(usable)} photos are {need}")
+    else:
+        for photo in small:
+            warn(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
     if not large:
         raise DeepGyroError(
             f"none of the photos ({len(photo_files)}) can be used, see above why; name others ({width} x "
@@ -171,18 +176,6 @@ def _check_photo(name: str, path: Path) -> SourcePhoto | str:
     except DeepGyroError as error:
         return f"left out: {error}"
     return photo
-
-
-def _report_small_photos(
-    photos: Sequence[SourcePhoto], height: int, width: int, warn: Callable[[str], None]
-) -> None:
-    small = [photo for photo in photos if photo.height < height or photo.width < width]
-    need = f"smaller than {width} x {height} px, the size of a pair (photos are never enlarged)"
-    if len(small) > _MAX_LISTED_FILES:
-        warn(f"left out: {len(small)} of {len(photos)} photos are {need}")
-    else:
-        for photo in small:
-            warn(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
 
 
 def _check_log(name: str, path: Path, columns: str | None) -> SourceLog | str:
