@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-# Every annotated shape and dtype is checked while the tests run. Left out are compiled loops (Numba's are not
-# plain functions), modules with a BinaryIO (beartype refuses a BytesIO), and `deblurring` and `method`, which
-# check their arguments and are tested with wrong ones. A package's name would stand for all its modules.
+# Annotated shapes and dtypes are checked while the tests run (shape_checks.py). Left out are compiled loops
+# (Numba's are no plain functions), modules with a BinaryIO (beartype refuses a BytesIO), and `deblurring` and
+# `method`, which check their arguments and are tested with wrong ones. The name of a package would stand for
+# all of its modules.
 SOURCE = Path(__file__).parents[1] / "src"
 CHECKED = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)
@@ -32,7 +33,7 @@ def pytest_report_header() -> str | None:
     return f"tests/lab is left out (pip install -e '.[dev]'): {missing} missing" if LAB_MISSES else None
 
 
-_hook = install_import_hook(CHECKED, "beartype.beartype")
+_hook = install_import_hook(CHECKED, "shape_checks.check_first_calls")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

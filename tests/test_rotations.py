@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from deepgyro.rotations import integrate_rates, so3_exp, so3_log
+from deepgyro.rotations import integrate_rates, so3_exp
 
 
 def test_exp_of_a_quarter_turn_about_z_carries_x_to_y():
@@ -11,10 +12,10 @@ def test_exp_of_a_quarter_turn_about_z_carries_x_to_y():
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-13, 1e-6, 0.3, 2.0, 3.1415])
-def test_log_inverts_exp_at_every_angle(angle):
+def test_exp_is_the_rotation_by_the_vector_at_every_angle(angle):
     phi = angle * np.array([[0.6, 0.0, -0.8], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 
-    np.testing.assert_allclose(so3_log(so3_exp(phi)), phi, atol=1e-12)
+    np.testing.assert_allclose(so3_exp(phi), Rotation.from_rotvec(phi).as_matrix(), atol=1e-15)
 
 
 def test_a_constant_rate_is_integrated_exactly_at_and_between_samples():

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 Encoding = Literal["srgb", "linear"]
 
 FADE_START_PX = 0.3
-"""Paths shorter than this leave their pixel as it came; up to 1 px more the result fades in."""
+"""Pixels with shorter paths stay unchanged; over 1 px more the result fades in."""
 MIN_BLUR_PX = 0.7
 """A longest path shorter than this leaves a picture as sharp as its pixels, px."""
 MAX_BLUR_SHARE = 0.5
@@ -43,9 +43,9 @@ class Deblurred:
     blur_median_px: float
     blur_max_px: float
     confidence: float | None
-    """Probability that the field is right, of `refine_field`; None where the picture was not asked."""
+    """Probability that the field is right, of `refine_field`; None where no picture was compared."""
     note: str
-    """How the field was corrected or found; else empty."""
+    """How the field was corrected or estimated; else empty."""
 
 
 def deblur(
@@ -65,19 +65,20 @@ def deblur(
         field comes from a gyro.
     field
         Each pixel's path (h, w, n, 2), or its straight blur vector (h, w, 2), px. None: there is no gyro, and
-        the path is looked for in the picture (`refine_field`).
+        the path is estimated from the picture (`refine_field`).
     method
         ``"deepgyro"`` (our network), ``"deepgyro-fast"`` (a smaller one), ``"richardson-lucy"`` (no weights),
         or ``"fastgyro"`` (Wiener; the paper's baseline). To compare with, where their weights are (a
         checkout): ``"deepgyro-paper"`` (the paper's network), and ``"deepblind-paper"`` and ``"deblurgan"``,
-        which see the picture alone, whatever field, encoding and refine say (but for a field that tells of
-        no blur); they work on the numbers as they are, of up to 6 million px.
+        which see the picture alone, whatever field, encoding and refine are (but for a field without blur);
+        they work on the values as they are, of up to 6 million px.
     encoding
         ``"srgb"``: values are encoded as in files, the blur was made in the light they stand for.
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
     refine
-        Let the picture correct the field (`refine_field`), or find one; where it contradicts the field and
-        shows none of its own, or none is certain, the picture comes back as it is.
+        Let the picture correct the field, or estimate one (`refine_field`); where it contradicts the field
+        and
+        shows no other, or without field no confident one, the picture stays unchanged.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def deblur(
     """
     result = deblur_picture(image, field, method=method, encoding=encoding, refine=refine)
     if result.skipped is not None:
-        logger.warning("the picture is returned unchanged: %s", result.skipped)
+        logger.warning("the picture is unchanged: %s", result.skipped)
     return result.image
 
 
@@ -109,7 +110,7 @@ def deblur_picture(
     fade_start: float = FADE_START_PX,
     progress: Callable[[float], None] | None = None,
 ) -> Deblurred:
-    """Do what `deblur` does, and say what was done.
+    """Deblur a picture as `deblur` does, and report what was done.
 
     Parameters
     ----------
@@ -130,28 +131,28 @@ def deblur_picture(
             f"{width} x {height} px are too many for a network that sees a picture in one piece: at most "
             f"{method.max_pixels // 1_000_000} million fit; deepgyro and deepgyro-fast work in tiles"
         )
-    found = _find_field(image, field, method, refine=refine)
+    choice = _choose_field(image, field, method, refine=refine)
     result = partial(
-        Deblurred, method=method.name, blur_median_px=found.median_px, blur_max_px=found.max_px,
-        confidence=found.confidence, note=found.note,
+        Deblurred, method=method.name, blur_median_px=choice.median_px, blur_max_px=choice.max_px,
+        confidence=choice.confidence, note=choice.note,
     )  # fmt: skip
-    if found.skipped is not None:
-        return result(image=image.copy(), skipped=found.skipped)
+    if choice.skipped is not None:
+        return result(image=image.copy(), skipped=choice.skipped)
     decode = method.in_light and encoding == "srgb"
     values = _LinearLight(image) if decode else _UnitValues(image)
     out = np.empty_like(image)
     for window, sharp in method.restore(
-        values, found.field, linear=encoding == "srgb", reach=found.reach_px, progress=progress
+        values, choice.field, linear=encoding == "srgb", reach=choice.reach_px, progress=progress
     ):
         if method.is_blind:
             out[window] = from_unit_range(sharp, out.dtype)
-        elif found.field is not None:
-            _write_window(out, window, sharp, values, found.field[window], fade_start, decode)
+        elif choice.field is not None:
+            _write_window(out, window, sharp, values, choice.field[window], fade_start, decode)
     return result(image=out, skipped=None)
 
 
 @dataclass(frozen=True, eq=False)
-class _FoundField:
+class _FieldChoice:
     """The field to deblur a picture along, or why it is skipped."""
 
     field: Field | None = None
@@ -163,27 +164,29 @@ class _FoundField:
     skipped: str | None = None
 
 
-def _find_field(image: Pixels, field: Field | ndarray | None, method: Method, *, refine: bool) -> _FoundField:
+def _choose_field(
+    image: Pixels, field: Field | ndarray | None, method: Method, *, refine: bool
+) -> _FieldChoice:
     """Return the field that the picture is deblurred along: the one given, corrected, or the picture's
     own."""
     height, width = image.shape[:2]
     fit = None
     if field is None:
         if method.is_blind:
-            return _FoundField(note="the picture alone: how blurred it is, is not known")
+            return _FieldChoice(note="the picture alone: how blurred it is, is not known")
         fit = refine_field(image, None) if refine else None
         if fit is None or fit.field is None or fit.confidence < ACCEPT_CONFIDENCE:
-            return _FoundField(
+            return _FieldChoice(
                 skipped=fit.note if fit else "no gyro for it", confidence=fit.confidence if fit else None
             )
         field = fit.field
     field = _check_field(field, height, width)
     median, longest, reach = measure_field(field)
-    skip = partial(_FoundField, median_px=median, max_px=longest)
+    skip = partial(_FieldChoice, median_px=median, max_px=longest)
     if longest < MIN_BLUR_PX:
         return skip(skipped="no blur to take out")
     if method.is_blind:
-        return _FoundField(None, median, longest)
+        return _FieldChoice(None, median, longest)
     too_long = median > MAX_BLUR_SHARE * min(height, width) or reach > MAX_REACH_PX
     if too_long or not method.fits(reach, field.shape[2]):
         return skip(skipped="the field is too large to be meant: check units, exposure and focal length")
@@ -196,7 +199,7 @@ def _find_field(image: Pixels, field: Field | ndarray | None, method: Method, *,
         if fit.field is not field:
             field = fit.field
             median, longest, reach = measure_field(field)
-    return _FoundField(
+    return _FieldChoice(
         field, median, longest, reach, fit.confidence if fit else None, fit.note if fit else ""
     )
 
@@ -227,7 +230,7 @@ def _write_window(
 
 @dataclass(frozen=True)
 class _UnitValues:
-    """A picture's numbers as 0 to 1, where they are asked for."""
+    """A picture's values as 0 to 1, one window at a time."""
 
     image: Pixels
 
@@ -237,7 +240,7 @@ class _UnitValues:
 
 @dataclass(frozen=True)
 class _LinearLight:
-    """A picture's light, decoded where it is asked for."""
+    """A picture's linear light, one window at a time."""
 
     image: Pixels
 
@@ -246,7 +249,7 @@ class _LinearLight:
 
 
 def _check_field(field: Field | ndarray, height: int, width: int) -> Field:
-    """Return a field's paths; one that is an array is checked, one that is computed is trusted."""
+    """Return a field's paths; one that is an array is checked, a lazy one needs no check."""
     if isinstance(field, ndarray):
         if field.dtype.kind != "f":
             raise ValueError(f"the field is {field.dtype}; float32 px is needed")
@@ -265,6 +268,6 @@ def _check_field(field: Field | ndarray, height: int, width: int) -> Field:
 
 
 def _check_finite(field: Float32[ndarray, "h w *rest"]) -> bool:
-    found: list[bool] = []
-    run_in_bands(len(field), 64, lambda top, end: found.append(bool(np.isfinite(field[top:end]).all())))
-    return all(found)
+    finite: list[bool] = []
+    run_in_bands(len(field), 64, lambda top, end: finite.append(bool(np.isfinite(field[top:end]).all())))
+    return all(finite)

@@ -15,7 +15,8 @@ from .blurfield import MotionField, measure_field, motion_field
 from .blurfield.picture import draw_field
 from .camera import Camera
 from .deblurring import deblur_picture
-from .frames import Photo, check_writable, make_folder, read_photo, write_photo
+from .files import check_writable, make_folder
+from .frames import Photo, read_photo, write_photo
 from .lab.synthesis import blur_photo, simulate_camera_shake
 from .light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
 

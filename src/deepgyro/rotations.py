@@ -1,4 +1,4 @@
-"""SO(3): exponential, logarithm, and the integration of a gyroscope's rates (eq. 1 of the paper)."""
+"""SO(3): the exponential, and the integration of a gyroscope's rates (eq. 1 of the paper)."""
 
 from __future__ import annotations
 
@@ -27,32 +27,6 @@ def so3_exp(phi: Float64[ndarray, "*batch 3"]) -> Float64[ndarray, "*batch 3 3"]
     second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
     rotation: ndarray = np.eye(3) + first * matrix + second * (matrix @ matrix)
     return rotation
-
-
-def so3_log(rotation: Float64[ndarray, "*batch 3 3"]) -> Float64[ndarray, "*batch 3"]:
-    """Return the rotation vector (rad, length up to pi) of a rotation: the inverse of `so3_exp`."""
-    q = quaternion(rotation)
-    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
-    angle = 2 * np.arctan2(sine, q[..., :1])
-    small = sine < 1e-12
-    scale = np.where(small, 2.0, angle / np.where(small, 1.0, sine))
-    vector: ndarray = scale * q[..., 1:]
-    return vector
-
-
-def quaternion(rotation: Float64[ndarray, "*batch 3 3"]) -> Float64[ndarray, "*batch 4"]:
-    """Return the unit quaternion, w first and not negative, of a rotation."""
-    r = rotation
-    trace = np.trace(r, axis1=-2, axis2=-1)
-    # Bar-Itzhack: the quaternion is the eigenvector of the largest eigenvalue of K; stable for every angle
-    K = np.empty((*r.shape[:-2], 4, 4))
-    K[..., 0, 0] = trace
-    for i, (j, k) in enumerate(((1, 2), (2, 0), (0, 1)), start=1):
-        K[..., 0, i] = K[..., i, 0] = r[..., k, j] - r[..., j, k]
-        for m in range(1, 4):
-            K[..., i, m] = r[..., i - 1, m - 1] + r[..., m - 1, i - 1] - (trace if i == m else 0.0)
-    q: ndarray = np.linalg.eigh(K)[1][..., -1]
-    return np.where(q[..., :1] < 0, -q, q)
 
 
 @dataclass(frozen=True, eq=False)

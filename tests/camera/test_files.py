@@ -190,7 +190,7 @@ BAD = {
     "model missing": (changed("distortion", "{coefficients: [0.9]}"), "distortion model is None"),
     "distortion a list": (changed("distortion", "[0.1, 0.2]"), "needed is a block"),
     "cam without lens": (GOOD + "cam: cam1\n", "without lens"),
-    "lens not there": ("lens: nowhere.json\n", "lens nowhere.json: cannot be read"),
+    "lens not there": ("lens: nowhere.json\n", "lens: .*nowhere.json: no such file"),
     "lens a number": ("lens: 3\n", "lens is 3"),
 }
 
@@ -212,7 +212,7 @@ def test_a_bad_camera_file_is_refused_in_one_line(tmp_path, text, message):
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "no text file"),
         (b"width: \xff\xfe", "no text file in UTF-8"),
         (b"\x1f\x8b\x08\x00 junk", "gzip file is damaged"),
-        (b"\x01\x02\x03", "no YAML"),
+        (b"\x01\x02\x03", "no text file"),
     ],
 )
 def test_binary_junk_is_refused_in_one_line(tmp_path, data, message):
@@ -225,7 +225,7 @@ def test_binary_junk_is_refused_in_one_line(tmp_path, data, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "message"), [("nowhere.yaml", "No such file"), ("", "directory")])
+@pytest.mark.parametrize(("name", "message"), [("nowhere.yaml", "no such file"), ("", "is a folder")])
 def test_a_missing_file_and_a_folder_are_refused(tmp_path, name, message):
     with pytest.raises(DeepGyroError, match=message):
         read_camera(tmp_path / name)

@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import ClipFrame, ClipReader, ClipWriter, read_clip
+from deepgyro.frames import ClipFrame, ClipReader, ClipWriter
 
 UNEVEN = [0.0, 0.03, 0.08, 0.1, 0.15, 0.151, 0.2, 0.3]  # s
+
+
+def read_clip(path):
+    with ClipReader(path) as reader:
+        return reader.clip
 
 
 def copied(source, out, change=lambda frame: frame, **options):
@@ -124,7 +129,7 @@ def test_a_change_of_brightness_goes_through_the_frames_own_format(tmp_path, wri
 
 
 BROKEN = {
-    "missing": (lambda path, whole: None, "there is no such file"),
+    "missing": (lambda path, whole: None, "no such file"),
     "a folder": (lambda path, whole: path.mkdir(), "folder|no video"),
     "empty": (lambda path, whole: path.write_bytes(b""), "no video that can be read"),
     "text": (lambda path, whole: path.write_text("hello"), "no video that can be read"),

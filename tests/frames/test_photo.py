@@ -12,9 +12,9 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import MAX_PIXELS, Photo, file_sha256, read_photo, read_record, write_photo
-from deepgyro.frames.encoding import to_eight_bits
-from deepgyro.frames.exif import read_orientation, rotate_to_stored, rotate_upright
+from deepgyro.frames import MAX_PIXELS, Photo, read_photo, read_record, write_photo
+from deepgyro.frames.metadata import read_orientation, rotate_to_stored, rotate_upright
+from deepgyro.frames.pixels import to_eight_bits
 
 HEIC = Path(__file__).parents[1] / "data" / "tiny.heic"
 RECORD = {"version": "0.1.0", "note": 'a <b> & "c" ü', "input_sha256": "00ff", "blur_px": 12.5}
@@ -549,13 +549,13 @@ def test_a_full_disk_leaves_neither_part_nor_loss(tmp_path, monkeypatch, suffix,
         out.write_bytes(b"precious")
     real_open = open
 
-    def open_on_full_disk(name, mode="r", *rest):
+    def open_on_full_disk(name, mode="r", **options):
         if "x" not in mode:
-            return real_open(name, mode, *rest)
+            return real_open(name, mode, **options)
         Path(name).write_bytes(b"begun")
         return real_open("/dev/full", "wb")
 
-    monkeypatch.setattr("deepgyro.frames.encoding.open", open_on_full_disk, raising=False)
+    monkeypatch.setattr("deepgyro.files.open", open_on_full_disk, raising=False)
 
     with pytest.raises(DeepGyroError, match=f"out{suffix}: not written, the disk is full"):
         write_photo(out, photo_of(noise(np.uint8, 400, 400, 3)), record={}, overwrite=overwrite)
@@ -598,14 +598,6 @@ def test_an_output_that_cannot_be_is_refused(tmp_path, name, width, reason):
 def test_alpha_of_another_depth_is_the_callers_mistake():
     with pytest.raises(ValueError, match="alpha is uint16"):
         photo_of(np.zeros((4, 5, 3), np.uint8), alpha=np.zeros((4, 5), np.uint16))
-
-
-def test_the_content_hash_is_the_sha256_of_the_file(tmp_path):
-    path = _file("in.txt", b"abc")(tmp_path)
-
-    assert file_sha256(path).startswith("ba7816bf8f01cfea")
-    with pytest.raises(DeepGyroError, match="cannot be read"):
-        file_sha256(tmp_path / "other.txt")
 
 
 def test_real_photos_are_read_quietly(shared, caplog):

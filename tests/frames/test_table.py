@@ -114,7 +114,7 @@ def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path):
         read_frames(tmp_path / "frames.csv")
     with pytest.raises(DeepGyroError, match="is no text"):
         read_frames(tmp_path / "photo.jpg")
-    with pytest.raises(DeepGyroError, match="cannot be read"):
+    with pytest.raises(DeepGyroError, match="is a folder"):
         read_frames(tmp_path)
 
 

@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 
 from deepgyro.blurfield import write_field
 from deepgyro.errors import DeepGyroError
-from deepgyro.frames import file_sha256, read_photo, read_record
+from deepgyro.files import file_sha256
+from deepgyro.frames import read_photo, read_record
 from deepgyro.photos import Failure, PhotoReport, deblur_photos, find_photos, output_paths
 from deepgyro.recording import FieldSource
 from deepgyro.refine.corrector import CORRECTOR_WEIGHTS

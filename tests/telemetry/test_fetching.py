@@ -264,7 +264,7 @@ def test_an_interruption_leaves_nothing_behind(fetch, tmp_path):
 def test_a_folder_that_cannot_be_made_is_known_before_anything_is_fetched(fetch, server, tmp_path):
     (tmp_path / "out").write_text("a file")
 
-    with pytest.raises(DeepGyroError, match=r"room.csv.gz: not written \(.*\); give another --out"):
+    with pytest.raises(DeepGyroError, match=r"out: cannot be made a folder \(.*\); give another --out"):
         fetch()
 
     assert server.asked == []

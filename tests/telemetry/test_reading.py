@@ -118,7 +118,7 @@ def test_stray_scanner_calls_its_gyro_alpha(tmp_path):
 BAD = {
     "empty": (b"", "is empty"),
     "empty gzip": (gzip.compress(b""), "is empty"),
-    "broken gzip": (gzip.compress(GOOD.encode())[:60], "gzip file is broken"),
+    "broken gzip": (gzip.compress(GOOD.encode())[:60], "gzip file is damaged"),
     "gzipped junk": (gzip.compress(bytes(range(256)) * 9), "not text inside"),
     "junk": (bytes(range(256)) * 9, "telemetry-parser can read"),
     "bare GPMF": (b"DEVC\0\1\x11\xd0DVIDL\4\0\1", "GPMF"),
@@ -160,7 +160,7 @@ def test_a_bad_log_is_refused_in_one_line_that_names_the_file(tmp_path, content,
 def test_a_missing_file_and_a_directory_are_refused(tmp_path):
     with pytest.raises(DeepGyroError, match="no such file"):
         read_gyro(tmp_path / "none.csv")
-    with pytest.raises(DeepGyroError, match="is a directory"):
+    with pytest.raises(DeepGyroError, match="is a folder"):
         read_gyro(tmp_path)
 
 

@@ -78,7 +78,7 @@ def test_frames_that_are_never_covered_come_back_at_the_end():
 
     assert waiting == []
     assert frame.image is image
-    assert frame.skipped == "the gyro does not cover it"
+    assert frame.skipped == "the gyro log does not cover its exposure"
 
 
 def test_samples_out_of_order_and_cameras_that_know_too_little_are_refused():

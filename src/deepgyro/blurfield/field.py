@@ -140,34 +140,20 @@ class MotionField:
         PixelBehindCamera, MotionOutrunsShutter
             If a pixel turns behind the camera, or the picture runs along with the rolling shutter.
         """
-        from . import kernels
+        from .kernels import STATUS_BEHIND_CAMERA
 
-        camera = self.camera
-        lens = kernels.LENS_CODES[camera.distortion.model]
-        coefficients = np.zeros(5)
-        coefficients[: len(camera.distortion.coefficients)] = camera.distortion.coefficients
-        K = camera.K[0, 0], camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]
-        by_row = camera.readout_direction in ("down", "up")
-        paths = kernels.compute_picture_paths if self.reference == "picture" else kernels.compute_row_paths
+        by_row = self.camera.readout_direction in ("down", "up")
         lines = rows if by_row else columns
         if self.reference == "picture":
             matrices = [np.ascontiguousarray(self._rays_to_world(lines)), self._world_to_all_lines]
         else:
             matrices = [np.ascontiguousarray(self._world_to_lines(lines) @ self._rays_to_world(lines))]
         out: ndarray = np.empty((len(rows), len(columns), *self.shape[2:]), dtype)
-        status = []
-
-        def band(top: int, bottom: int) -> None:
-            ys = rows[top:bottom]
-            rays = np.zeros((1, 1, 2))
-            if lens != kernels.LENS_CODES["none"]:
-                rays = camera.rays(np.stack(np.meshgrid(columns, ys), axis=-1).astype(float))[..., :2]
-            part = out[top:bottom]
-            own = (matrices[0][top:bottom] if by_row else matrices[0], *matrices[1:])
-            status.append(paths(*own, by_row, ys, columns, rays, lens, coefficients, *K, part))
-
-        run_in_bands(len(rows), 32, band)
-        if any(s & kernels.STATUS_BEHIND_CAMERA for s in status):
+        status: list[int] = []
+        run_in_bands(
+            len(rows), 32, lambda top, end: status.append(self._fill(out, rows, columns, matrices, top, end))
+        )
+        if any(s & STATUS_BEHIND_CAMERA for s in status):
             raise PixelBehindCamera(
                 "a pixel turns behind the camera during the exposure (most often omega in deg/s)"
             )
@@ -177,6 +163,29 @@ class MotionField:
                 'exists to refer to; use reference="row", or check readout_time and the units of omega'
             )
         return out
+
+    def _fill(
+        self, out: ndarray, rows: ndarray, columns: ndarray, matrices: list[ndarray], top: int, end: int
+    ) -> int:
+        """Compute a band of `at`; return the kernels' status."""
+        from . import kernels
+
+        camera = self.camera
+        lens = kernels.LENS_CODES[camera.distortion.model]
+        coefficients = np.zeros(5)
+        coefficients[: len(camera.distortion.coefficients)] = camera.distortion.coefficients
+        K = camera.K[0, 0], camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]
+        by_row = camera.readout_direction in ("down", "up")
+        rays = np.zeros((1, 1, 2))
+        if lens != kernels.LENS_CODES["none"]:
+            rays = camera.rays(np.stack(np.meshgrid(columns, rows[top:end]), axis=-1).astype(float))[..., :2]
+        compute = kernels.compute_picture_paths if self.reference == "picture" else kernels.compute_row_paths
+        own = matrices[0][top:end] if by_row else matrices[0]
+        return int(
+            compute(
+                own, *matrices[1:], by_row, rows[top:end], columns, rays, lens, coefficients, *K, out[top:end]
+            )
+        )
 
 
 def motion_field(

@@ -17,6 +17,7 @@ from numpy import ndarray
 from numpy.lib.npyio import NpzFile
 
 from ..errors import DeepGyroError
+from ..files import unreadable_file_error
 from .field import Field, paths_from_vectors
 
 MAX_IN_MEMORY_BYTES = 256 * 2**20
@@ -57,7 +58,7 @@ def read_field(path: str | os.PathLike[str]) -> Float32[ndarray, "h w n 2"]:
                 names = list(archive.files)
                 field = _load_or_map_field(archive) if "field" in names else None
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror or error}); check the name") from None
+        raise unreadable_file_error(path, error) from None
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DeepGyroError(f"{path}: the field file (.npz) is damaged ({error}); make it again") from None
     if field is None:

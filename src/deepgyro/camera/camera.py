@@ -1,4 +1,4 @@
-"""The camera as the rest of the program sees it: rays, pixels, when a line is read, how the gyro sits."""
+"""The camera: intrinsics, lens, shutter, and how the gyro is mounted on it."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -9,9 +9,10 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from .lens import Distortion
-from .mounting import nearest_rotation
 
 Direction = Literal["down", "up", "right", "left"]
+_ROTATION_TOLERANCE = 1e-3
+"""A matrix typed with four decimals is still meant as a rotation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +31,19 @@ class Camera:
     distortion
         The lens; none by default.
     readout_time
-        From the start of the first-read line to the start of the line past the last, s. 0: global shutter.
-        None: nobody has said.
+        From the start of the first-read line to the start of the line past the last, s. 0: global shutter;
+        None: unknown.
     readout_direction
-        Where the reading goes. "down": row 0 is read first; "right": column 0 is read first.
+        "down": row 0 is read first; "right": column 0 is read first.
     cam_from_imu
         Rotation that carries the log's vectors to the camera's axes; one rounded by up to 1e-3 is mended.
-        None: nobody has said.
+        None: unknown.
     time_offset
         ``t_gyro = t_frame + time_offset``, s; t_frame is when the first-read line starts to collect light.
     source
-        Where this camera was read, for messages.
+        The file it was read from, for messages.
     time_offset_known
-        Whether somebody has said `time_offset`; False: it is 0 for want of anything better.
+        False: the offset is unknown, and 0 stands for it.
 
     Raises
     ------
@@ -66,7 +67,7 @@ class Camera:
             raise ValueError(f"width x height is {self.width} x {self.height}; both must be at least 1 px")
         object.__setattr__(self, "K", _as_read_only(_check_intrinsics(self.K)))
         if self.cam_from_imu is not None:
-            object.__setattr__(self, "cam_from_imu", _as_read_only(nearest_rotation(self.cam_from_imu)))
+            object.__setattr__(self, "cam_from_imu", _as_read_only(_nearest_rotation(self.cam_from_imu)))
         if self.readout_time is not None and not 0 <= self.readout_time <= 1:
             raise ValueError(
                 f"readout_time is {self.readout_time:g}; needed are seconds, from 0 (global shutter) to 1; "
@@ -84,21 +85,11 @@ class Camera:
 
         Pixel (0, 0) is a centre, so ``cx' = (cx + 0.5) * s - 0.5``. The readout time stays.
 
-        Parameters
-        ----------
-        height, width
-            The new size, px.
-
-        Returns
-        -------
-        camera
-            The camera for that size.
-
         Raises
         ------
         ValueError
-            If the new shape (width over height) differs by more than 1 % and by more than rounding to a
-            pixel: that picture is a crop or a turned picture, not a resized one.
+            If the aspect ratio differs by more than 1 % and by more than rounding to a pixel: that picture is
+            a crop or a turned picture, not a resized one.
         """
         if height < 1 or width < 1:
             raise ValueError(f"width x height is {width} x {height}; both must be at least 1 px")
@@ -110,7 +101,7 @@ class Camera:
             raise ValueError(
                 f"a {width} x {height} picture is no resized {self.width} x {self.height} picture "
                 f"({self.source}): it is a crop of it or turned; give the intrinsics for that size, or use "
-                "Camera.cropped first"
+                "Camera.crop first"
             )
         K = np.array(
             [
@@ -122,28 +113,11 @@ class Camera:
         return replace(self, width=width, height=height, K=K)
 
     def crop(self, *, top: int, left: int, height: int, width: int) -> "Camera":
-        """Return the camera of a part of the picture.
+        """Return the camera of a part of the picture; px, ValueError where it does not lie in the picture.
 
         Frame times stay those of the whole frame: `time_offset` grows by the delay from the whole frame's
         first-read line to the crop's, and `readout_time` shrinks to the crop's share of the lines. An unknown
         readout time stays unknown, and then so does that delay.
-
-        Parameters
-        ----------
-        top, left
-            The crop's first row and column in this picture, px.
-        height, width
-            The crop's size, px.
-
-        Returns
-        -------
-        camera
-            The camera for the crop.
-
-        Raises
-        ------
-        ValueError
-            If the crop does not lie in the picture.
         """
         bottom, right = top + height, left + width
         if not (0 <= top < bottom <= self.height and 0 <= left < right <= self.width):
@@ -151,12 +125,10 @@ class Camera:
                 f"the crop of rows {top} to {bottom} and columns {left} to {right} does not lie in the "
                 f"{self.width} x {self.height} picture"
             )
-        first, count, lines = {
-            "down": (top, height, self.height),
-            "up": (self.height - bottom, height, self.height),
-            "right": (left, width, self.width),
-            "left": (self.width - right, width, self.width),
-        }[self.readout_direction]
+        by_rows = self.readout_direction in ("down", "up")
+        first, count, lines = (top, height, self.height) if by_rows else (left, width, self.width)
+        if self.readout_direction in ("up", "left"):
+            first = lines - first - count
         readout_time, delay = None, 0.0
         if self.readout_time is not None:
             readout_time, delay = self.readout_time * count / lines, self.readout_time * first / lines
@@ -170,17 +142,7 @@ class Camera:
         )
 
     def rays(self, uv: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid 3"]:
-        """Return the ray through each pixel, in the camera's axes.
-
-        Parameters
-        ----------
-        uv
-            Pixels, px.
-
-        Returns
-        -------
-        rays
-            (x, y, 1): where the ray is at distance 1.
+        """Return the ray (x, y, 1) through each pixel (px), in the camera's axes.
 
         Raises
         ------
@@ -194,26 +156,16 @@ class Camera:
     def line_delay(self, uv: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid"]:
         """Return how much later than the first-read line each pixel's line begins to collect light, s.
 
-        Between two lines it grows evenly. An unknown readout time counts as 0.
+        Between two lines it is linear. An unknown readout time counts as 0.
         """
-        along, side = (uv[..., 1], self.height) if self.readout_direction in ("down", "up") else (
-            uv[..., 0], self.width
-        )  # fmt: skip
-        lines = along if self.readout_direction in ("down", "right") else side - 1 - along
-        return np.asarray(lines * ((self.readout_time or 0.0) / side))
+        by_rows = self.readout_direction in ("down", "up")
+        line, lines = (uv[..., 1], self.height) if by_rows else (uv[..., 0], self.width)
+        if self.readout_direction in ("up", "left"):
+            line = lines - 1 - line
+        return np.asarray(line * ((self.readout_time or 0.0) / lines))
 
     def project(self, rays: Float64[ndarray, "*grid 3"]) -> Float64[ndarray, "*grid 2"]:
-        """Return the pixel that each ray falls on.
-
-        Parameters
-        ----------
-        rays
-            Directions in the camera's axes, any length.
-
-        Returns
-        -------
-        uv
-            Pixels, px; they may lie outside the picture.
+        """Return the pixel (px) that each ray of any length falls on; it may lie outside the picture.
 
         Raises
         ------
@@ -229,13 +181,12 @@ class Camera:
 
 def parse_direction(value: object) -> Direction:
     """Return a value that must be a readout direction."""
-    for direction in get_args(Direction):
-        if value == direction:
-            return cast(Direction, direction)
-    raise ValueError(
-        f"readout_direction is {value!r}; needed is one of {', '.join(get_args(Direction))}: "
-        "the way from the line read first to the line read last"
-    )
+    if value not in get_args(Direction):
+        raise ValueError(
+            f"readout_direction is {value!r}; needed is one of {', '.join(get_args(Direction))}: "
+            "the way from the line read first to the line read last"
+        )
+    return cast(Direction, value)
 
 
 def _as_read_only(array: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
@@ -255,3 +206,31 @@ def _check_intrinsics(K: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
     if K[0, 0] <= 0 or K[1, 1] <= 0:
         raise ValueError(f"the focal lengths in K are {K[0, 0]:g} and {K[1, 1]:g}; both must be above 0 px")
     return K.copy()
+
+
+def _nearest_rotation(matrix: Float64[ndarray, "3 3"]) -> Float64[ndarray, "3 3"]:
+    """Return the rotation nearest to a rounded matrix: the orthogonal factor of its polar decomposition."""
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"cam_from_imu is {_matrix_to_yaml(matrix)}; its nine numbers must be finite")
+    determinant = float(np.linalg.det(matrix))
+    deviation = float(np.abs(matrix @ matrix.T - np.eye(3)).max())
+    if deviation > _ROTATION_TOLERANCE:
+        raise ValueError(
+            f"cam_from_imu is no rotation: its determinant is {determinant:.4g} and its rows are off from "
+            f"unit length and right angles by {deviation:.2g}; needed +1, at most {_ROTATION_TOLERANCE:g}; "
+            "give the gyro's axes seen from the camera (x right, y down, z forward) with more decimals"
+        )
+    if determinant < 0:
+        raise ValueError(
+            "cam_from_imu is a reflection (determinant -1), and no gyro can be mounted mirrored; needed is a "
+            "rotation (determinant +1); matrices from programs that flip the sign elsewhere become one when "
+            f"negated: try cam_from_imu: {_matrix_to_yaml(-matrix)}"
+        )
+    left, _, right = np.linalg.svd(matrix)
+    return np.asarray(left @ right)
+
+
+def _matrix_to_yaml(matrix: Float64[ndarray, "3 3"]) -> str:
+    """Return a matrix as one line of YAML, ready to paste."""
+    rows = (", ".join(f"{value + 0.0:.9g}" for value in row) for row in matrix)
+    return "[" + ", ".join(f"[{row}]" for row in rows) + "]"

@@ -1,14 +1,14 @@
 """Camera files: our own YAML, Kalibr's camera chains, Gyroflow's lens profiles."""
 
-import gzip
 import json
-import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..errors import DeepGyroError
+from ..files import read_text_bytes
 from .camera import Camera
 from .gyroflow import is_gyroflow, settings_from_gyroflow
 from .kalibr import is_kalibr, settings_from_kalibr
@@ -19,6 +19,7 @@ from .settings import (
     check_keys,
     format_value,
     require_pixel_count,
+    value_error,
 )
 
 _ACCEPTED_FORMATS = "a camera file (YAML), a Kalibr camera chain or a Gyroflow lens profile"
@@ -27,8 +28,8 @@ _ACCEPTED_FORMATS = "a camera file (YAML), a Kalibr camera chain or a Gyroflow l
 def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
     """Read a camera from our own YAML, from Kalibr's camchain-imucam.yaml or from a Gyroflow lens profile.
 
-    What the file does not say stays None (readout_time, cam_from_imu). A camera file may take what it does
-    not say itself from another program's file, named by ``lens:``, relative to itself.
+    A readout_time or cam_from_imu that the file lacks stays None. A camera file may take keys that it lacks
+    from another program's file, named by ``lens:``, relative to itself.
 
     Parameters
     ----------
@@ -37,11 +38,6 @@ def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
         profile in it.
     cam
         Which camera of a Kalibr chain, such as "cam1"; needed where there are several.
-
-    Returns
-    -------
-    camera
-        The camera, for the size that the file names.
 
     Raises
     ------
@@ -57,15 +53,7 @@ def read_camera(path: str | PathLike[str], *, cam: str | None = None) -> Camera:
 
 
 def write_camera(path: str | PathLike[str], camera: Camera) -> None:
-    """Write a camera as a camera file that `read_camera` reads back.
-
-    Parameters
-    ----------
-    path
-        The file; overwritten where there is one.
-    camera
-        The camera.
-    """
+    """Write a camera as a camera file that `read_camera` reads back, over one that is there."""
     import yaml
 
     K = camera.K
@@ -73,10 +61,7 @@ def write_camera(path: str | PathLike[str], camera: Camera) -> None:
         "width": camera.width,
         "height": camera.height,
         "K": [float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])],
-        "distortion": {
-            "model": camera.distortion.model,
-            "coefficients": list(camera.distortion.coefficients),
-        },
+        "distortion": asdict(camera.distortion) | {"coefficients": list(camera.distortion.coefficients)},
         "readout_direction": camera.readout_direction,
     }
     if camera.time_offset_known:
@@ -94,10 +79,7 @@ def _detect_settings(document: Mapping[Any, Any], path: Path, cam: str | None) -
     if is_kalibr(document):
         return settings_from_kalibr(document, cam)
     if cam is not None:
-        raise ValueError(
-            f"cam is {format_value(cam)}, but only a Kalibr camera chain has cameras to choose from; "
-            "leave it out"
-        )
+        raise value_error("cam", cam, "only a Kalibr camera chain has cameras to choose from; leave it out")
     if is_gyroflow(document):
         return settings_from_gyroflow(document)
     check_keys(document, (*CAMERA_KEYS, "lens", "cam"))
@@ -115,44 +97,37 @@ def _detect_settings(document: Mapping[Any, Any], path: Path, cam: str | None) -
 def _merge_lens_file(settings: Settings, name: object, cam: str | None, path: Path) -> Settings:
     """Return the settings of the file named by `lens`, overridden by the camera file's own."""
     if not isinstance(name, str):
-        raise ValueError(f"lens is {format_value(name)}; needed is the name of a Kalibr or Gyroflow file")
+        raise value_error("lens", name, "needed is the name of a Kalibr or Gyroflow file")
     lens_path = path.parent / name
     try:
         document = _parse_mapping(_read_text(lens_path), lens_path)
         if not (is_kalibr(document) or is_gyroflow(document)):
             raise ValueError("needed is a Kalibr camera chain or a Gyroflow lens profile")
         lens = _detect_settings(document, lens_path, cam)
+    except DeepGyroError as error:
+        raise ValueError(f"lens: {error}") from error
     except ValueError as error:
         raise ValueError(f"lens {name}: {error}") from error
     for key in ("width", "height"):
         if key in settings and "K" not in settings and require_pixel_count(settings[key], key) != lens[key]:
-            raise ValueError(
-                f"{key} is {format_value(settings[key])}, but the K of lens {name} is for "
-                f"{lens['width']:g} x "
-                f"{lens['height']:g} px; leave {key} out (pictures of another size are allowed for) or give K"
-                " as well"
+            raise value_error(
+                key,
+                settings[key],
+                f"the K of lens {name} is for {lens['width']:g} x {lens['height']:g} px; leave {key} out "
+                "(pictures of another size are allowed for) or give K as well",
             )
     return lens | settings
 
 
 def _read_text(path: Path) -> str:
     """Return a file's text, unpacked if it is gzipped."""
+    data = read_text_bytes(path)
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-            packed = head.startswith(b"\x1f\x8b")
-            if b"\0" in head and not packed:  # a video, most likely: do not read all of it
-                raise ValueError(f"this is no text file; needed is {_ACCEPTED_FORMATS}")
-            data = head + file.read()
-        return (gzip.decompress(data) if packed else data).decode("utf-8-sig")
+        if data is not None:
+            return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"this is no text file in UTF-8; needed is {_ACCEPTED_FORMATS}") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise ValueError("this gzip file is damaged; copy it again") from None
-    except OSError as error:
-        raise ValueError(
-            f"cannot be read ({error.strerror}); needed is {_ACCEPTED_FORMATS}: check the path"
-        ) from error
+        pass
+    raise DeepGyroError(f"{path}: no text file in UTF-8; needed is {_ACCEPTED_FORMATS}")
 
 
 def _parse_mapping(text: str, path: Path) -> Mapping[Any, Any]:

@@ -1,15 +1,15 @@
-"""Gyroflow's lens profiles (and the profile inside a .gyroflow project) in the camera file's words."""
+"""Gyroflow's lens profiles, and the one inside a .gyroflow project, as the keys of a camera file."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from .settings import (
     Settings,
-    format_value,
     require_mapping,
     require_number,
     require_numbers,
     require_pixel_count,
+    value_error,
 )
 
 _READOUT_DIRECTIONS = {
@@ -22,33 +22,17 @@ _LENS_MODELS = {None: "equidistant", "opencv_fisheye": "equidistant", "opencv_st
 
 
 def is_gyroflow(document: Mapping[Any, Any]) -> bool:
-    """Tell whether a JSON document is a Gyroflow lens profile or project."""
+    """Return whether a JSON document is a Gyroflow lens profile or project."""
     return document.get("title") == "Gyroflow data file" or any(
         key in document for key in ("calibration_data", "fisheye_params", "calib_dimension")
     )
 
 
 def settings_from_gyroflow(document: Mapping[Any, Any]) -> Settings:
-    """Translate a lens profile, or the one inside a project.
+    """Translate a lens profile, or the one inside a project, to the keys of a camera file.
 
-    The size is that of the calibration (`calib_dimension`), which the camera matrix is for. A profile says
-    nothing about the gyro's axes and clock. Its readout time is in ms; below zero means bottom to top in
-    older files.
-
-    Parameters
-    ----------
-    document
-        The parsed JSON.
-
-    Returns
-    -------
-    settings
-        The camera file's keys.
-
-    Raises
-    ------
-    ValueError
-        If a key is missing or the profile needs something that is not supported.
+    The size is that of the calibration (`calib_dimension`), which the camera matrix is for. The gyro's axes
+    and clock are not in it. The readout time is in ms; below zero means bottom to top in older files.
     """
     project = "calibration_data" in document or "title" in document
     if project and not document.get("calibration_data"):
@@ -68,9 +52,9 @@ def settings_from_gyroflow(document: Mapping[Any, Any]) -> Settings:
     }
     shutter = profile
     if project and profile.get("frame_readout_time") is None:
-        used = require_mapping(document.get("stabilization") or {}, "stabilization")
-        if used.get("frame_readout_time"):  # a project's 0 only says that nobody filled it in
-            shutter = used
+        stabilization = require_mapping(document.get("stabilization") or {}, "stabilization")
+        if stabilization.get("frame_readout_time"):  # a project's 0 only says that nobody filled it in
+            shutter = stabilization
     return settings | _read_shutter(shutter)
 
 
@@ -81,41 +65,32 @@ def _require_key(profile: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _refuse_unsupported(profile: Mapping[str, Any]) -> None:
-    """Raise a ValueError for a profile whose camera matrix and coefficients are not the whole story."""
+    """Raise a ValueError for a profile with more than a camera matrix and supported coefficients."""
     model = profile.get("distortion_model")
     if not isinstance(model, str | None) or model not in _LENS_MODELS:
-        raise ValueError(
-            f"distortion_model is {format_value(model)}; supported are opencv_fisheye and "
-            "opencv_standard: calibrate the lens with one of them"
-        )
+        advice = "supported are opencv_fisheye and opencv_standard: calibrate the lens with one of them"
+        raise value_error("distortion_model", model, advice)
     if profile.get("digital_lens"):
-        raise ValueError(
-            f"digital_lens is {format_value(profile['digital_lens'])}; pictures stretched in the camera "
-            "are not "
-            "supported: record without it (GoPro: Linear or Wide)"
+        advice = (
+            "pictures stretched in the camera are not supported: record without it (GoPro: Linear or Wide)"
         )
+        raise value_error("digital_lens", profile["digital_lens"], advice)
     for key in ("input_horizontal_stretch", "input_vertical_stretch", "crop"):
         if profile.get(key) not in (None, 0, 1):
-            raise ValueError(
-                f"{key} is {format_value(profile[key])}; only 1 is supported: make a profile of the "
-                "picture as "
-                "it is stored"
-            )
+            advice = "only 1 is supported: make a profile of the picture as it is stored"
+            raise value_error(key, profile[key], advice)
 
 
 def _read_distortion(profile: Mapping[str, Any], lens: Mapping[str, Any]) -> Settings:
     model = _LENS_MODELS[profile.get("distortion_model")]
-    listed = lens.get("distortion_coeffs")
+    key, listed = "fisheye_params.distortion_coeffs", lens.get("distortion_coeffs")
     if not isinstance(listed, list):
-        raise ValueError(
-            f"fisheye_params.distortion_coeffs is {format_value(listed)}; needed is a list of numbers"
-        )
-    values = require_numbers(listed, "fisheye_params.distortion_coeffs", (len(listed),)).tolist()
+        raise value_error(key, listed, "needed is a list of numbers")
+    values = require_numbers(listed, key, (len(listed),)).tolist()
     if model == "radtan":
         if any(values[5:]):
-            raise ValueError(
-                f"fisheye_params.distortion_coeffs has {len(values)} numbers; supported are k1, k2, p1, p2, "
-                "k3: the sixth and later ones must be 0"
+            raise value_error(
+                key, listed, "supported are k1, k2, p1, p2, k3: the sixth and later ones must be 0"
             )
         values = values[:5]
     return {"model": model, "coefficients": values}
@@ -123,14 +98,12 @@ def _read_distortion(profile: Mapping[str, Any], lens: Mapping[str, Any]) -> Set
 
 def _read_shutter(block: Mapping[str, Any]) -> Settings:
     settings: Settings = {}
-    named = block.get("frame_readout_direction")
-    if named is not None:
-        if not isinstance(named, str) or named not in _READOUT_DIRECTIONS:
-            raise ValueError(
-                f"frame_readout_direction is {format_value(named)}; needed is one of "
-                f"{', '.join(_READOUT_DIRECTIONS)}"
-            )
-        settings["readout_direction"] = _READOUT_DIRECTIONS[named]
+    direction = block.get("frame_readout_direction")
+    if direction is not None:
+        if not isinstance(direction, str) or direction not in _READOUT_DIRECTIONS:
+            needed = f"needed is one of {', '.join(_READOUT_DIRECTIONS)}"
+            raise value_error("frame_readout_direction", direction, needed)
+        settings["readout_direction"] = _READOUT_DIRECTIONS[direction]
     if block.get("frame_readout_time") is not None:
         ms = require_number(block["frame_readout_time"], "frame_readout_time", "ms")
         settings["readout_time"] = abs(ms) / 1000

@@ -1,4 +1,4 @@
-"""Kalibr's camchain-imucam.yaml (and camchain.yaml) in the camera file's words."""
+"""Kalibr's camchain-imucam.yaml (and camchain.yaml) as the keys of a camera file."""
 
 import re
 from collections.abc import Mapping
@@ -11,39 +11,23 @@ from .settings import (
     require_number,
     require_numbers,
     require_pixel_count,
+    value_error,
 )
 
 
 def is_kalibr(document: Mapping[Any, Any]) -> bool:
-    """Tell whether a YAML document is a Kalibr camera chain."""
+    """Return whether a YAML document is a Kalibr camera chain."""
     return bool(_list_cameras(document))
 
 
 def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settings:
-    """Translate one camera of a chain.
+    """Translate one camera of a chain, such as "cam1" (None: the only one), to the keys of a camera file.
 
     Kalibr's signs are ours: ``p_cam = T_cam_imu p_imu`` and ``t_imu = t_cam + timeshift_cam_imu``.
     `line_delay` (s a row) is what `kalibr_calibrate_rs_cameras` writes [1]_; without it Kalibr's own model is
     a global shutter, but the file does not say that the camera has one.
 
     .. [1] ethz-asl/kalibr, pull request 416.
-
-    Parameters
-    ----------
-    document
-        The parsed YAML.
-    cam
-        The camera's name in it, such as "cam1"; may be None where there is only one.
-
-    Returns
-    -------
-    settings
-        The camera file's keys.
-
-    Raises
-    ------
-    ValueError
-        If the choice is open, a key is missing or a model is not supported.
     """
     cams = _list_cameras(document)
     if cam is None and len(cams) > 1:
@@ -59,15 +43,8 @@ def settings_from_kalibr(document: Mapping[Any, Any], cam: str | None) -> Settin
         if key not in entry:
             raise ValueError(f"{name}.{key} is missing; needed is a camera chain as Kalibr writes it")
     if entry["camera_model"] != "pinhole":
-        raise ValueError(
-            f"{name}.camera_model is {format_value(entry['camera_model'])}; only pinhole is supported: "
-            "calibrate "
-            "with pinhole-equi (wide lenses) or pinhole-radtan"
-        )
-    return _translate_camera(entry, name)
-
-
-def _translate_camera(entry: Mapping[str, Any], name: str) -> Settings:
+        advice = "only pinhole is supported: calibrate with pinhole-equi (wide lenses) or pinhole-radtan"
+        raise value_error(f"{name}.camera_model", entry["camera_model"], advice)
     width, height = require_numbers(entry["resolution"], f"{name}.resolution", (2,)).tolist()
     settings: Settings = {
         "width": width,
@@ -76,13 +53,11 @@ def _translate_camera(entry: Mapping[str, Any], name: str) -> Settings:
         "distortion": {"model": entry["distortion_model"], "coefficients": entry["distortion_coeffs"] or []},
     }
     if "T_cam_imu" in entry:
-        settings["cam_from_imu"] = require_numbers(entry["T_cam_imu"], f"{name}.T_cam_imu", (4, 4))[
-            :3, :3
-        ].tolist()
+        cam_from_imu = require_numbers(entry["T_cam_imu"], f"{name}.T_cam_imu", (4, 4))
+        settings["cam_from_imu"] = cam_from_imu[:3, :3].tolist()
     if "timeshift_cam_imu" in entry:
-        settings["time_offset"] = require_number(
-            entry["timeshift_cam_imu"], f"{name}.timeshift_cam_imu", "seconds"
-        )
+        time_offset = require_number(entry["timeshift_cam_imu"], f"{name}.timeshift_cam_imu", "seconds")
+        settings["time_offset"] = time_offset
     if "line_delay" in entry:
         line_delay = require_number(entry["line_delay"], f"{name}.line_delay", "seconds")
         settings["readout_time"] = line_delay * require_pixel_count(height, f"{name}.resolution")

@@ -10,7 +10,8 @@ from numpy import ndarray
 LensModel = Literal["none", "radtan", "equidistant"]
 
 _COEFFICIENT_COUNTS: dict[str, tuple[int, ...]] = {"none": (0,), "radtan": (4, 5), "equidistant": (4,)}
-_UNDISTORT_TOLERANCE = 1e-12  # normalised units: under a hundred-millionth of a pixel
+_UNDISTORT_TOLERANCE = 1e-12
+"""In focal lengths: under a hundred-millionth of a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,40 +45,20 @@ class Distortion:
             raise ValueError(f"distortion coefficients are {self.coefficients}; they must be finite numbers")
 
     def distort(self, xy: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid 2"]:
-        """Return where the lens puts the rays (x, y, 1).
+        """Return where the lens puts the rays (x, y, 1), in normalised coordinates.
 
         Far outside the picture a polynomial may fold back, as OpenCV's does; `undistort` knows the limit.
-
-        Parameters
-        ----------
-        xy
-            Undistorted normalised coordinates.
-
-        Returns
-        -------
-        distorted
-            Distorted normalised coordinates.
         """
         if self.model == "none":
             return xy
         if self.model == "radtan":
             return _distort_radtan(xy, self.coefficients)
         radius = np.hypot(xy[..., 0], xy[..., 1])
-        bent = _distort_radius(np.arctan(radius), self.coefficients)
-        return np.asarray(xy * _safe_ratio(bent, radius)[..., None])
+        distorted = _distort_radius(np.arctan(radius), self.coefficients)
+        return np.asarray(xy * _safe_ratio(distorted, radius)[..., None])
 
     def undistort(self, xy: Float64[ndarray, "*grid 2"]) -> Float64[ndarray, "*grid 2"]:
-        """Return the rays (x, y, 1) that the lens puts at the given places.
-
-        Parameters
-        ----------
-        xy
-            Distorted normalised coordinates.
-
-        Returns
-        -------
-        undistorted
-            Undistorted normalised coordinates; `distort` gives xy back within 1e-12.
+        """Return the rays (x, y, 1) that the lens puts at xy; `distort` gives xy back within 1e-12.
 
         Raises
         ------
@@ -90,11 +71,11 @@ class Distortion:
         if not np.isfinite(xy).all():
             raise ValueError("a point to undistort is not finite")
         solve = _invert_radtan if self.model == "radtan" else _invert_equidistant
-        rays, found = solve(xy, self.coefficients)
-        if not found.all():
-            first = xy[~found][0]
+        rays, solved = solve(xy, self.coefficients)
+        if not solved.all():
+            first = xy[~solved][0]
             raise ValueError(
-                f"{np.count_nonzero(~found)} of {found.size} points lie outside the lens model {self.model}, "
+                f"{np.sum(~solved)} of {solved.size} points lie outside the lens model {self.model}, "
                 f"the first at ({first[0]:.4g}, {first[1]:.4g}) in focal lengths from the centre; "
                 "check K and the distortion coefficients, or crop the picture"
             )
@@ -103,10 +84,9 @@ class Distortion:
 
 def parse_lens_model(value: object) -> LensModel:
     """Return a value that must be the name of a distortion model."""
-    for model in get_args(LensModel):
-        if value == model:
-            return cast(LensModel, model)
-    raise ValueError(f"distortion model is {value!r}; needed is one of {', '.join(get_args(LensModel))}")
+    if value not in get_args(LensModel):
+        raise ValueError(f"distortion model is {value!r}; needed is one of {', '.join(get_args(LensModel))}")
+    return cast(LensModel, value)
 
 
 def _safe_ratio(a: Float64[ndarray, "*n"], b: Float64[ndarray, "*n"]) -> Float64[ndarray, "*n"]:
@@ -119,12 +99,8 @@ def _distort_radius(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[
     return np.asarray(r * np.polynomial.polynomial.polyval(r * r, [1.0, *k]))
 
 
-def _distort_radius_derivative(r: Float64[ndarray, "*n"], k: tuple[float, ...]) -> Float64[ndarray, "*n"]:
-    """Return the derivative of `_distort_radius` with respect to r."""
-    return np.asarray(np.polynomial.polynomial.polyval(r * r, _derivative_coefficients(k)))
-
-
 def _derivative_coefficients(k: tuple[float, ...]) -> list[float]:
+    """Return the coefficients, in powers of r^2, of the derivative of `_distort_radius`."""
     return [1.0, *((2 * i + 3) * value for i, value in enumerate(k))]
 
 
@@ -138,10 +114,7 @@ def _largest_monotonic_radius(k: tuple[float, ...]) -> float:
 def _undistort_radius(
     rho: Float64[ndarray, "*n"], k: tuple[float, ...], limit: float
 ) -> Float64[ndarray, "*n"]:
-    """Solve ``_bend(r) = rho`` for r in 0..limit: Newton's method inside a shrinking bracket.
-
-    Where rho is out of reach the answer is limit.
-    """
+    """Solve ``_distort_radius(r) = rho`` for r in 0..limit, limit if out of reach: bracketed Newton."""
     if np.isfinite(limit):
         top = limit
     else:
@@ -153,12 +126,10 @@ def _undistort_radius(
     for _ in range(80):
         error = _distort_radius(r, k) - rho
         low, high = np.where(error < 0, r, low), np.where(error > 0, r, high)
-        newton = r - error / np.maximum(_distort_radius_derivative(r, k), 1e-9)
-        inside = (newton >= low) & (newton <= high)
-        following = np.where(inside, newton, (low + high) / 2)
-        done = np.abs(following - r).max(initial=0.0) <= 1e-14
-        r = following
-        if done:
+        slope = np.polynomial.polynomial.polyval(r * r, _derivative_coefficients(k))
+        newton = r - error / np.maximum(slope, 1e-9)
+        before, r = r, np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        if np.abs(r - before).max(initial=0.0) <= 1e-14:
             break
     return np.asarray(r)
 
@@ -168,8 +139,8 @@ def _invert_equidistant(
 ) -> tuple[Float64[ndarray, "*grid 2"], ndarray]:
     rho = np.hypot(xy[..., 0], xy[..., 1])
     theta = _undistort_radius(rho, k, min(_largest_monotonic_radius(k), np.pi / 2))
-    found = (np.abs(_distort_radius(theta, k) - rho) <= _UNDISTORT_TOLERANCE) & (theta < np.pi / 2)
-    return xy * _safe_ratio(np.tan(theta), rho)[..., None], found
+    solved = (np.abs(_distort_radius(theta, k) - rho) <= _UNDISTORT_TOLERANCE) & (theta < np.pi / 2)
+    return xy * _safe_ratio(np.tan(theta), rho)[..., None], solved
 
 
 def _distort_radtan(
@@ -179,13 +150,9 @@ def _distort_radtan(
     x, y = xy[..., 0], xy[..., 1]
     xx, yy, r2 = x * x, y * y, x * x + y * y
     radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    return np.stack(
-        [
-            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * xx),
-            y * radial + p1 * (r2 + 2 * yy) + 2 * p2 * x * y,
-        ],
-        axis=-1,
-    )
+    distorted_x = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * xx)
+    distorted_y = y * radial + p1 * (r2 + 2 * yy) + 2 * p2 * x * y
+    return np.stack([distorted_x, distorted_y], axis=-1)
 
 
 def _radtan_jacobian(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]) -> tuple[ndarray, ...]:
@@ -205,7 +172,7 @@ def _radtan_jacobian(xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float,
 def _invert_radtan(
     xy: Float64[ndarray, "*grid 2"], coefficients: tuple[float, ...]
 ) -> tuple[Float64[ndarray, "*grid 2"], ndarray]:
-    """Start from the radial part's own solution, then solve for both by Newton's method."""
+    """Solve by Newton's method in two dimensions, from the solution of the radial part alone."""
     k1, k2, _, _, k3 = (*coefficients, 0.0)[:5]
     k = (k1, k2, k3)
     limit = _largest_monotonic_radius(k)
@@ -213,7 +180,7 @@ def _invert_radtan(
     rho = np.hypot(xy[..., 0], xy[..., 1])
     near = np.minimum(rho, reach)
     rays = xy * (_safe_ratio(near, rho) * _safe_ratio(_undistort_radius(near, k, limit), near))[..., None]
-    with np.errstate(all="ignore"):  # where Newton runs away, the test at the end finds it
+    with np.errstate(all="ignore"):  # where Newton diverges, the residual shows it
         for _ in range(30):
             error = _distort_radtan(rays, coefficients) - xy
             if np.abs(error).max(initial=0.0) <= _UNDISTORT_TOLERANCE / 10:
@@ -224,9 +191,6 @@ def _invert_radtan(
             rays = rays - step
         a, b, d = _radtan_jacobian(rays, coefficients)
         residual = np.abs(_distort_radtan(rays, coefficients) - xy).max(axis=-1)
-        found = (
-            (residual <= _UNDISTORT_TOLERANCE)
-            & (a * d - b * b > 0)
-            & (np.hypot(rays[..., 0], rays[..., 1]) <= limit)
-        )
-    return rays, found
+        inside = np.hypot(rays[..., 0], rays[..., 1]) <= limit
+        solved = (residual <= _UNDISTORT_TOLERANCE) & (a * d - b * b > 0) & inside
+    return rays, solved

@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         print_message(f"error: {error.filename or 'the system'}: {error.strerror or error}")
         return 1
     except KeyboardInterrupt as stopped:
-        said = "stopped: what was finished is kept; the same command goes on from there"
-        print_message(str(stopped) or said)
+        message = "stopped: what was finished is kept; the same command goes on from there"
+        print_message(str(stopped) or message)
         return 130
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, Token
@@ -33,9 +32,6 @@ MethodName = Literal["deepgyro", "deepgyro-fast", "richardson-lucy", "fastgyro"]
 BaselineMethod = Literal["deepgyro-paper", "deepblind-paper", "deblurgan"]
 Integer = Annotated[int, Parameter(converter=_parse_integer)]
 OptionalInteger = Annotated[int | None, Parameter(converter=_parse_integer)]
-MethodNames = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
-_BASELINES_HELP = (
-    "Folder with weights: deepgyro-paper.onnx, deepblind-paper.onnx, deblurgan.onnx and, of our network "
-    "trained as long, deepgyro-90min.onnx; by default the checkout's checkpoints."
-)
-BaselinesFolder = Annotated[Path | None, Parameter(help=_BASELINES_HELP)]
+Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+Json = Annotated[bool, Parameter(negative=(), help="Print one JSON object.")]
+Overwrite = Annotated[bool, Parameter(negative=(), help="Replace files that exist.")]

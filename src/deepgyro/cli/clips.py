@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from .app import Flag, Integer, MethodName, app
+from .app import Flag, Integer, Json, MethodName, Overwrite, app
 from .output import ProgressBar, print_json, print_message, sigterm_as_interrupt
 
 
@@ -30,8 +30,8 @@ def video(
     quality: Integer = 17,
     effort: Literal["low", "medium", "high"] = "medium",
     report: Path | None = None,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Deblur the frames of a clip that need it; keep the others, sound and time stamps (extra: video).
 
@@ -47,18 +47,20 @@ def video(
     camera
         Camera file: see docs/camera.md. Only a clip that was stabilised in the camera needs none.
     exposure
-        How long a line of a frame collects light (s); by default as the clip says; if it does not, the
-        blurred frames are asked for one that suits all of them, or for its course where it changes.
+        How long a line of a frame collects light (s); by default from the clip's metadata; if these
+        have none, it is estimated from the blurred frames: one for all, or its course where it changes.
     readout_time
-        From the first line's start to the line past the last (s); by default as camera file or clip say.
+        From the first line's start to the line past the last (s); by default from the camera file, or the
+        clip.
     time_offset
-        The gyro's clock minus the frames' (s); by default as the camera file says.
+        The gyro's clock minus the frames' (s); by default from the camera file.
     gyro_columns
-        Columns and units of a log that does not say them.
+        Columns and units of a log without a header, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     sync
-        Whether the gyro's offset and axes are found in the clip: auto: if the camera file does not say them;
-        if it does, a picture that contradicts them is still noticed. always: in any case, about what the file
-        says. never: the picture is not asked; an offset that nobody says is 0.
+        Whether the gyro's offset and axes are estimated from the clip. auto: if the camera file has none; if
+        it
+        has, a picture that contradicts them is still noticed. always: in any case, near those of the file.
+        never: the picture is not compared; an offset that is not given is 0.
     refine
         Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
     method
@@ -66,17 +68,13 @@ def video(
     weights
         As in deblur.
     threshold
-        Paths shorter than this (px) are left as they are; the result fades in over 1 px more.
+        Pixels with shorter paths (px) stay unchanged; the result fades in over 1 px more.
     quality
         Constant rate factor of the encoder: less is better and larger.
     effort
         How hard the encoder tries to make a small file: low is quickest.
     report
         CSV file with a line for each frame: blur (px), method, time.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..recording import ClipSource
     from ..restore import open_method
@@ -92,13 +90,14 @@ def video(
     if json:
         print_json(asdict(done))
     else:
-        found = ""
+        offset = ""
         if done.confidence is not None and done.time_offset is not None:
-            found = f"  offset {done.time_offset * 1000:+.1f} ms (confidence {done.confidence:.2f})"
+            offset = f"  offset {done.time_offset * 1000:+.1f} ms (confidence {done.confidence:.2f})"
         note = f"  [{done.note}]" if done.note else ""
         shares = f"{done.deblurred} of {done.frames} frames deblurred"
         print(
-            f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px{found}  {done.seconds:.1f} s{note}"
+            f"{done.out}  {shares}  largest blur {done.blur_max_px:.1f} px{offset}  {done.seconds:.1f} "
+            f"s{note}"
         )
     return 0
 
@@ -115,13 +114,13 @@ def sync(
     gyro_columns: str | None = None,
     find_readout: Flag = False,
     picture: Path | None = None,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Find the offset between a clip and its gyro, and the gyro's axes (extra: video).
 
-    Compares how the picture turns with what the gyro says. Prints lines for the camera file. Ends with 1 if
-    the offset is not sure.
+    Compares how the picture turns with the gyro's rates. Prints lines for the camera file. Ends with 1 if
+    the offset is uncertain.
 
     Parameters
     ----------
@@ -132,39 +131,36 @@ def sync(
     gyro
         Gyro log; by default the one in the clip (GoPro, Insta360, DJI, Sony, ...).
     exposure
-        How long a line of a frame collects light (s); by default as the clip says.
+        How long a line of a frame collects light (s); by default from the clip's metadata.
     readout_time
-        From the first line's start to the line past the last (s); by default as camera file or clip say.
+        From the first line's start to the line past the last (s); by default from the camera file, or the
+        clip.
     gyro_columns
-        Columns and units of a log that does not say them.
+        Columns and units of a log without a header, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     find_readout
-        Find the readout time, too, whatever camera file and clip say of it.
+        Estimate the readout time, too, whatever camera file and clip have.
     picture
-        Picture of the two curves: how the picture turns, and what the gyro says (PNG, JPEG, ...).
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
+        Picture of two curves: the angular rates of picture and gyro (PNG, JPEG, ...).
     """
     from ..recording import ClipSource, sync_clip
 
     source = ClipSource(clip, gyro, camera, exposure, readout_time, None, gyro_columns)
     with ProgressBar(1, "frame") as bar:
-        found = sync_clip(
+        result = sync_clip(
             source, readout=find_readout, picture=picture, overwrite=overwrite, progress=bar.show_progress
         )
     if json:
-        print_json(asdict(found))
+        print_json(asdict(result))
     else:
-        first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in found.halves)
-        print(f"time_offset: {found.time_offset:.5f}")
-        print(f"cam_from_imu: {found.cam_from_imu}")
-        if found.readout_time is not None:
-            print(f"readout_time: {found.readout_time:.4f}")
+        first, second = (f"{1000 * half:+.1f}" if half is not None else "?" for half in result.halves)
+        print(f"time_offset: {result.time_offset:.5f}")
+        print(f"cam_from_imu: {result.cam_from_imu}")
+        if result.readout_time is not None:
+            print(f"readout_time: {result.readout_time:.4f}")
         print(
-            f"# confidence {found.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
-            f"{100 * found.explained:.0f} % of the turning in {found.pairs} pairs of frames"
+            f"# confidence {result.confidence:.2f}; halves {first} and {second} ms; the gyro explains "
+            f"{100 * result.explained:.0f} % of the turning in {result.pairs} pairs of frames"
         )
-        if found.note:
-            print_message(found.note)
-    return 0 if found.sure else 1
+        if result.note:
+            print_message(result.note)
+    return 0 if result.sure else 1

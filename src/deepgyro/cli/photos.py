@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from .app import BaselineMethod, Flag, Integer, MethodName, app
+from .app import BaselineMethod, Flag, Integer, Json, MethodName, Overwrite, app
 from .output import ProgressBar, print_json, print_message
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def deblur(
     method: MethodName | BaselineMethod = "deepgyro",
     weights: Path | None = None,
     refine: Annotated[bool, Parameter(negative="--no-refine")] = True,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Deblur photos.
 
@@ -52,11 +52,11 @@ def deblur(
     exposure
         How long a line of it collects light (s).
     gyro_columns
-        Columns and units of a log that does not say them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
+        Columns and units of a log without a header, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     field
         Blur field instead of a log: FIELD.npz, or the original program's FIELD_X.png,FIELD_Y.png.
     estimate
-        What is not known, and the photos are to say: each one's exposure, or the clock's offset (within a
+        What is unknown, and estimated from the photos: each one's exposure, or the clock's offset (within a
         second of the camera file's; several photos with some blur are needed).
     method
         deepgyro: our network. deepgyro-fast: a smaller one. richardson-lucy: no weights. fastgyro: the
@@ -65,24 +65,20 @@ def deblur(
     weights
         Of the method's network: a file of deepgyro export, instead of those in the package.
     refine
-        Let each photo correct what its gyro tells.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
+        Let each photo correct the field of its gyro.
     """
     from ..photos import Failure, deblur_photos
     from ..recording import FieldSource
 
-    found = _find_named_photos(photos)
+    named = _find_named_photos(photos)
     source = FieldSource(
         gyro, camera, frames, time, exposure, gyro_columns, _split_field_paths(field), estimate
     )
     reports: list[PhotoReport] = []
     failures: list[Failure] = []
-    with ProgressBar(len(found), "photo") as bar:
+    with ProgressBar(len(named), "photo") as bar:
         for result in deblur_photos(
-            found, out, source, method=method, weights=weights, refine=refine, overwrite=overwrite,
+            named, out, source, method=method, weights=weights, refine=refine, overwrite=overwrite,
             progress=bar.show_share,
         ):  # fmt: skip
             bar.finish_one()
@@ -95,8 +91,8 @@ def deblur(
                 bar.print(_describe_result(result))
     if json:
         print_json({"photos": [asdict(r) for r in reports], "failed": [asdict(f) for f in failures]})
-    elif failures and len(found) > 1:
-        print_message(f"{len(failures)} of {len(found)} photos failed: {', '.join(f.file for f in failures)}")
+    elif failures and len(named) > 1:
+        print_message(f"{len(failures)} of {len(named)} photos failed: {', '.join(f.file for f in failures)}")
     return 1 if failures else 0
 
 
@@ -116,8 +112,8 @@ def field(
     instants: Integer = 9,
     reference: Literal["row", "picture", "start"] = "picture",
     refine: Flag = False,
-    overwrite: Flag = False,
-    json: Flag = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> int:
     """Compute the blur field of one exposure, write it, draw it.
 
@@ -136,7 +132,7 @@ def field(
     frames
         Table of exposures, instead of time and exposure; the photo is looked up in it.
     gyro_columns
-        Columns and units of a log that does not say them.
+        Columns and units of a log without a header.
     out
         FIELD.npz; or FIELD_X.png,FIELD_Y.png as the original program writes them (8 bits, folded).
     picture
@@ -148,10 +144,6 @@ def field(
         original program's. A pair of pictures always has two instants and "start".
     refine
         Let the photo correct the field; the drawing has the gyro's field in black over it.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..photos import make_field
     from ..recording import FieldSource
@@ -172,14 +164,14 @@ def field(
     else:
         made = f" -> {', '.join(report.files)}" if report.files else ""
         size = f"{report.width} x {report.height}"
-        said = f"  {report.note}" if report.note else ""
-        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){said}{made}")
+        note = f"  {report.note}" if report.note else ""
+        print(f"{size}  blur {report.blur_median_px:.1f} px (largest {report.blur_max_px:.1f}){note}{made}")
     return 0
 
 
 @app.command
 def demo(
-    *, out: Path = Path("deepgyro-demo"), seed: Integer = 0, overwrite: Flag = False, json: Flag = False
+    *, out: Path = Path("deepgyro-demo"), seed: Integer = 0, overwrite: Overwrite = False, json: Json = False
 ) -> int:
     """Blur a photo that comes with the program as a shaking hand does, deblur it, and write pictures.
 
@@ -189,10 +181,6 @@ def demo(
         Folder for the pictures.
     seed
         Of the shake and the noise.
-    overwrite
-        Replace files that exist.
-    json
-        Print one JSON object.
     """
     from ..demo import run_demo as run_demo
 

@@ -1,21 +1,13 @@
 """Photos and clips as they lie in their files, and the tables that say when each photo was exposed."""
 
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av, read_clip
-from deepgyro.frames.clipwriting import DEFAULT_QUALITY_CRF, ClipWriter, EncodingEffort
-from deepgyro.frames.decoding import file_sha256, read_photo, read_record
-from deepgyro.frames.encoding import (
-    check_writable,
-    copy_photo,
-    format_from_suffix,
-    make_folder,
-    to_eight_bits,
-    write_atomically,
-    write_photo,
-)
-from deepgyro.frames.hdr import HLG_TRANSFER, PQ_TRANSFER, apply_srgb_changes, hdr_to_srgb
-from deepgyro.frames.photo import MAX_PIXELS, Photo
-from deepgyro.frames.pixels import decode_pixels, encode_png
-from deepgyro.frames.table import MAX_EXPOSURE_S, FrameExposure, match_frames, natural_sort_key, read_frames
+from .clip import Clip, ClipFrame, ClipReader, import_av
+from .clipwriting import DEFAULT_QUALITY_CRF, ClipWriter, EncodingEffort
+from .decoding import read_photo, read_record
+from .encoding import format_from_suffix, write_photo
+from .hdr import HLG_TRANSFER, PQ_TRANSFER, apply_srgb_changes, hdr_to_srgb
+from .photo import MAX_PIXELS, Photo
+from .pixels import decode_pixels, encode_png, to_eight_bits
+from .table import MAX_EXPOSURE_S, FrameExposure, match_frames, natural_sort_key, read_frames
 
 __all__ = [
     "DEFAULT_QUALITY_CRF",
@@ -31,22 +23,16 @@ __all__ = [
     "FrameExposure",
     "Photo",
     "apply_srgb_changes",
-    "check_writable",
-    "copy_photo",
     "decode_pixels",
     "encode_png",
-    "file_sha256",
     "format_from_suffix",
     "hdr_to_srgb",
     "import_av",
-    "make_folder",
     "match_frames",
     "natural_sort_key",
-    "read_clip",
     "read_frames",
     "read_photo",
     "read_record",
     "to_eight_bits",
-    "write_atomically",
     "write_photo",
 ]

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.frames.clip import Clip, ClipFrame, ClipReader, import_av
-from deepgyro.frames.encoding import check_writable, move_into_place
+from ..errors import DeepGyroError
+from ..files import check_writable, describe_write_error, move_into_place
+from .clip import Clip, ClipFrame, ClipReader, import_av
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame, VideoStream
+    from av import Packet, VideoFormat, VideoFrame, VideoStream
     from av.stream import Stream
 
 DEFAULT_QUALITY_CRF = 17
 """Constant rate factor of H.264; what it loses is hard to see."""
 EncodingEffort = Literal["low", "medium", "high"]
-"""How hard an encoder tries to make a small file at a quality."""
+"""How hard an encoder tries to make a file small at the same quality."""
 
 _CODEC_ENCODERS = {
-    "h264": "libx264",
-    "hevc": "libx265",
-    "prores": "prores_ks",
-    "ffv1": "ffv1",
-    "vp9": "libvpx-vp9",
-    "av1": "libsvtav1",
-    "libdav1d": "libsvtav1",
-    "mjpeg": "mjpeg",
+    **{"h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "ffv1": "ffv1", "vp9": "libvpx-vp9"},
+    **{"av1": "libsvtav1", "libdav1d": "libsvtav1", "mjpeg": "mjpeg"},
 }
 _EVEN_SIZE_ENCODERS = ("libx264", "libx265", "libsvtav1")
 """These need sides that whole chroma samples fill."""
@@ -38,15 +34,15 @@ _EFFORT_OPTIONS = {
     "libvpx-vp9": ("cpu-used", "6", "4", "2"),
     "libsvtav1": ("preset", "9", "6", "4"),
 }
-"""The option that says how hard an encoder tries, and its values."""
+"""The encoder's option for `EncodingEffort`, and its values."""
 _MOVFLAGS = "use_metadata_tags+hybrid_fragmented+delay_moov"
-"""In fragments while it is written, so that what a killed process leaves can be played; then as usual."""
+"""Fragments while it is written, so that what a killed process leaves can be played; one index at the end."""
 _EXTRA_OPTIONS = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"b": "0", "row-mt": "1"}}
 _PRORES_PROFILES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5"}
 
 
 class ClipWriter:
-    """A clip that is written frame by frame; it gets its name when it is whole.
+    """Writes a clip frame by frame; the file gets its name when it is whole.
 
     Time stamps, size, colour tags, rotation and metadata are those of the reader's clip; so is the codec, if
     FFmpeg can encode it and the file's format holds it.
@@ -81,19 +77,15 @@ class ClipWriter:
         DeepGyroError
             If the file exists, or its format does not hold what the clip has.
         """
-        av = import_av()
         check_writable(path, overwrite=overwrite)
         self.path, self.overwrite = path, overwrite
         self.part = _unused_part_path(path)
         self.count = 0
         self.note = ""
         """What could not be kept as it was; else empty."""
-        try:
-            self._container = av.open(
-                str(self.part), "w", options={"movflags": _MOVFLAGS} if _is_mov(path) else {}
-            )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._write_error(error) from error
+        with self._ffmpeg_errors():
+            options = {"movflags": _MOVFLAGS} if _is_mov(path) else {}
+            self._container = import_av().open(str(self.part), "w", options=options)
         try:
             self._add_streams(reader, quality, effort)
         except BaseException:
@@ -106,16 +98,17 @@ class ClipWriter:
         stream = self._copies.get(packet.stream.index)
         if stream is not None:
             packet.stream = stream
-            self._mux(packet)
+            with self._ffmpeg_errors():
+                self._container.mux(packet)
 
     def write(self, frame: ClipFrame) -> None:
         """Encode and write a frame."""
         picture = frame.picture
         if picture.format.name != self._format:
-            picture = _convert_format(picture, self._format)
+            picture = picture.reformat(format=self._format)
+            picture.pts, picture.time_base = frame.picture.pts, frame.picture.time_base
         picture.pict_type = 0  # else it would stay what it was, a key frame for instance
-        for packet in self._encode_picture(picture):
-            self._mux(packet)
+        self._encode(picture)
         self.count += 1
 
     def finish(self) -> None:
@@ -127,13 +120,11 @@ class ClipWriter:
             If that could not be done; what was written is removed, unless it can be played.
         """
         self._close()
-        try:
+        with self._ffmpeg_errors():
             move_into_place(self.part, self.path, overwrite=self.overwrite)
-        except OSError as error:
-            raise self._write_error(error) from error
 
     def give_up(self) -> Path | None:
-        """Close the file; return where the part that can be played lies, None where there is none."""
+        """Close the file; return the part if it can be played, else remove it."""
         with suppress(DeepGyroError):
             self._close()
             if self.count and self.part.exists():
@@ -142,42 +133,39 @@ class ClipWriter:
         return None
 
     def _close(self) -> None:
-        av = import_av()
         try:
-            for packet in self._encode_picture(None):
-                self._mux(packet)
+            self._encode(None)
         finally:
             try:
-                self._container.close()
-            except (av.FFmpegError, OSError) as error:
+                with self._ffmpeg_errors():
+                    self._container.close()
+            except DeepGyroError:
                 self.part.unlink(missing_ok=True)
-                raise self._write_error(error) from error
+                raise
 
-    def _encode_picture(self, picture: VideoFrame | None) -> list[Packet[Any]]:
+    def _encode(self, picture: VideoFrame | None) -> None:
+        """Encode a frame, or what the encoder still holds, and write the packets."""
+        with self._ffmpeg_errors():
+            try:
+                packets = self._stream.encode(picture)
+            except EOFError:
+                if picture is not None:
+                    raise
+                return
+            self._container.mux(packets)
+
+    @contextmanager
+    def _ffmpeg_errors(self) -> Iterator[None]:
+        """Turn what FFmpeg raises into a DeepGyroError that says what to do."""
         av = import_av()
         try:
-            return list(self._stream.encode(picture))
-        except av.FFmpegError as error:
-            if picture is None and isinstance(error, EOFError):
-                return []
-            raise self._write_error(error) from error
-
-    def _mux(self, packet: Packet[Any]) -> None:
-        av = import_av()
-        try:
-            self._container.mux(packet)
-        except (av.FFmpegError, OSError) as error:
-            raise self._write_error(error) from error
-
-    def _write_error(self, error: Exception) -> DeepGyroError:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason = "the disk is full; make room or give another --out"
-        elif number in (None, errno.EINVAL) or isinstance(error, ValueError):
-            reason = f"{' '.join(str(error).split())}; name the output .mkv"
-        else:
-            reason = f"{getattr(error, 'strerror', None) or error}; give another --out"
-        return DeepGyroError(f"{self.path}: not written, {reason}")
+            yield
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if getattr(error, "errno", None) in (None, errno.EINVAL) or isinstance(error, ValueError):
+                reason = f"{' '.join(str(error).split())}; name the output .mkv"
+            else:
+                reason = describe_write_error(error)
+            raise DeepGyroError(f"{self.path}: not written, {reason}") from error
 
     def _add_streams(self, reader: ClipReader, quality: int, effort: EncodingEffort) -> None:
         av = import_av()
@@ -207,10 +195,8 @@ class ClipWriter:
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
             self._copies[stream.index] = copy
-        try:
+        with self._ffmpeg_errors():
             container.start_encoding()
-        except (av.FFmpegError, OSError) as error:
-            raise self._write_error(error) from error
 
     def _configure_stream(self, stream: VideoStream, reader: ClipReader) -> None:
         before, clip, context = reader.stream, reader.clip, stream.codec_context
@@ -228,7 +214,7 @@ class ClipWriter:
 
 
 def _unused_part_path(path: Path) -> Path:
-    """Return a name beside a clip's own for what is not whole yet."""
+    """Return a free name beside a clip's own for the file until it is whole."""
     for number in ("", *(f"-{k}" for k in range(2, 1000))):
         part = path.with_name(f"{path.stem}.unfinished{number}{path.suffix}")
         if not part.exists():
@@ -241,62 +227,41 @@ def _is_mov(path: Path) -> bool:
 
 
 def _choose_encoder(clip: Clip, container: Any) -> tuple[str, str]:
-    """Return codec and encoder: the clip's, or what the format of the output is most used with."""
+    """Return codec and encoder: the clip's own, else the default of the output's container."""
     import av
 
     for codec in (clip.codec, container.default_video_codec, "h264"):
         name = {"libdav1d": "av1"}.get(codec, codec)
         encoder = _CODEC_ENCODERS.get(name)
-        if encoder and encoder in av.codecs_available and _container_accepts(container, name):
-            return name, encoder
+        if encoder in av.codecs_available and {name, encoder} & set(container.supported_codecs):
+            return name, str(encoder)
     raise DeepGyroError(
         f"{clip.path}: no encoder for {clip.codec} that the output's format holds; name the output .mkv"
     )
 
 
-def _container_accepts(container: Any, codec: str) -> bool:
-    supported = container.supported_codecs
-    return codec in supported or _CODEC_ENCODERS[codec] in supported
-
-
 def _choose_pixel_format(clip: Clip, encoder: str) -> str:
     """Return the clip's pixel format, or the nearest that its encoder takes at this size."""
     import av
+    from av.codec.codec import find_best_pix_fmt_of_list
 
-    formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or ()}
-    own = av.VideoFormat(clip.pixel_format)
-    depth, sampling = clip.bits, _chroma_subsampling(own)
-
-    def fits(name: str) -> bool:
-        across, down = _chroma_subsampling(formats[name])
+    def fits(format: VideoFormat) -> bool:
+        across, down = 64 // format.chroma_width(64), 64 // format.chroma_height(64)  # px a chroma sample
         return encoder not in _EVEN_SIZE_ENCODERS or (clip.width % across == 0 and clip.height % down == 0)
 
-    if clip.pixel_format in formats and fits(clip.pixel_format):
+    formats = {f.name: f for f in av.Codec(encoder, "w").video_formats or () if fits(f)}
+    if clip.pixel_format in formats:
         return clip.pixel_format
-    plain = [n for n, f in formats.items() if fits(n) and len(f.components) == 3 and n.startswith("yuv")]
-    if clip.pixel_format.startswith("yuvj"):
-        plain = [n for n in plain if n.startswith("yuvj")] or plain
-    elif any(not n.startswith("yuvj") for n in plain):
-        plain = [n for n in plain if not n.startswith("yuvj")]
-    if not plain:
+    full_range = clip.pixel_format.startswith("yuvj")
+    yuv = [name for name, f in formats.items() if len(f.components) == 3 and name.startswith("yuv")]
+    yuv = [name for name in yuv if name.startswith("yuvj") == full_range] or yuv
+    best, _ = find_best_pix_fmt_of_list(yuv, clip.pixel_format)
+    if best is None:
         raise DeepGyroError(
             f"{clip.path}: {encoder} takes no {clip.width} x {clip.height} px; name the output .mkv, or make "
             "the sides even"
         )
-
-    def loss(name: str) -> tuple[int, ...]:
-        across, down = _chroma_subsampling(formats[name])
-        bits = max(component.bits for component in formats[name].components)
-        coarser = max(across - sampling[0], 0) + max(down - sampling[1], 0)
-        finer = max(sampling[0] - across, 0) + max(sampling[1] - down, 0)
-        return max(depth - bits, 0), coarser, max(bits - depth, 0), finer
-
-    return min(plain, key=loss)
-
-
-def _chroma_subsampling(format: Any) -> tuple[int, int]:
-    """Return how many pixels share a chroma sample, across and down."""
-    return 64 // format.chroma_width(64), 64 // format.chroma_height(64)
+    return best.name
 
 
 def _encoder_options(
@@ -309,23 +274,12 @@ def _encoder_options(
     if encoder == "ffv1":
         return {"level": "3", "slicecrc": "1"}
     if encoder == "prores_ks":
-        return {
-            "profile": _PRORES_PROFILES.get(
-                (profile or "").lower().removeprefix("apple prores ").split(" ")[-1], "3"
-            )
-        }
+        name = (profile or "").lower().removeprefix("apple prores ").split(" ")[-1]
+        return {"profile": _PRORES_PROFILES.get(name, "3")}
     return {"qmin": "2", "qmax": "2"}  # mjpeg
 
 
-def _convert_format(picture: VideoFrame, format: str) -> VideoFrame:
-    changed = picture.reformat(format=format)
-    changed.pts, changed.time_base = picture.pts, picture.time_base
-    return changed
-
-
 def _read_display_matrix(picture: VideoFrame) -> list[int] | None:
-    """Return how the file asks to turn the picture when it is shown; None: not at all."""
-    import struct
-
+    """Return the matrix by which players turn the picture; None where the file has none."""
     data: Any = picture.side_data.get("DISPLAYMATRIX")
     return None if data is None else list(struct.unpack("<9i", bytes(data)[:36]))

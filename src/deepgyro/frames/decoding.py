@@ -1,29 +1,31 @@
 """From a file to a photo: 8 and 16 bits, pixels as stored."""
 
-import hashlib
 import logging
 import os
+import re
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.frames.exif import (
+from ..errors import DeepGyroError
+from ..files import unreadable_file_error
+from .heif import read_heif, read_heif_xmp
+from .metadata import (
     EXIF_PREFIX,
     exif_from_tags,
-    read_describing_tags,
+    photo_tags,
     read_orientation,
+    read_record_from_xmp,
     rotate_to_stored,
 )
-from deepgyro.frames.heif import HEIF_BRANDS, read_heif, read_heif_xmp
-from deepgyro.frames.photo import Photo, check_photo_size, photo_from_channels
-from deepgyro.frames.xmp import read_record_from_xmp
+from .photo import Photo, check_photo_size, photo_from_channels
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -31,9 +33,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SIGNATURES = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "WEBP": rb"RIFF....WEBP",
+    "HEIF": rb"....ftyp(?:heic|heix|heim|heis|hevc|hevx|mif1|msf1)",
+}
 # What the decoders raise for damaged files.
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError)
-_DAMAGED_FILE_ERRORS = (*_DECODING_ERRORS, struct.error, zlib.error)
+_DAMAGED_FILE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError),
+    *(struct.error, zlib.error),
+)
 _COPY_BAND_ROWS = 256  # rows copied at a time
 
 
@@ -48,14 +59,8 @@ def read_photo(path: str | os.PathLike[str], *, quiet: bool = False) -> Photo:
         If the file is missing, empty, cut off, no picture, too large, or in colours other than RGB or gray.
     """
     path = Path(path)
-    format = _detect_format(path)
-    try:
-        if format == "HEIF":
-            return read_heif(path)
-        with open(path, "rb") as fp:
-            return _read_photo_file(fp, path, format, quiet=quiet)
-    except _DAMAGED_FILE_ERRORS as error:
-        raise _damaged_file_error(path, format, error) from error
+    with _open_photo(path) as (fp, format):
+        return read_heif(path) if format == "HEIF" else _read_with_pillow(fp, path, format, quiet=quiet)
 
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -67,53 +72,36 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         If the file is missing or no picture.
     """
     path = Path(path)
-    format = _detect_format(path)
-    try:
-        if format == "HEIF":
-            return read_record_from_xmp(read_heif_xmp(path))
-        with open(path, "rb") as fp:
-            return read_record_from_xmp(_read_xmp(_read_header(fp, format)))
-    except _DAMAGED_FILE_ERRORS as error:
-        raise _damaged_file_error(path, format, error) from error
+    with _open_photo(path) as (fp, format):
+        return read_record_from_xmp(
+            read_heif_xmp(path) if format == "HEIF" else _read_xmp(_read_header(fp, format))
+        )
 
 
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+@contextmanager
+def _open_photo(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """Open a photo's file and detect its format; turn what decoders raise into a DeepGyroError."""
     try:
-        with open(path, "rb") as fp:
-            return hashlib.file_digest(fp, "sha256").hexdigest()
+        fp = open(path, "rb")  # noqa: SIM115  closed below
+        head = fp.read(16)
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
-
-
-def _damaged_file_error(path: Path, format: str, error: BaseException) -> DeepGyroError:
-    what = " ".join(str(error).split()) or type(error).__name__
-    return DeepGyroError(f"{path}: the {format} file is damaged or cut off ({what}); copy or export it again")
-
-
-def _detect_format(path: Path) -> str:
-    try:
-        with open(path, "rb") as fp:
-            head = fp.read(16)
-    except FileNotFoundError as error:
-        raise DeepGyroError(f"{path}: no such file; check the name") from error
-    except IsADirectoryError as error:
-        raise DeepGyroError(f"{path}: is a folder; name the photos in it") from error
-    except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
-    if not head:
-        raise DeepGyroError(f"{path}: is empty (0 bytes); copy it again")
-    if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "TIFF"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
-        return "HEIF"
-    raise DeepGyroError(f"{path}: is no JPEG, PNG, TIFF, WebP or HEIC picture; convert it to one of them")
+        raise unreadable_file_error(path, error) from error
+    with fp:
+        if not head:
+            raise DeepGyroError(f"{path}: is empty (0 bytes); copy it again")
+        formats = [f for f, signature in _SIGNATURES.items() if re.match(signature, head, re.DOTALL)]
+        if not formats:
+            raise DeepGyroError(
+                f"{path}: is no JPEG, PNG, TIFF, WebP or HEIC picture; convert it to one of them"
+            )
+        fp.seek(0)
+        try:
+            yield fp, formats[0]
+        except _DAMAGED_FILE_ERRORS as error:
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise DeepGyroError(
+                f"{path}: the {formats[0]} file is damaged or cut off ({what}); copy or export it again"
+            ) from error
 
 
 def _read_header(fp: BinaryIO, format: str) -> "ImageFile":
@@ -135,7 +123,8 @@ def _read_header(fp: BinaryIO, format: str) -> "ImageFile":
         ) from error
 
 
-def _read_photo_file(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> Photo:
+def _read_with_pillow(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> Photo:
+    """Read header and metadata with Pillow, and the pixels with what decodes them right."""
     from PIL.TiffImagePlugin import TiffImageFile
 
     image = _read_header(fp, format)
@@ -145,18 +134,20 @@ def _read_photo_file(fp: BinaryIO, path: Path, format: str, *, quiet: bool) -> P
         logger.warning("%s holds %d pictures; only the first is read", path, pictures)
     exif = None
     if isinstance(image, TiffImageFile):
-        exif = exif_from_tags(read_describing_tags(image.getexif()))
-        channels = _decode_tiff(fp, path, image, read_orientation(exif))
+        exif = exif_from_tags(photo_tags(image.getexif()))
+        channels = rotate_to_stored(_decode_tiff(fp, path, image), read_orientation(exif))
     elif format == "PNG" and _read_png_depth(fp) == 16:
-        channels, exif = _decode_png16(path)
+        data = path.read_bytes()
+        exif = _check_png(data).get(b"eXIf")  # it may follow the pixels, where Pillow has not looked yet
+        channels = _decode_with_opencv(data)  # Pillow halves the 16 bits
     else:
         channels = _decode_with_pillow(path, image)
-    block = exif or image.info.get("exif") or None
-    if block and not block.startswith(EXIF_PREFIX):
-        block = EXIF_PREFIX + block
+    exif = exif or image.info.get("exif")
+    if exif and not exif.startswith(EXIF_PREFIX):
+        exif = EXIF_PREFIX + exif
     icc = image.info.get("icc_profile") or None
     return photo_from_channels(
-        channels, format=format, source=path, exif=block, icc=icc, xmp=_read_xmp(image)
+        channels, format=format, source=path, exif=exif or None, icc=icc, xmp=_read_xmp(image)
     )
 
 
@@ -177,10 +168,8 @@ def _decode_with_pillow(path: Path, image: "ImageFile") -> ndarray:
         )
     if image.mode in ("LA", "PA") or "transparency" in image.info:
         picture = image.convert("RGBA")
-    elif image.mode == "1":
-        picture = image.convert("L")
-    elif image.mode in ("P", "RGBX"):
-        picture = image.convert("RGB")
+    elif image.mode in ("1", "P", "RGBX"):
+        picture = image.convert("L" if image.mode == "1" else "RGB")
     width, height = picture.size
     depth = len(picture.getbands())
     channels = np.empty((height, width) if depth == 1 else (height, width, depth), np.uint8)
@@ -210,19 +199,13 @@ def _read_png_depth(fp: BinaryIO) -> int:
     return fp.read(1)[0]
 
 
-def _decode_png16(path: Path) -> tuple[ndarray, bytes | None]:
-    """Decode 16 bits with OpenCV (Pillow halves them); return the EXIF too, which may follow the pixels."""
-    data = path.read_bytes()
-    chunks = dict(
-        _iterate_png_chunks(data)
-    )  # a cut or changed file ends here, before OpenCV writes to stderr
-    channels = _decode_with_opencv(data)
-    exif = chunks.get(b"eXIf")
-    return channels, EXIF_PREFIX + bytes(exif) if exif else None
+def _check_png(data: bytes) -> dict[bytes, bytes]:
+    """Return a PNG's chunks but its pixels; raise ValueError where it is cut off or changed.
 
-
-def _iterate_png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    OpenCV would write to stderr then.
+    """
     view, at, kind = memoryview(data), 8, b""
+    chunks = {}
     while kind != b"IEND":
         if at + 12 > len(data):
             raise ValueError(f"it ends after {len(data)} bytes, before its end mark")
@@ -232,12 +215,14 @@ def _iterate_png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
             raise ValueError(f"it ends after {len(data)} bytes, inside a chunk")
         if zlib.crc32(view[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
             raise ValueError(f"wrong checksum at byte {end}")
-        yield kind, view[at + 8 : end]
+        if kind != b"IDAT":
+            chunks[kind] = bytes(view[at + 8 : end])
         at = end + 4
+    return chunks
 
 
-def _decode_tiff(fp: BinaryIO, path: Path, image: "TiffImageFile", orientation: int) -> ndarray:
-    """Decode with OpenCV where it is right, else with Pillow; both turn the pixels, which is undone here."""
+def _decode_tiff(fp: BinaryIO, path: Path, image: "TiffImageFile") -> ndarray:
+    """Decode with OpenCV where it is right, else with Pillow; both turn the pixels for viewing."""
     from PIL import Image
 
     tags = image.tag_v2
@@ -260,10 +245,9 @@ def _decode_tiff(fp: BinaryIO, path: Path, image: "TiffImageFile", orientation: 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             try:
-                channels = _decode_with_pillow(path, image)
+                return _decode_with_pillow(path, image)
             except Image.DecompressionBombError as error:
                 raise DeepGyroError(
                     f"{path}: too large for this kind of TIFF; save it as plain RGB"
                 ) from error
-        return rotate_to_stored(channels, orientation)
-    return rotate_to_stored(_decode_with_opencv(path.read_bytes()), orientation)
+    return _decode_with_opencv(path.read_bytes())

@@ -1,38 +1,31 @@
 """From a photo to a file: whole or not at all, with its metadata and a record of what was done."""
 
-import errno
 import logging
 import os
-import secrets
-import shutil
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import UInt8
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.frames.exif import EXIF_PREFIX, shrink_exif, try_read_describing_tags
-from deepgyro.frames.photo import Photo
-from deepgyro.frames.xmp import add_record_to_xmp
+from ..errors import DeepGyroError
+from ..files import write_atomically
+from .metadata import EXIF_PREFIX, add_record_to_xmp, photo_tags, shrink_exif
+from .photo import Photo
+from .pixels import to_eight_bits
 
 logger = logging.getLogger(__name__)
 
 _FORMAT_OF_SUFFIX = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
+    **{".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"},
+    **{".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"},
 }
 _MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383}  # px: libjpeg's JPEG_MAX_DIMENSION, WEBP_MAX_DIMENSION
 _JPEG_SEGMENT_BYTES = 65_533  # bytes
 _JPEG_XMP_BYTES = _JPEG_SEGMENT_BYTES - 29
+_TIFF_STRIP_ROWS = 64
 
 
 def write_photo(
@@ -60,43 +53,28 @@ def write_photo(
         If the file exists, its format is not written or cannot hold the picture, or the disk is full.
     """
     path = Path(path)
-    format = _choose_format(path, photo)
+    format = format_from_suffix(path)
+    height, width = photo.pixels.shape[:2]
+    if max(height, width) > _MAX_SIDE_PX.get(format, max(height, width)):
+        raise DeepGyroError(
+            f"{path}: {width} x {height} px, but {path.suffix} holds {_MAX_SIDE_PX[format]} px a side; "
+            "name the output .png or .tif"
+        )
     packet = add_record_to_xmp(record, photo.xmp)
 
     def encode(fp: BinaryIO) -> None:
-        if format in ("PNG", "TIFF"):
-            channels, icc = _channels_to_store(photo, photo.pixels, photo.alpha)
-            write = _write_png if format == "PNG" else _write_tiff
-            write(fp, channels, photo.exif, icc, packet)
-        elif format == "JPEG":
-            _write_jpeg(fp, photo, packet, record)
+        if format == "PNG":
+            _write_png(fp, photo, packet)
+        elif format == "TIFF":
+            _write_tiff(fp, photo, packet)
         else:
-            _write_webp(fp, photo, packet)
+            _write_with_pillow(fp, photo, format, packet, record)
 
     write_atomically(path, encode, overwrite=overwrite)
 
 
-def to_eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
-    """Round 16 bits to 8 (``round(v / 257)``); 8 bits are returned as they are."""
-    if values.dtype == np.uint8:
-        return values
-    rounded = values >> 1  # in place, within 16 bits: (v - (v + 128) // 256 + 128) // 256
-    rounded += 64
-    rounded >>= 7
-    np.subtract(values, rounded, out=rounded)
-    rounded += 128
-    rounded >>= 8
-    return rounded.astype(np.uint8)
-
-
 def format_from_suffix(path: Path) -> str:
-    """Return the format that a file's suffix names.
-
-    Raises
-    ------
-    DeepGyroError
-        If it names none that is written.
-    """
+    """Return the format that a file's suffix names; raise DeepGyroError for one that is not written."""
     suffix = path.suffix.lower()
     if suffix in (".heic", ".heif"):
         raise DeepGyroError(f"{path}: HEIC is read but not written; name the output .jpg or .png")
@@ -105,164 +83,52 @@ def format_from_suffix(path: Path) -> str:
     return _FORMAT_OF_SUFFIX[suffix]
 
 
-def _choose_format(path: Path, photo: Photo) -> str:
-    format = format_from_suffix(path)
-    height, width = photo.pixels.shape[:2]
-    if max(height, width) > _MAX_SIDE_PX.get(format, max(height, width)):
-        raise DeepGyroError(
-            f"{path}: {width} x {height} px, but {path.suffix} holds {_MAX_SIDE_PX[format]} px a side; "
-            "name the output .png or .tif"
-        )
-    return format
-
-
-def copy_photo(
-    photo: str | os.PathLike[str], path: str | os.PathLike[str], *, overwrite: bool = False
-) -> None:
-    """Copy a photo's file as it is, whole or not at all; errors as in `write_photo`."""
-    with open(photo, "rb") as source:
-        write_atomically(Path(path), lambda fp: shutil.copyfileobj(source, fp), overwrite=overwrite)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder where there is none.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeepGyroError(
-            f"{folder}: cannot be made a folder ({error.strerror}); give another --out"
-        ) from error
-
-
-def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path that `write_atomically` would refuse, before the work is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If the file exists (unless `overwrite`), or its folder does not.
-    """
-    if not overwrite and os.path.lexists(path):
-        raise DeepGyroError(f"{path} exists: give --overwrite or another --out")
-    if not path.parent.is_dir():
-        raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first")
-
-
-def write_atomically(path: Path, encode: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
-    """Let `encode` write a file, which appears whole or not at all; errors as in `write_photo`."""
-    exists = f"{path} exists: give --overwrite or another --out"
-    if not overwrite and os.path.lexists(path):
-        raise DeepGyroError(exists)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # not mkstemp: the umask's permissions
-    try:
-        with open(part, "xb") as fp:
-            encode(fp)
-        move_into_place(part, path, overwrite=overwrite)
-    except FileNotFoundError as error:
-        raise DeepGyroError(f"{path}: the folder {path.parent} does not exist; make it first") from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DeepGyroError(
-                f"{path}: not written, the disk is full; make room or give another --out"
-            ) from error
-        raise DeepGyroError(f"{path}: not written ({error.strerror or error}); give another --out") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def move_into_place(part: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a file that is whole its name.
-
-    Raises
-    ------
-    DeepGyroError
-        If there is one of that name, unless `overwrite`.
-    """
-    if overwrite:
-        os.replace(part, path)
-        return
-    exists = f"{path} exists: give --overwrite or another --out"
-    try:
-        os.link(part, path)  # fails where the name is taken, also by one who came while we were encoding
-    except FileExistsError as error:
-        raise DeepGyroError(exists) from error
-    except OSError:
-        # No hard links on this file system (FAT, some network drives).
-        if os.path.lexists(path):
-            raise DeepGyroError(exists) from None
-        os.replace(part, path)
-    else:
-        part.unlink()
-
-
-def _channels_to_store(photo: Photo, pixels: ndarray, alpha: ndarray | None) -> tuple[ndarray, bytes | None]:
-    """Return gray, RGB or RGBA to be stored, and the ICC profile if it is one for these channels."""
-    if alpha is not None:
-        pixels = np.dstack([pixels, alpha])
-    elif photo.gray:
+def _channels_to_store(photo: Photo, format: str) -> tuple[ndarray, bytes | None]:
+    """Return gray, RGB or RGBA as the format holds it, and the ICC profile if it fits these channels."""
+    pixels, alpha = photo.pixels, photo.alpha
+    if format == "JPEG" and alpha is not None:
+        logger.warning("%s: its alpha channel is left out, JPEG holds none", photo.source)
+        alpha = None
+    if format in ("JPEG", "WEBP"):
+        pixels = to_eight_bits(pixels)
+        alpha = None if alpha is None else to_eight_bits(alpha)
+    if photo.gray and alpha is None and format != "WEBP":
         total = pixels.sum(axis=2, dtype=np.uint32)
         total += 1
         total //= 3
         return total.astype(pixels.dtype), photo.icc
-    return pixels, _matching_icc_profile(photo)
-
-
-def _matching_icc_profile(photo: Photo) -> bytes | None:
-    if photo.gray and photo.icc is not None:
+    icc = photo.icc
+    if photo.gray and icc is not None:
         logger.warning("%s: its profile for gray is left out, the output has colour channels", photo.source)
-        return None
-    return photo.icc
+        icc = None
+    return pixels if alpha is None else np.dstack([pixels, alpha]), icc
 
 
-def _write_jpeg(fp: BinaryIO, photo: Photo, packet: bytes, record: dict[str, Any]) -> None:
+def _write_with_pillow(
+    fp: BinaryIO, photo: Photo, format: str, packet: bytes, record: dict[str, Any]
+) -> None:
     from PIL import Image
 
-    if photo.alpha is not None:
-        logger.warning("%s: its alpha channel is left out, JPEG holds none", photo.source)
-    if len(packet) > _JPEG_XMP_BYTES:
-        logger.warning(
-            "%s: its XMP (%d bytes) is left out, JPEG holds %d", photo.source, len(packet), _JPEG_XMP_BYTES
-        )
-        packet = add_record_to_xmp(record)
-    channels, icc = _channels_to_store(photo, to_eight_bits(photo.pixels), None)
+    channels, icc = _channels_to_store(photo, format)
+    exif = photo.exif
+    if format == "JPEG":
+        exif = shrink_exif(exif, _JPEG_SEGMENT_BYTES)
+        if len(packet) > _JPEG_XMP_BYTES:
+            logger.warning(
+                "%s: its XMP is left out: %d bytes, JPEG holds %d", photo.source, len(packet), _JPEG_XMP_BYTES
+            )
+            packet = add_record_to_xmp(record)
+    options = {"subsampling": 0} if format == "JPEG" else {"exact": True}
     Image.fromarray(channels).save(
-        fp,
-        "JPEG",
-        quality=95,
-        subsampling=0,
-        exif=shrink_exif(photo.exif, _JPEG_SEGMENT_BYTES) or b"",
-        icc_profile=icc,
-        xmp=packet,
+        fp, format, quality=95, exif=exif or b"", icc_profile=icc, xmp=packet, **options
     )
 
 
-def _write_webp(fp: BinaryIO, photo: Photo, packet: bytes) -> None:
-    from PIL import Image
-
-    pixels = to_eight_bits(photo.pixels)
-    if photo.alpha is not None:
-        pixels = np.dstack([pixels, to_eight_bits(photo.alpha)])
-    Image.fromarray(pixels).save(
-        fp,
-        "WEBP",
-        quality=95,
-        exact=True,
-        exif=photo.exif or b"",
-        icc_profile=_matching_icc_profile(photo),
-        xmp=packet,
-    )
-
-
-def _write_png(fp: BinaryIO, channels: ndarray, exif: bytes | None, icc: bytes | None, packet: bytes) -> None:
+def _write_png(fp: BinaryIO, photo: Photo, packet: bytes) -> None:
     # OpenCV encodes 16 bits, which Pillow does not; its writer of metadata came only with 4.13 and 5.0.
     import cv2
 
+    channels, icc = _channels_to_store(photo, "PNG")
     if channels.ndim == 3:
         code = cv2.COLOR_RGB2BGR if channels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         channels = cv2.cvtColor(channels, code)
@@ -271,8 +137,8 @@ def _write_png(fp: BinaryIO, channels: ndarray, exif: bytes | None, icc: bytes |
     fp.write(encoded[:header])
     if icc:
         fp.write(_make_png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
-    if exif:
-        fp.write(_make_png_chunk(b"eXIf", exif.removeprefix(EXIF_PREFIX)))
+    if photo.exif:
+        fp.write(_make_png_chunk(b"eXIf", photo.exif.removeprefix(EXIF_PREFIX)))
     fp.write(_make_png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet))
     fp.write(encoded[header:])
 
@@ -282,40 +148,34 @@ def _make_png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _write_tiff(
-    fp: BinaryIO, channels: ndarray, exif: bytes | None, icc: bytes | None, packet: bytes
-) -> None:
+def _write_tiff(fp: BinaryIO, photo: Photo, packet: bytes) -> None:
     """Write it uncompressed, tags by Pillow: it has no 16-bit RGB, and OpenCV no metadata."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
     from PIL.TiffTags import BYTE, LONG
 
+    channels, icc = _channels_to_store(photo, "TIFF")
     height, width = channels.shape[:2]
     depth = channels.shape[2] if channels.ndim == 3 else 1
-    rows = 64  # a strip
     row_bytes = width * depth * channels.itemsize
-    starts = range(0, height, rows)
+    starts = range(0, height, _TIFF_STRIP_ROWS)
     tags = ImageFileDirectory_v2()
-    for tag, value in try_read_describing_tags(exif).items():
+    tags.tagtype.update({273: LONG, 279: LONG, 700: BYTE})
+    for tag, value in {
+        **photo_tags(photo.exif),
+        256: width,
+        257: height,
+        258: (8 * channels.itemsize,) * depth,
+        259: 1,  # not compressed
+        262: 1 if depth == 1 else 2,  # gray, where 0 is black; RGB
+        273: tuple(start * row_bytes for start in starts),  # from the tags' end; Pillow adds their length
+        277: depth,
+        278: _TIFF_STRIP_ROWS,
+        279: tuple(min(_TIFF_STRIP_ROWS, height - start) * row_bytes for start in starts),
+        284: 1,  # channels side by side
+        **({338: 2} if depth == 4 else {}),  # alpha, not multiplied in
+        **({34675: icc} if icc else {}),
+        700: packet,
+    }.items():
         tags[tag] = value
-    tags[256], tags[257] = width, height
-    tags[258] = (8 * channels.itemsize,) * depth
-    tags[259] = 1  # not compressed
-    tags[262] = 1 if depth == 1 else 2  # gray, where 0 is black; RGB
-    tags[277] = depth
-    tags[278] = rows
-    for tag, values in (
-        (273, [start * row_bytes for start in starts]),  # from the end of the tags; Pillow adds their length
-        (279, [min(rows, height - start) * row_bytes for start in starts]),
-    ):
-        tags.tagtype[tag] = LONG
-        tags[tag] = tuple(values)
-    tags[284] = 1  # channels side by side
-    if depth == 4:
-        tags[338] = 2  # alpha, not multiplied in
-    if icc:
-        tags[34675] = icc
-    tags.tagtype[700] = BYTE
-    tags[700] = packet
     tags.save(fp)
-    little_endian = np.ascontiguousarray(channels, channels.dtype.newbyteorder("<"))
-    fp.write(little_endian.data)
+    fp.write(np.ascontiguousarray(channels, channels.dtype.newbyteorder("<")).data)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, UInt16
 from numpy import ndarray
 
-from deepgyro.light import linear_to_srgb
+from ..light import linear_to_srgb
 
 PQ_TRANSFER, HLG_TRANSFER = 16, 18  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
 WHITE_CD_M2 = 1000.0

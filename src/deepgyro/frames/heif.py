@@ -8,15 +8,14 @@ undone here and becomes the orientation: other formats have no such boxes.
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.frames.exif import EXIF_PREFIX, orientation_from_corners, rotate_to_stored, set_orientation
-from deepgyro.frames.photo import Photo, check_photo_size, photo_from_channels
-
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+from ..errors import DeepGyroError
+from .metadata import EXIF_PREFIX, orientation_from_corners, rotate_to_stored, set_orientation
+from .photo import Photo, check_photo_size, photo_from_channels
 
 
 def read_heif(path: Path) -> Photo:
@@ -52,13 +51,7 @@ def read_heif_xmp(path: Path) -> bytes | None:
 
 
 def read_container_orientation(data: bytes) -> int:
-    """Return the EXIF orientation that turns the stored primary picture as the container's boxes do.
-
-    Raises
-    ------
-    ValueError
-        If the boxes are damaged.
-    """
+    """Return the EXIF orientation that turns the stored primary picture as the container's boxes do."""
     corners = np.arange(4).reshape(2, 2)
     try:
         for kind, content in _read_primary_properties(memoryview(data)):
@@ -71,9 +64,9 @@ def read_container_orientation(data: bytes) -> int:
     return orientation_from_corners(corners)
 
 
-def _decode_channels(path: Path, image: object) -> ndarray:
+def _decode_channels(path: Path, image: Any) -> ndarray:
     channels = np.asarray(image)
-    mode, _, depth = image.mode.partition(";")  # type: ignore[attr-defined]
+    mode, _, depth = image.mode.partition(";")
     if mode not in ("L", "LA", "RGB", "RGBA"):
         raise DeepGyroError(f"{path}: the HEIC picture is {mode}; RGB or gray is needed, save it as such")
     if mode == "LA":
@@ -114,7 +107,7 @@ def _read_primary_properties(data: memoryview) -> list[tuple[bytes, memoryview]]
 def _item_associations(ipma: memoryview, item: int) -> list[int]:
     wide_item, wide_index = bool(ipma[0]), bool(ipma[3] & 1)
     (count,) = struct.unpack_from(">I", ipma, 4)
-    at, found = 8, []
+    at, indices = 8, []
     for _ in range(count):
         this, associated = struct.unpack_from(">IB" if wide_item else ">HB", ipma, at)
         at += 5 if wide_item else 3
@@ -123,5 +116,5 @@ def _item_associations(ipma: memoryview, item: int) -> list[int]:
             (index,) = struct.unpack_from(">H" if wide_index else ">B", ipma, at)
             at += 2 if wide_index else 1
             if this == item:
-                found.append(index & (0x7FFF if wide_index else 0x7F))
-    return found
+                indices.append(index & (0x7FFF if wide_index else 0x7F))
+    return indices

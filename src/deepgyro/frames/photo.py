@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
 
-MAX_PIXELS = 250_000_000  # larger than any camera's picture (200 Mpx); a header that asks for more is refused
+MAX_PIXELS = 250_000_000
+"""Larger than any camera's picture (200 Mpx); a header that asks for more is refused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,37 +18,25 @@ class Photo:
     """A picture and its metadata.
 
     Use `dataclasses.replace(photo, pixels=...)` for the same photo with other pixels.
-
-    Attributes
-    ----------
-    pixels
-        RGB as stored, before any turn that the EXIF orientation asks for; the three channels are equal
-        where `gray` is true.
-    format
-        What the file was: "JPEG", "PNG", "TIFF", "WEBP" or "HEIF".
-    source
-        The file.
-    alpha
-        Opacity, of the pixels' type; it is carried along and belongs to no light.
-    gray
-        The file had one channel. It is written back with one (the mean of the three, exact where they are
-        equal), because its ICC profile is one for gray; with alpha, or as WebP, it is written as RGB.
-    exif
-        EXIF block, starting with ``Exif\\0\\0``; its orientation is that of `pixels`.
-    icc
-        ICC profile.
-    xmp
-        XMP packet.
     """
 
     pixels: UInt8[ndarray, "h w 3"] | UInt16[ndarray, "h w 3"]
+    """RGB as stored, before any turn that the EXIF orientation asks for; equal channels where `gray`."""
     format: str
+    """What the file was: "JPEG", "PNG", "TIFF", "WEBP" or "HEIF"."""
     source: Path
+    """The file."""
     alpha: UInt8[ndarray, "h w"] | UInt16[ndarray, "h w"] | None = None
+    """Opacity, of the pixels' type; it is carried along and belongs to no light."""
     gray: bool = False
+    """The file had one channel. It is written back with one (the mean of the three, exact where they are
+    equal), because its ICC profile is one for gray; with alpha, or as WebP, it is written as RGB."""
     exif: bytes | None = None
+    """EXIF block, starting with ``Exif\\0\\0``; its orientation is that of `pixels`."""
     icc: bytes | None = None
+    """ICC profile."""
     xmp: bytes | None = None
+    """XMP packet."""
 
     def __post_init__(self) -> None:
         alpha = self.alpha
@@ -74,13 +63,7 @@ def photo_from_channels(
 
 
 def check_photo_size(path: Path, width: int, height: int) -> None:
-    """Refuse a picture whose header asks for more pixels than any camera has.
-
-    Raises
-    ------
-    DeepGyroError
-        If width times height is over `MAX_PIXELS`.
-    """
+    """Raise DeepGyroError for a picture whose header asks for over `MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
         raise DeepGyroError(
             f"{path}: the picture is {width} x {height} px, over the limit of {MAX_PIXELS // 10**6} Mpx; "

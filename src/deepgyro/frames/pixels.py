@@ -1,26 +1,32 @@
-"""Eight-bit pixels and the bytes of their files, without metadata: for pictures by the thousand."""
+"""Pixels of 8 bits, and the bytes of their files without metadata: for pictures by the thousand."""
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
+
+
+def to_eight_bits(values: ndarray) -> UInt8[ndarray, "..."]:
+    """Round 16 bits to 8 (``round(v / 257)``); 8 bits are returned unchanged."""
+    if values.dtype == np.uint8:
+        return values
+    rounded = values >> 1  # in place, within 16 bits: (v - (v + 128) // 256 + 128) // 256
+    rounded += 64
+    rounded >>= 7
+    np.subtract(values, rounded, out=rounded)
+    rounded += 128
+    rounded >>= 8
+    return rounded.astype(np.uint8)
 
 
 def decode_pixels(data: bytes, source: str) -> UInt8[ndarray, "h w 3"]:
     """Return the RGB of a JPEG or PNG file as stored, to 8 bits; a fifth faster than `read_photo`.
 
-    Parameters
-    ----------
-    data
-        The file's bytes.
-    source
-        Their name, for the message.
-
     Raises
     ------
     DeepGyroError
-        If it cannot be decoded.
+        If the bytes cannot be decoded; the message names their `source`.
     """
     import cv2
 

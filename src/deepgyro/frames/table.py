@@ -6,15 +6,17 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
+from ..files import unreadable_file_error
 
-MAX_EXPOSURE_S = 60.0  # s; a longer one is a wrong unit, and no gyro integrates that long
+MAX_EXPOSURE_S = 60.0
+"""A longer exposure is a wrong unit, and no gyro integrates that long, s."""
 
-_TIME_UNITS_S = {
+_UNITS_PER_SECOND = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
     "ms": 1e3, "millisec": 1e3, "milliseconds": 1e3,
     "us": 1e6, "microsec": 1e6, "microseconds": 1e6,
@@ -29,36 +31,30 @@ _HEADER_HINT = "a header like `file,t,exposure` (in s), or with units, t_ns or e
 
 @dataclass(frozen=True)
 class FrameExposure:
-    """One photo's exposure.
-
-    Attributes
-    ----------
-    file
-        The photo.
-    t
-        Time on the camera's clock, s.
-    exposure
-        How long one row collects light, s.
-    at
-        What `t` is: the start of the exposure of the row that is read first, or the middle of the exposure of
-        the picture's central row.
-    """
+    """One photo's exposure."""
 
     file: Path
+    """The photo."""
     t: float
+    """Time on the camera's clock, s."""
     exposure: float
+    """How long one row collects light, s."""
     at: Literal["start", "middle"] = "start"
+    """What `t` is: the start of the exposure of the row that is read first, or the middle of the exposure of
+    the picture's central row."""
 
 
 @dataclass(frozen=True)
 class _FrameColumns:
-    file: int | None
-    t: int
-    exposure: int | None
-    t_per_second: float
-    exposure_per_second: float
-    at: Literal["start", "middle"]
-    count: int
+    """Where the values are in a row, and in which units; by default as in ``images.txt``."""
+
+    count: int = 2
+    t: int = 0
+    exposure: int | None = 1
+    t_per_second: float = 1e9
+    exposure_per_second: float = 1e9
+    file: int | None = None
+    at: Literal["start", "middle"] = "start"
 
 
 def read_frames(
@@ -97,10 +93,8 @@ def read_frames(
                 f"{path}: {len(frames)} rows for {len(photos)} photos; the table has no file column, so give "
                 "the photos of all its rows, or add the column"
             )
-        return [
-            FrameExposure(photo, frame.t, frame.exposure, frame.at)
-            for photo, frame in zip(sorted(photos, key=natural_sort_key), frames, strict=True)
-        ]
+        ordered = sorted(photos, key=natural_sort_key)
+        return [replace(frame, file=photo) for photo, frame in zip(ordered, frames, strict=True)]
     first: dict[Path, int] = {}
     for (line, _), frame in zip(rows, frames, strict=True):
         before = first.setdefault(frame.file.resolve(), line)
@@ -122,14 +116,11 @@ def match_frames(frames: Sequence[FrameExposure], photos: Sequence[Path]) -> dic
     """
     by_file = {frame.file.resolve(): frame for frame in frames}
     by_name = {frame.file.name: frame for frame in frames}
-    name_count = Counter(frame.file.name for frame in frames)
-    photo_count = Counter(photo.name for photo in photos)
+    names = Counter(frame.file.name for frame in frames), Counter(photo.name for photo in photos)
     matched: dict[Path, FrameExposure | None] = {}
     for photo in photos:
-        frame = by_file.get(photo.resolve())
-        if frame is None and name_count[photo.name] == 1 and photo_count[photo.name] == 1:
-            frame = by_name[photo.name]
-        matched[photo] = frame
+        unique = all(count[photo.name] == 1 for count in names)
+        matched[photo] = by_file.get(photo.resolve(), by_name[photo.name] if unique else None)
     return matched
 
 
@@ -140,22 +131,24 @@ def natural_sort_key(path: Path) -> list[tuple[str, int]]:
 
 
 def _read_rows(path: Path, timed: bool) -> tuple[_FrameColumns, list[tuple[int, list[str]]]]:
-    """Return the columns and the numbered lines of values."""
+    """Return the columns and the numbered lines of values; `timed`: exposures are needed."""
     try:
         text = path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DeepGyroError(f"{path}: no such file; check --frames") from error
     except UnicodeDecodeError as error:
         raise DeepGyroError(f"{path}: is no text; {_HEADER_HINT}") from error
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror}); give a readable table") from error
+        raise unreadable_file_error(path, error) from error
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise DeepGyroError(f"{path}: is empty; {_HEADER_HINT}")
-    if _is_number(lines[0][1].split()[0]):
-        return _FrameColumns(None, 0, 1, 1e9, 1e9, "start", 2), [
-            (n, _are_integers(path, n, line)) for n, line in lines
-        ]
+    if not math.isnan(_to_float(lines[0][1].split()[0])):
+        for number, line in lines:
+            if not re.fullmatch(r"\s*\d+(\s+\d+)*\s*", line):
+                raise DeepGyroError(
+                    f"{path}, line {number}: {line.strip()!r} found; without a header, a line is two whole "
+                    f"numbers, time and exposure in ns; else {_HEADER_HINT}"
+                )
+        return _FrameColumns(), [(number, line.split()) for number, line in lines]
     rows = [
         (number, [field.strip() for field in next(csv.reader([line], skipinitialspace=True))])
         for number, line in lines
@@ -163,25 +156,15 @@ def _read_rows(path: Path, timed: bool) -> tuple[_FrameColumns, list[tuple[int, 
     return _find_columns(path, rows[0][1], timed), rows[1:]
 
 
-def _are_integers(path: Path, number: int, line: str) -> list[str]:
-    fields = line.split()
-    if not all(re.fullmatch(r"\d+", field) for field in fields):
-        raise DeepGyroError(
-            f"{path}, line {number}: {line.strip()!r} found; without a header, a line is two whole numbers, "
-            f"time and exposure in ns; else {_HEADER_HINT}"
-        )
-    return fields
-
-
 def _find_columns(path: Path, header: list[str], timed: bool) -> _FrameColumns:
     names = [_split_unit(name) for name in header]
 
     def find(what: str, known: Sequence[str]) -> int | None:
-        found = [i for i, (name, _) in enumerate(names) if name in known]
-        if len(found) > 1:
-            both = " and ".join(repr(header[i]) for i in found)
+        columns = [i for i, (name, _) in enumerate(names) if name in known]
+        if len(columns) > 1:
+            both = " and ".join(repr(header[i]) for i in columns)
             raise DeepGyroError(f"{path}: two columns for the {what}, {both}; keep one")
-        return found[0] if found else None
+        return columns[0] if columns else None
 
     file, t = find("file", _FILE_COLUMNS), find("time", _START_COLUMNS + _MIDDLE_COLUMNS)
     exposure = find("exposure", _EXPOSURE_COLUMNS) if timed else None
@@ -195,16 +178,16 @@ def _find_columns(path: Path, header: list[str], timed: bool) -> _FrameColumns:
             raise DeepGyroError(
                 f"{path}: the column {header[i]!r} has no unit; name it {name}_s or {name}_ns"
             )
-        per_second.append(_TIME_UNITS_S[unit or "s"])
+        per_second.append(_UNITS_PER_SECOND[unit or "s"])
     at: Literal["start", "middle"] = "middle" if names[t][0] in _MIDDLE_COLUMNS else "start"
-    return _FrameColumns(file, t, exposure, per_second[0], per_second[1], at, len(header))
+    return _FrameColumns(len(header), t, exposure, per_second[0], per_second[1], file, at)
 
 
 def _split_unit(header: str) -> tuple[str, str]:
     """Split ``Exposure time[nanosec]`` or ``exposure_time_ns`` into its name and unit."""
     name = re.sub(r"[\s_]+", "_", re.sub(r"[\[(]\s*(\w+)\s*[\])]", r" \1", header).strip().lower())
     head, _, tail = name.rpartition("_")
-    return (head, tail) if head and tail in _TIME_UNITS_S else (name, "")
+    return (head, tail) if head and tail in _UNITS_PER_SECOND else (name, "")
 
 
 def _parse_frame(
@@ -213,31 +196,30 @@ def _parse_frame(
     where = f"{path}, line {line}"
     if len(fields) != columns.count:
         raise DeepGyroError(f"{where}: {len(fields)} values; {columns.count} are needed")
-    t = _parse_number(where, "time", fields[columns.t]) / columns.t_per_second
+
+    def number(what: str, text: str) -> float:
+        if not math.isfinite(value := _to_float(text)):
+            raise DeepGyroError(f"{where}: the {what} is {text!r}; a number is needed")
+        return value
+
+    t = number("time", fields[columns.t]) / columns.t_per_second
     if exposure is None:
         assert columns.exposure is not None
-        exposure = _parse_number(where, "exposure", fields[columns.exposure]) / columns.exposure_per_second
+        exposure = number("exposure", fields[columns.exposure]) / columns.exposure_per_second
     if not 0 < exposure <= MAX_EXPOSURE_S:
         raise DeepGyroError(
             f"{where}: the exposure is {exposure:g} s; over 0 and at most {MAX_EXPOSURE_S:g} s is needed, "
             "check the value and the unit in the header"
         )
-    if columns.file is None:
-        return FrameExposure(Path(), t, exposure, columns.at)
-    if not fields[columns.file]:
+    if columns.file is not None and not fields[columns.file]:
         raise DeepGyroError(f"{where}: no file named; every line needs one")
-    return FrameExposure(path.parent / fields[columns.file], t, exposure, columns.at)
+    file = Path() if columns.file is None else path.parent / fields[columns.file]
+    return FrameExposure(file, t, exposure, columns.at)
 
 
-def _parse_number(where: str, what: str, text: str) -> float:
-    if not _is_number(text) or not math.isfinite(float(text)):
-        raise DeepGyroError(f"{where}: the {what} is {text!r}; a number is needed")
-    return float(text)
-
-
-def _is_number(text: str) -> bool:
+def _to_float(text: str) -> float:
+    """Return a number, NaN for what is none."""
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        return math.nan

@@ -10,16 +10,9 @@ from typing import BinaryIO
 from ..blurfield import Field, PathReference, measure_field, write_field, write_field_pair
 from ..blurfield.picture import draw_field
 from ..errors import DeepGyroError
-from ..frames import (
-    Photo,
-    check_writable,
-    format_from_suffix,
-    read_photo,
-    to_eight_bits,
-    write_atomically,
-    write_photo,
-)
-from ..recording.photos import FieldSource, read_recording
+from ..files import check_writable, write_atomically
+from ..frames import Photo, format_from_suffix, read_photo, to_eight_bits, write_photo
+from ..recording.photos import FieldSource, read_photo_recording
 from ..refine import ACCEPT_CONFIDENCE, refine_field
 
 
@@ -87,16 +80,16 @@ def make_field(
     if len(out) == 2:
         n, reference = 2, "start"
     key = photo or Path("<no photo>")
-    recording = read_recording(source, [key])
+    recording = read_photo_recording(source, [key])
     if recording is None:
         raise ValueError("a field needs --gyro and --camera")
-    frame = recording.times[key]
+    frame = recording.exposures[key]
     if frame is None:
         raise DeepGyroError(f"{source.frames}: has no line for {photo}")
     page = read_photo(photo) if photo else None
     height, width = page.pixels.shape[:2] if page else (recording.camera.height, recording.camera.width)
     try:
-        prior = recording.frame_field(frame, height, width, n=n, reference=reference)
+        prior = recording.motion_field(frame, height, width, n=n, reference=reference)
         refined = refine_field(page.pixels, prior.tabulate()) if refine and page else None
         corrected = (
             refined is not None and refined.confidence >= ACCEPT_CONFIDENCE and refined.field is not None

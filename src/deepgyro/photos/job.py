@@ -12,23 +12,17 @@ from typing import Any, Literal
 from ..blurfield import Field, read_field, read_field_pair
 from ..deblurring import deblur_picture
 from ..errors import DeepGyroError
-from ..frames import (
-    Photo,
-    copy_photo,
-    file_sha256,
-    make_folder,
-    natural_sort_key,
-    read_photo,
-    read_record,
-    write_photo,
-)
-from ..recording.estimation import (
-    MIN_CALIBRATION_PHOTOS,
+from ..files import copy_file, file_sha256, make_folder
+from ..frames import Photo, natural_sort_key, read_photo, read_record, write_photo
+from ..recording.calibration import MIN_CALIBRATION_PICTURES
+from ..recording.estimation import estimate_exposure
+from ..recording.photos import (
+    FieldSource,
+    PhotoRecording,
     calibrate_from_photos,
-    estimate_exposure,
-    estimate_time_offset,
+    estimate_photo_offset,
+    read_photo_recording,
 )
-from ..recording.photos import FieldSource, PhotoRecording, read_recording
 from ..restore import Method, MethodName, find_weights, open_method
 from ..version import __version__
 
@@ -114,10 +108,9 @@ def deblur_photos(
 ) -> Iterator[PhotoReport | Failure]:
     """Deblur photos, one after the other; go on past one that cannot be used.
 
-    A photo without gyro data is written unchanged where no blur is certain in it. A result that is there
-    already, made of the
-    same photo with the same settings, is left alone; any other file in its place is a failure, unless
-    `overwrite`.
+    A photo without gyro data is written unchanged where no blur is certain in it. A result that exists
+    already, made of the same photo with the same settings, is kept; any other file in its place is a failure,
+    unless `overwrite`.
 
     Parameters
     ----------
@@ -150,14 +143,14 @@ def deblur_photos(
     opened = open_method(method, weights)
     weights = weights or find_weights(method)
     paths = output_paths(photos, out)
-    recording = read_recording(source, photos)
-    said = ""
+    recording = read_photo_recording(source, photos)
+    calibration_note = ""
     if recording and source.estimate == "offset":
-        recording = estimate_time_offset(recording, photos)
-        said = f"time_offset {recording.camera.time_offset:.4f} s, found in the photos"
-    elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PHOTOS:
-        recording, said = calibrate_from_photos(recording, photos)
-    job = _PhotoJob(source, recording, said, opened, weights, refine, overwrite, progress)
+        recording = estimate_photo_offset(recording, photos)
+        calibration_note = f"time_offset {recording.camera.time_offset:.4f} s, estimated from the photos"
+    elif recording and refine and source.estimate is None and len(photos) >= MIN_CALIBRATION_PICTURES:
+        recording, calibration_note = calibrate_from_photos(recording, photos)
+    job = _PhotoJob(source, recording, calibration_note, opened, weights, refine, overwrite, progress)
     for photo in photos:
         try:
             make_folder(paths[photo].parent)
@@ -173,7 +166,7 @@ class _PhotoJob:
     source: FieldSource
     recording: PhotoRecording | None
     calibration_note: str
-    """What the photos together say of the recording."""
+    """How the photos together correct the recording."""
     method: Method
     weights: Path | None
     refine: bool
@@ -184,9 +177,9 @@ class _PhotoJob:
         """Deblur one photo's file, unless that was done before."""
         started = time.perf_counter()
         made_of = {"photo": file_sha256(photo), "settings": self.settings(photo)}
-        found = None if self.overwrite else _find_existing_result(out, made_of)
-        if isinstance(found, PhotoReport):
-            return replace(found, file=str(photo), out=str(out), seconds=0.0, note="was there already")
+        existing = None if self.overwrite else _find_existing_result(out, made_of)
+        if isinstance(existing, PhotoReport):
+            return replace(existing, file=str(photo), out=str(out), seconds=0.0, note="was there already")
         picture = read_photo(photo)
         try:
             field, missing = self.field(picture, photo)
@@ -210,8 +203,8 @@ class _PhotoJob:
             sharp = replace(picture, pixels=result.image)
             record = made_of | {"report": asdict(report)}
             write_photo(out, sharp, record=record, overwrite=self.overwrite)
-        elif found != "copy":
-            copy_photo(photo, out, overwrite=self.overwrite)  # not encoded again: that would cost quality
+        elif existing != "copy":
+            copy_file(photo, out, overwrite=self.overwrite)  # not encoded again: that would cost quality
         return replace(report, seconds=round(time.perf_counter() - started, 2))
 
     def settings(self, photo: Path) -> dict[str, Any]:
@@ -222,7 +215,7 @@ class _PhotoJob:
             settings["weights"] = self.weights_hash
         if self.source.gyro_columns:
             settings["gyro_columns"] = self.source.gyro_columns
-        frame = self.recording.times[photo] if self.recording else None
+        frame = self.recording.exposures[photo] if self.recording else None
         if frame:
             settings |= {"t": frame.t, "exposure": frame.exposure, "at": frame.at}
         if self.source.estimate:
@@ -243,15 +236,18 @@ class _PhotoJob:
     def field(self, picture: Photo, photo: Path) -> tuple[Field | None, str]:
         """Return a photo's field, or why there is none."""
         height, width = picture.pixels.shape[:2]
-        if self.recording is not None and self.source.estimate == "exposure":
-            recording, exposure = estimate_exposure(self.recording, photo, picture.pixels)
-            if exposure is None:
-                return None, "its exposure is not found in the picture"
-            field, note = recording.field(photo, height, width)
-            return field, note or f"exposure {exposure * 1000:.1f} ms, found in the picture"
         if self.recording is not None:
-            field, note = self.recording.field(photo, height, width)
-            return field, note or self.calibration_note
+            recording, note = self.recording, self.calibration_note
+            frame = recording.exposures[photo]
+            if frame and self.source.estimate == "exposure":
+                exposure = estimate_exposure(recording, frame, picture.pixels)
+                if exposure is None:
+                    return None, "its exposure could not be estimated from the picture"
+                known = {photo: replace(frame, exposure=exposure)}
+                recording = replace(recording, exposures=known)
+                note = f"exposure {exposure * 1000:.1f} ms, estimated from the picture"
+            motion, reason = recording.photo_field(photo, height, width)
+            return motion, reason or note
         files = self.source.field
         if not files:
             return None, "no gyro for it"
@@ -265,7 +261,7 @@ class _PhotoJob:
 
 
 def _find_existing_result(out: Path, made_of: dict[str, Any]) -> PhotoReport | Literal["copy"] | None:
-    """Return the report of a result that is there already, "copy" for the photo as it came, None for nothing.
+    """Return the report of a result that exists already, "copy" for the unchanged photo, None for nothing.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +11,26 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import MotionField, motion_field, reduce_instants
-from ..camera import Camera, read_camera
-from ..errors import DeepGyroError, ExposureNotCovered, MotionOutrunsShutter
-from ..frames import MAX_EXPOSURE_S, Clip
-from ..telemetry import ClipMetadata, GyroLog, read_gyro
+from ..camera import read_camera
+from ..errors import DeepGyroError
+from ..frames import MAX_EXPOSURE_S, Clip, ClipReader, to_eight_bits
+from ..light import Pixels
+from ..telemetry import ClipMetadata, read_gyro
+from .calibration import (
+    CALIBRATION_MAX_BLUR_PX,
+    MIN_CALIBRATION_PICTURES,
+    calibrate,
+    median_blur_px,
+    select_pictures,
+    shrink_picture,
+)
+from .estimation import estimate_exposure
+from .recording import Exposure, Recording
+
+MAX_CALIBRATION_S = 60.0
+"""No more of a clip is looked at."""
+_CONSTANT_EXPOSURE_LOG_MAD = 0.12
+"""Estimates are of one exposure if their logarithms' median distance from the median is less."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +42,13 @@ class ClipSource:
     """The log; None: the one in the clip."""
     camera: Path | None = None
     exposure: float | None = None
-    """Of every frame, s; None: as the clip says."""
+    """Of every frame, s; None: from the clip's metadata."""
     readout_time: float | None = None
-    """s; None: as the camera file says, or else the clip."""
+    """s; None: from the camera file, or else the clip's metadata."""
     time_offset: float | None = None
-    """s; None: as the camera file says."""
+    """s; None: from the camera file."""
     gyro_columns: str | None = None
-    """Columns and units of a log that does not say them."""
+    """Columns and units of a log without a header."""
 
     def __post_init__(self) -> None:
         if self.exposure is not None and not 0 < self.exposure <= MAX_EXPOSURE_S:
@@ -46,24 +62,19 @@ class ClipSource:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipRecording:
+class ClipRecording(Recording):
     """A clip's gyro, its camera, and how long each frame was exposed."""
 
-    log: GyroLog
-    camera: Camera
     exposures: Float64[ndarray, " m"]
-    """s; the last one holds for all frames after it."""
+    """s; the last one holds for all frames after it; 0: not known."""
     exposure_centred: bool = False
-    """Whether frames' times are those of the middle of their exposures, not of the start: so where clip and
-    log were brought together without knowing exposures."""
+    """Whether frames' times are those of the middle of the first row's exposure, not of its start: so where
+    clip and log were synchronised without known exposures."""
 
-    def exposure(self, index: int) -> float:
-        """Return how long a line of a frame collected light, s."""
-        return float(self.exposures[min(index, len(self.exposures) - 1)])
-
-    def start(self, index: int, t: float) -> float:
-        """Return when the exposure of the line that is read first begins, of a frame of time t, s."""
-        return t - 0.5 * self.exposure(index) if self.exposure_centred else t
+    def frame(self, index: int, t: float) -> Exposure:
+        """Return when a frame of time t (s) was exposed."""
+        exposure = float(self.exposures[min(index, len(self.exposures) - 1)])
+        return Exposure(t, exposure, "row middle" if self.exposure_centred else "start")
 
     @property
     def time_offset(self) -> float:
@@ -71,31 +82,6 @@ class ClipRecording:
         return self.camera.time_offset - (
             0.5 * float(np.median(self.exposures)) if self.exposure_centred else 0.0
         )
-
-    def field(self, index: int, t: float, height: int, width: int) -> tuple[MotionField | None, str]:
-        """Return a frame's field in the sharp picture, or why there is none.
-
-        Parameters
-        ----------
-        index
-            Of the frame, from 0 on.
-        t
-            Its time on the clip's clock, s.
-        height, width
-            px
-        """
-        try:
-            field = motion_field(
-                self.log, self.camera, t=self.start(index, t), exposure=self.exposure(index),
-                height=height, width=width, n=17, reference="picture",
-            )  # fmt: skip
-            return reduce_instants(field), ""
-        except ExposureNotCovered:
-            return None, "the gyro log does not cover it"
-        except MotionOutrunsShutter:
-            return None, "the picture moves as fast as the shutter reads it"
-        except ValueError as error:
-            raise DeepGyroError(f"frame {index} at {t:.3f} s: {error}") from error
 
 
 def read_clip_recording(
@@ -115,7 +101,7 @@ def read_clip_recording(
     exposure_needed
         Whether exposures must be known; else unknown ones count as 0.
     readout_time
-        Where nothing says it, s; None: then it is an error.
+        Where neither source, camera nor metadata have it, s; None: then it is an error.
 
     Raises
     ------
@@ -131,8 +117,8 @@ def read_clip_recording(
         camera = camera.scale_to(height=clip.height, width=clip.width)
     except ValueError as error:
         raise DeepGyroError(f"{source.camera}: {error}") from error
-    said = (source.readout_time, camera.readout_time, metadata.readout_time, readout_time)
-    readout_time = next((time for time in said if time is not None), None)
+    known = (source.readout_time, camera.readout_time, metadata.readout_time, readout_time)
+    readout_time = next((time for time in known if time is not None), None)
     if readout_time is None:
         raise DeepGyroError(
             f"{source.camera}: has no readout_time, nor has the clip: add it, or give --readout-time"
@@ -163,6 +149,111 @@ def check_clip_coverage(recording: ClipRecording, first: float, last: float) -> 
         )
 
 
+def calibrate_clip(
+    clip: Path,
+    recording: ClipRecording,
+    *,
+    exposure_known: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ClipRecording, str]:
+    """Correct a recording by a sample of its blurred frames; return it, and a line for a person.
+
+    Parameters
+    ----------
+    clip
+        The clip.
+    recording
+        Its gyro and camera.
+    exposure_known
+        Whether the exposures are known. Otherwise they are estimated: one for all frames, or their course
+        where the frames differ.
+    progress
+        As in `deblur_video`.
+
+    Raises
+    ------
+    DeepGyroError
+        If the exposure is not known, and cannot be estimated.
+    """
+    unknown = DeepGyroError(
+        f"{clip}: its metadata have no exposure, and too few frames are blurred enough to estimate it: "
+        "give --exposure (s)"
+    )
+    if not exposure_known:
+        with ClipReader(clip) as reader:
+            longest = float(1 / reader.clip.rate)
+        recording = replace(recording, exposures=np.array([longest]))
+    max_blur = CALIBRATION_MAX_BLUR_PX if exposure_known else np.inf
+    frames = _sample_blurred_frames(clip, recording, progress, max_blur)
+    if not exposure_known:
+        guesses = {
+            index: estimate_exposure(recording, recording.frame(index, t), image, max_exposure=longest)
+            for index, t, image in frames
+        }
+        accepted = {index: exposure for index, exposure in guesses.items() if exposure is not None}
+        if len(accepted) < MIN_CALIBRATION_PICTURES:
+            raise unknown
+        recording = replace(recording, exposures=_interpolate_exposures(accepted))
+    pictures = ((recording.frame(index, t), image) for index, t, image in frames)
+    calibration = calibrate(recording, pictures, exposure_known=exposure_known)
+    if calibration is None:
+        if not exposure_known:
+            raise unknown
+        return recording, "too few frames are blurred enough, or agree, to correct the gyro by"
+    change = calibration.correction
+    scale = f"blur x {change.scale:.2f}"
+    if not exposure_known:
+        exposures = recording.exposures * change.scale
+        recording, change = replace(recording, exposures=exposures), replace(change, scale=1.0)
+        first, last = 1000 * exposures.min(), 1000 * exposures.max()
+        scale = f"exposure {last:.1f} ms +- {100 * calibration.std[0]:.0f} %"
+        if first < last:
+            scale = f"exposures {first:.1f} to {last:.1f} ms"
+    recording = change.apply(recording)
+    return recording, calibration.describe("blurred frames", scale, recording.camera.readout_time)
+
+
+def _interpolate_exposures(exposures: Mapping[int, float]) -> Float64[ndarray, " m"]:
+    """Return the exposures of all frames from those of some: one, or their course where they differ."""
+    logs = np.log(list(exposures.values()))
+    median = np.median(logs)
+    if np.median(np.abs(logs - median)) < _CONSTANT_EXPOSURE_LOG_MAD:
+        return np.exp([median])
+    # The median of three neighbours, since a single estimate may be far off.
+    middle = np.clip(np.arange(len(logs)), 1, len(logs) - 2)
+    smooth = np.median([logs[middle + k] for k in (-1, 0, 1)], axis=0)
+    return np.asarray(np.exp(np.interp(np.arange(max(exposures) + 1), list(exposures), smooth)))
+
+
+def _sample_blurred_frames(
+    clip: Path,
+    recording: ClipRecording,
+    progress: Callable[[int, int], None] | None,
+    max_blur: float,
+) -> list[tuple[int, float, Pixels]]:
+    """Return index, time (s) and small picture of the frames whose blur corrects best, all along the clip."""
+    blur_px: dict[int, float] = {}
+    with ClipReader(clip) as reader:
+        total = reader.clip.expected_frames
+        for frame in reader.frames():
+            if frame.t - reader.first.t > MAX_CALIBRATION_S:
+                break
+            if progress:
+                progress(frame.index, max(total, frame.index))
+            blur_px[frame.index] = median_blur_px(
+                recording, recording.frame(frame.index, frame.t), reader.clip.height, reader.clip.width
+            )
+    chosen = set(select_pictures(blur_px, max_blur))
+    frames: list[tuple[int, float, Pixels]] = []
+    with ClipReader(clip) as reader:
+        for frame in reader.frames():
+            if len(frames) == len(chosen):
+                break
+            if frame.index in chosen:
+                frames.append((frame.index, frame.t, shrink_picture(to_eight_bits(frame.rgb()))))
+    return frames
+
+
 def _frame_exposures(
     source: ClipSource, metadata: ClipMetadata, *, exposure_needed: bool
 ) -> Float64[ndarray, " m"]:
@@ -171,7 +262,5 @@ def _frame_exposures(
     if metadata.exposures is None and not exposure_needed:
         return np.zeros(1)
     if metadata.exposures is None:
-        raise DeepGyroError(
-            f"{source.clip}: does not say how long its frames were exposed: give --exposure (s)"
-        )
+        raise DeepGyroError(f"{source.clip}: its metadata have no exposure: give --exposure (s)")
     return metadata.exposures

@@ -1,18 +1,31 @@
-"""Where blur fields come from: a log, a camera, and when each photo was taken."""
+"""Photos of one recording: their log, camera and exposures, and a calibration for them all."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ..blurfield import Field, MotionField, PathReference, exposure_interval, motion_field, reduce_instants
-from ..camera import Camera, read_camera
-from ..errors import DeepGyroError, ExposureNotCovered, MotionOutrunsShutter
-from ..frames import MAX_EXPOSURE_S, FrameExposure, match_frames, read_frames
-from ..telemetry import GyroLog, read_gyro
+import numpy as np
+
+from ..blurfield import MotionField
+from ..camera import read_camera
+from ..errors import DeepGyroError
+from ..frames import MAX_EXPOSURE_S, match_frames, read_frames, read_photo
+from ..light import Pixels
+from ..telemetry import read_gyro
+from .calibration import (
+    MAX_CALIBRATION_PICTURES,
+    calibrate,
+    median_blur_px,
+    select_pictures,
+    shrink_picture,
+)
+from .estimation import ACCEPT_OFFSET_PROBABILITY, estimate_time_offset
+from .recording import Exposure, Recording
 
 PLACEHOLDER_EXPOSURE_S = 1 / 4000
 """Stands for an exposure that is not known yet, s."""
@@ -30,7 +43,7 @@ class FieldSource:
     exposure: float | None = None
     """s."""
     gyro_columns: str | None = None
-    """Columns and units of a log without a header that says them."""
+    """Columns and units of a log without a header."""
     field: tuple[Path, ...] = ()
     """One .npz, or the original program's two pictures."""
     estimate: Literal["exposure", "offset"] | None = None
@@ -42,7 +55,8 @@ class FieldSource:
                 self.time is None and self.exposure is None
             ):
                 raise ValueError(
-                    "--field says it all: leave out --gyro, --camera, --frames, --time, --exposure and "
+                    "--field needs no recording: leave out --gyro, --camera, --frames, --time, "
+                    "--exposure and "
                     "--gyro-columns"
                 )
             return
@@ -72,56 +86,21 @@ class FieldSource:
 
 
 @dataclass(frozen=True, eq=False)
-class PhotoRecording:
+class PhotoRecording(Recording):
     """A log, its camera, and when each photo was taken."""
 
-    log: GyroLog
-    camera: Camera
-    times: Mapping[Path, FrameExposure | None]
+    exposures: Mapping[Path, Exposure | None]
+    """None: not in the table of frames."""
 
-    def frame_field(
-        self, frame: FrameExposure, height: int, width: int, *, n: int, reference: PathReference
-    ) -> MotionField:
-        """Return the field of a frame; errors as in `blur_field`."""
-        return motion_field(
-            self.log,
-            self.camera,
-            t=exposure_start(frame, self.camera),
-            exposure=frame.exposure,
-            height=height,
-            width=width,
-            n=n,
-            reference=reference,
-        )
-
-    def field(self, photo: Path, height: int, width: int) -> tuple[Field | None, str]:
-        """Return a photo's field in the sharp picture, or why there is none."""
-        frame = self.times[photo]
+    def photo_field(self, photo: Path, height: int, width: int) -> tuple[MotionField | None, str]:
+        """Return a photo's field in the sharp picture, or None and why there is none."""
+        frame = self.exposures[photo]
         if frame is None:
             return None, "not in the table of frames"
-        try:
-            field = self.frame_field(frame, height, width, n=33, reference="picture")
-            return reduce_instants(field), ""
-        except ExposureNotCovered:
-            return None, "the gyro log does not cover its exposure"
-        except MotionOutrunsShutter:
-            return None, "the picture moves as fast as the shutter reads it"
-        except ValueError as error:
-            raise DeepGyroError(f"{photo}: {error}") from error
+        return self.field(frame, height, width, n=33)
 
 
-def exposure_start(frame: FrameExposure, camera: Camera) -> float:
-    """Return when the line that is read first begins to be exposed, s on the frames' clock."""
-    if frame.at == "start":
-        return frame.t
-    if camera.readout_time is None:
-        raise DeepGyroError(
-            f"{camera.source}: mid-exposure times need readout_time: add it to the camera file"
-        )
-    return frame.t - 0.5 * (frame.exposure + camera.readout_time)
-
-
-def read_recording(source: FieldSource, photos: Sequence[Path]) -> PhotoRecording | None:
+def read_photo_recording(source: FieldSource, photos: Sequence[Path]) -> PhotoRecording | None:
     """Read the log, camera and table of a source; None if it has none.
 
     Raises
@@ -136,37 +115,81 @@ def read_recording(source: FieldSource, photos: Sequence[Path]) -> PhotoRecordin
     for name in ("readout_time", "cam_from_imu"):
         if getattr(camera, name) is None:
             raise DeepGyroError(f"{source.camera}: has no {name}: add it (see docs/camera.md)")
-    times: Mapping[Path, FrameExposure | None]
+    exposures: dict[Path, Exposure | None]
     if source.frames is not None:
         unknown = PLACEHOLDER_EXPOSURE_S if source.estimate == "exposure" else None
-        times = match_frames(read_frames(source.frames, photos, exposure=unknown), photos)
-        if not any(times.values()):
+        table = match_frames(read_frames(source.frames, photos, exposure=unknown), photos)
+        if not any(table.values()):
             raise DeepGyroError(
                 f"{source.frames}: names none of the photos ({photos[0].name}, ...): check its column file"
             )
+        exposures = {
+            photo: Exposure(row.t, row.exposure, row.at) if row else None for photo, row in table.items()
+        }
     else:
         if len(photos) > 1:
             raise ValueError("--time is that of one photo: give --frames TABLE for several")
         if source.time is None:
             raise ValueError("a time is needed")
-        times = {
-            photo: FrameExposure(photo, source.time, source.exposure or PLACEHOLDER_EXPOSURE_S)
-            for photo in photos
-        }
-    recording = PhotoRecording(log, camera, times)
-    if source.estimate != "offset" and len(photos) > 1:  # a single one is said by its field
-        check_photo_coverage(recording)
+        exposures = {photos[0]: Exposure(source.time, source.exposure or PLACEHOLDER_EXPOSURE_S)}
+    recording = PhotoRecording(log, camera, exposures)
+    if source.estimate != "offset" and len(photos) > 1:  # a single photo has this reason in its report
+        recording.check_coverage(list(filter(None, exposures.values())))
     return recording
 
 
-def check_photo_coverage(recording: PhotoRecording) -> None:
-    """Refuse a log that covers no photo at all: it belongs to another day."""
-    camera, log = recording.camera, recording.log
-    known = [frame for frame in recording.times.values() if frame]
-    spans = [exposure_interval(camera, exposure_start(frame, camera), frame.exposure) for frame in known]
-    if not any(log.covers(first, last) for first, last in spans):
-        first, last = min(first for first, _ in spans), max(last for _, last in spans)
+def calibrate_from_photos(recording: PhotoRecording, photos: Sequence[Path]) -> tuple[PhotoRecording, str]:
+    """Correct a recording by its blurred photos; return it, and a line for a person.
+
+    Unchanged, and an empty line, where no three of them agree.
+    """
+    camera = recording.camera
+    blur_px = {
+        photo: median_blur_px(recording, frame, camera.height, camera.width)
+        for photo in photos
+        if (frame := recording.exposures.get(photo))
+    }
+    calibration = calibrate(recording, _read_small_photos(recording, select_pictures(blur_px)))
+    if calibration is None:
+        return recording, ""
+    recording = calibration.correction.apply(recording)
+    scale = f"blur x {calibration.correction.scale:.2f}"
+    return recording, calibration.describe("photos", scale, recording.camera.readout_time)
+
+
+def estimate_photo_offset(recording: PhotoRecording, photos: Sequence[Path]) -> PhotoRecording:
+    """Return a recording with the clock's offset at which its photos, together, fit the log best.
+
+    Raises
+    ------
+    DeepGyroError
+        If the photos do not determine it, or the log covers none of them then.
+    """
+    known = [photo for photo in photos if recording.exposures.get(photo)]
+    spread = np.linspace(0, len(known) - 1, MAX_CALIBRATION_PICTURES).round().astype(int)
+    some = [known[k] for k in np.unique(spread)]
+    pictures = _read_small_photos(recording, some, shrink=False)
+    change, probability = estimate_time_offset(recording, pictures)
+    if probability < ACCEPT_OFFSET_PROBABILITY:
         raise DeepGyroError(
-            f"{log.source}: runs from {log.t[0]:.3f} to {log.t[-1]:.3f} s and covers none of the photos, "
-            f"exposed from {first:.3f} to {last:.3f} s on its clock: check the log, the times and time_offset"
+            f"--estimate offset: {len(some)} photos do not determine it (confidence {probability:.2f}, "
+            f"{ACCEPT_OFFSET_PROBABILITY} is needed): "
+            "give more photos with more blur, or measure time_offset (docs/camera.md)"
         )
+    camera = recording.camera
+    moved = replace(recording, camera=replace(camera, time_offset=camera.time_offset + change))
+    moved.check_coverage(list(filter(None, moved.exposures.values())))
+    return moved
+
+
+def _read_small_photos(
+    recording: PhotoRecording, photos: Sequence[Path], *, shrink: bool = True
+) -> Iterator[tuple[Exposure, Pixels]]:
+    """Yield photos and their exposures, but for those that cannot be used: the job reports them later."""
+    for photo in photos:
+        frame = recording.exposures[photo]
+        with suppress(DeepGyroError, OSError, ValueError):
+            pixels = read_photo(photo, quiet=True).pixels
+            recording.camera.scale_to(height=pixels.shape[0], width=pixels.shape[1])
+            if frame:
+                yield frame, shrink_picture(pixels) if shrink else pixels

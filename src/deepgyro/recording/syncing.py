@@ -1,17 +1,19 @@
-"""A clip's offset and axes, found in the clip itself."""
+"""The offset and axes of a clip's gyro, estimated from how the picture turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
 from ..errors import DeepGyroError
-from ..frames import ClipReader, Photo, check_writable, format_from_suffix, write_photo
+from ..files import check_writable
+from ..frames import ClipReader, Photo, format_from_suffix, write_photo
 from ..telemetry import read_clip_metadata
 from ..timesync import (
     ACCEPT_SYNC_CONFIDENCE,
@@ -29,6 +31,8 @@ from ..timesync import (
 )
 from .clips import ClipRecording, ClipSource, read_clip_recording
 
+SyncMode = Literal["auto", "always", "never"]
+
 MAX_TRACKED_S = 60.0
 """No more of a clip is looked at, s; of a longer one, stretches from its beginning to its end."""
 TRACKED_SEGMENTS = 6
@@ -38,7 +42,7 @@ CHECK_TRACKED_S = 12.0
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What `sync_clip` found."""
+    """What `sync_clip` estimated."""
 
     file: str
     time_offset: float
@@ -53,7 +57,7 @@ class SyncReport:
     explained: float
     """Share of the picture's turning that the gyro explains, 0 to 1."""
     residual_px: float | None
-    """Median distance of points from where the gyro carries them, at the size at which they were followed."""
+    """Median distance of points from where the gyro carries them, at the size at which they were tracked."""
     pairs: int
     """Pairs of frames that show how the camera turned."""
     drift_ppm: float
@@ -79,80 +83,106 @@ def sync_clip(
     source
         The clip, and what is known of it; the offset is looked for about its `time_offset` first.
     readout
-        Whether the readout time is found, too; what the camera file and the clip say of it is not used then.
+        Whether the readout time is estimated, too, whatever camera file and metadata have.
     picture
-        Picture that is written: how the picture turns, and what the gyro says.
+        Picture that is written: the picture's and the gyro's angular rates.
     overwrite
         Replace a file of that name.
     progress
-        Called with how many frames are done, and how many there are, as far as the file says.
+        Called with how many frames are done, and how many there are (an estimate).
 
     Raises
     ------
     DeepGyroError
-        If the clip was stabilised in the camera, it turns too little, it does not tell the readout time that
-        is asked for, or something cannot be used.
+        If the clip was stabilised in the camera, it turns too little (for an offset, or for the readout
+        time),
+        or something cannot be used.
     """
     if picture is not None:
         check_writable(picture, overwrite=overwrite)
         format_from_suffix(picture)
-    facts = read_clip_metadata(source.clip)
-    if facts.stabilisation:
+    metadata = read_clip_metadata(source.clip)
+    if metadata.stabilisation:
         raise DeepGyroError(
-            f"{source.clip}: stabilised in the camera ({facts.stabilisation}): the picture does not show "
-            "how it "
-            "turned"
+            f"{source.clip}: stabilised in the camera ({metadata.stabilisation}): its picture does not turn "
+            "as the camera did"
         )
     with ClipReader(source.clip) as reader:
         recording = read_clip_recording(
-            source, facts, reader.clip, exposure_needed=False, readout_time=0.0 if readout else None
+            source, metadata, reader.clip, exposure_needed=False, readout_time=0.0 if readout else None
         )
     tracks = track_clip(source.clip, progress)
-    found = _synchronise_tracks(tracks, recording)
+    sync = _synchronise_tracks(tracks, recording)
     read: ReadoutEstimate | None = None
     if readout:
         read = estimate_readout_time(
-            tracks, recording.log, recording.camera, found, exposures=recording.exposures
+            tracks, recording.log, recording.camera, sync, exposures=recording.exposures
         )
         camera = replace(recording.camera, readout_time=read.readout_time)
-        found = _synchronise_tracks(tracks, replace(recording, camera=camera))
+        sync = _synchronise_tracks(tracks, replace(recording, camera=camera))
     notes = []
     if recording.exposures[0] == 0:
         notes.append("no exposure is known: the offset leads to the middle of the exposures")
-    if found.drift:
+    if sync.drift:
         notes.append(
-            f"the gyro's clock runs {1e6 * found.drift:+.0f} ppm fast: no time_offset holds all along, but "
-            "video follows the clock where it finds the offset itself"
+            f"the gyro's clock runs {1e6 * sync.drift:+.0f} ppm fast: no single time_offset fits the whole "
+            "clip, but video follows the clock where it estimates the offset itself"
         )
-    if not_its_gyro := sync_contradiction(found):
-        notes.append(not_its_gyro)
-    elif found.confidence < ACCEPT_SYNC_CONFIDENCE:
-        notes.append("not sure: give time_offset, or a part of the clip in which the camera turns more")
+    if contradiction := sync_contradiction(sync):
+        notes.append(contradiction)
+    elif sync.confidence < ACCEPT_SYNC_CONFIDENCE:
+        notes.append("low confidence: give time_offset, or a part of the clip in which the camera turns more")
     if picture is not None:
-        drawn = Photo(draw_rate_curves(found), "PNG", picture)
+        drawn = Photo(draw_rate_curves(sync), "PNG", picture)
         write_photo(picture, drawn, record={"sync": str(source.clip)}, overwrite=overwrite)
     return SyncReport(
         file=str(source.clip),
-        time_offset=round(found.time_offset * (1 + found.drift), 6),
-        cam_from_imu=found.cam_from_imu.tolist(),
-        confidence=round(found.confidence, 3),
-        sure=found.confidence >= ACCEPT_SYNC_CONFIDENCE,
-        halves=[round(half, 6) if half == half else None for half in found.half_offsets],
-        explained=round(found.explained_share, 3),
-        residual_px=round(found.residual_px, 3) if found.residual_px == found.residual_px else None,
-        pairs=len(found.rotations.t),
-        drift_ppm=round(1e6 * found.drift, 1),
+        time_offset=round(sync.time_offset * (1 + sync.drift), 6),
+        cam_from_imu=sync.cam_from_imu.tolist(),
+        confidence=round(sync.confidence, 3),
+        sure=sync.confidence >= ACCEPT_SYNC_CONFIDENCE,
+        halves=[round(half, 6) if half == half else None for half in sync.half_offsets],
+        explained=round(sync.explained_share, 3),
+        residual_px=round(sync.residual_px, 3) if sync.residual_px == sync.residual_px else None,
+        pairs=len(sync.rotations.t),
+        drift_ppm=round(1e6 * sync.drift, 1),
         readout_time=None if read is None else round(read.readout_time, 4),
         picture=str(picture or ""),
         note="; ".join(notes),
     )
 
 
-def synchronise_clip(
-    clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
-) -> SyncResult:
-    """Return how a clip's gyro belongs to it; errors as in `synchronise_gyro`."""
-    return _synchronise_tracks(track_clip(clip, progress), recording)
+def synchronise_recording(
+    recording: ClipRecording,
+    clip: Path,
+    mode: SyncMode,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[ClipRecording, SyncResult | None, str]:
+    """Return a recording with offset and axes, their estimate if there is one, and why it must not be
+    used."""
+    camera = recording.camera
+    unknown = [
+        name
+        for name, known in (
+            ("cam_from_imu", camera.cam_from_imu is not None),
+            ("time_offset", camera.time_offset_known),
+        )
+        if not known
+    ]
+    if mode == "never" or (mode == "auto" and not unknown):
+        if "cam_from_imu" in unknown:
+            raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or give --sync auto")
+        return recording, None, "" if mode == "never" else check_known_offset(clip, recording, progress)
+    sync = _synchronise_tracks(track_clip(clip, progress), recording)
+    if reason := sync_contradiction(sync):
+        return recording, sync, reason
+    if sync.confidence < ACCEPT_SYNC_CONFIDENCE:
+        raise DeepGyroError(
+            f"{clip}: the offset between gyro and frames is uncertain (confidence {sync.confidence:.2f}, "
+            f"{ACCEPT_SYNC_CONFIDENCE} is needed): "
+            f"give {' and '.join(unknown) or 'another log'} in the camera file"
+        )
+    return apply_sync(recording, sync), sync, ""
 
 
 def _synchronise_tracks(tracks: PointTracks, recording: ClipRecording) -> SyncResult:
@@ -165,13 +195,13 @@ def _synchronise_tracks(tracks: PointTracks, recording: ClipRecording) -> SyncRe
 def track_clip(
     clip: Path, progress: Callable[[int, int], None] | None = None, *, max_seconds: float = MAX_TRACKED_S
 ) -> PointTracks:
-    """Follow points through a clip; if it is longer than `max_seconds` s, through stretches of it."""
+    """Track points through a clip; if it is longer than `max_seconds` s, through stretches of it."""
     with ClipReader(clip) as reader:
-        facts = reader.clip
-        scale = min(1.0, TRACKING_SIDE_PX / max(facts.height, facts.width))
-        height, width = max(1, round(facts.height * scale)), max(1, round(facts.width * scale))
-        total = facts.count or round((facts.duration or 0.0) * facts.rate) or 1
-        apart = max(((facts.duration or 0.0) - max_seconds) / (TRACKED_SEGMENTS - 1), 0.0)
+        clip_file = reader.clip
+        scale = min(1.0, TRACKING_SIDE_PX / max(clip_file.height, clip_file.width))
+        height, width = max(1, round(clip_file.height * scale)), max(1, round(clip_file.width * scale))
+        total = clip_file.expected_frames
+        apart = max(((clip_file.duration or 0.0) - max_seconds) / (TRACKED_SEGMENTS - 1), 0.0)
         numbers: list[int] = []
 
         def small() -> Iterator[tuple[float, UInt8[ndarray, "h w"]]]:
@@ -193,20 +223,20 @@ def _is_in_segment(t: float, length: float, gap: float) -> bool:
 
 
 def sync_contradiction(sync: SyncResult) -> str:
-    """Return what is wrong where the picture does not turn as the gyro says; else nothing."""
+    """Return why a clip and a log do not belong together, where the picture does not turn as the gyro; else
+    ""."""
     if sync.explained_share >= REJECT_EXPLAINED_SHARE or sync.confidence >= ACCEPT_SYNC_CONFIDENCE:
         return ""
     return (
         f"the gyro explains {max(100 * sync.explained_share, 0):.0f} % of the picture's turning: "
-        "stabilised in "
-        "the camera, or the gyro of another clip"
+        "stabilised in the camera, or the gyro of another clip"
     )
 
 
 def check_known_offset(
     clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None = None
 ) -> str:
-    """Return what is wrong where the picture does not turn as the gyro says at the known offset."""
+    """Return why a clip, a log and a known offset do not belong together; else ""."""
     tracks = track_clip(clip, progress, max_seconds=CHECK_TRACKED_S)
     explained = explained_rotation_share(
         tracks, recording.log, recording.camera, exposures=recording.exposures
@@ -221,7 +251,7 @@ def check_known_offset(
 
 
 def apply_sync(recording: ClipRecording, sync: SyncResult) -> ClipRecording:
-    """Return a recording with the offset and the axes that were found.
+    """Return a recording with estimated offset and axes.
 
     Where no exposure is known, the offset leads to the middle of the exposures.
     """

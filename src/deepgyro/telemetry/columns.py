@@ -1,4 +1,4 @@
-"""What the columns of a table are and in which units, said by a header or by the option `columns`."""
+"""The columns of a table and their units, from its header or from the option `columns`."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 COLUMNS_EXAMPLE = 'columns="t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"'
-"""How the option is written, for messages and help."""
+"""The option's form, for messages and help."""
 
 _TIME_UNIT_SPELLINGS = {
     1.0: "s sec secs second seconds",
@@ -37,62 +37,56 @@ _UNUSED_COLUMN = {"-", "_", ""}
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table hold the time and the rates, and what one unit of each is."""
+    """Which columns of a table hold the time and the rates; one unit of each in s and in rad/s."""
 
     count: int
     t: int
     omega: tuple[int, int, int]
     t_unit: float
-    """s"""
     omega_unit: float
-    """rad/s"""
 
 
 class ColumnsError(Exception):
-    """The names do not say where the time and the rates are, or in which units; the message says why."""
+    """The names leave the columns of time and rates, or their units, unknown; the message says why."""
 
 
 def parse_columns(names: list[str]) -> Columns:
-    """Find the time and the three rates among column names that carry their units.
+    """Find the time and the three rates among the names of all columns, which carry their units.
 
     Understood are ``gx[rad/s]``, ``gx (rad/s)`` and ``gx_rad_s``; names that are neither are other sensors'.
-
-    Parameters
-    ----------
-    names
-        The columns in order, as a header or the option `columns` has them.
 
     Raises
     ------
     ColumnsError
         If a column is missing, named twice, or without a unit.
     """
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     units: dict[str, float] = {}
-    for i, written in enumerate(names):
-        role, unit = _column_role(written)
+    for i, label in enumerate(names):
+        role, unit = _column_role(label)
         if role is None:
             continue
-        if role in found:
-            raise ColumnsError(f"columns {names[found[role]]!r} and {written!r} both look like {role}")
-        found[role] = i
-        units[role] = _unit_scale(role, unit, written)
-    missing = [role for role in ("t", "wx", "wy", "wz") if role not in found]
+        if role in columns:
+            raise ColumnsError(f"columns {names[columns[role]]!r} and {label!r} both look like {role}")
+        known = TIME_UNITS if role == "t" else RATE_UNITS
+        if unit is None:
+            raise ColumnsError(f"column {label!r} has no unit")
+        if unit not in known:
+            raise ColumnsError(f"the unit of column {label!r} is unknown")
+        columns[role], units[role] = i, known[unit]
+    missing = [role for role in ("t", "wx", "wy", "wz") if role not in columns]
     if missing:
         raise ColumnsError(f"no column for {', '.join(missing)}")
     if not units["wx"] == units["wy"] == units["wz"]:
         raise ColumnsError("the three rates are in different units")
-    omega = (found["wx"], found["wy"], found["wz"])
-    return Columns(len(names), found["t"], omega, t_unit=units["t"], omega_unit=units["wx"])
+    omega = (columns["wx"], columns["wy"], columns["wz"])
+    return Columns(len(names), columns["t"], omega, t_unit=units["t"], omega_unit=units["wx"])
 
 
 def parse_columns_option(columns: str) -> Columns:
     """Read the option `columns`, in which ``-`` or ``_`` stands for a column that is not used.
 
-    Raises
-    ------
-    ValueError
-        If the option does not name the time and the three rates with their units.
+    Raise ValueError if it does not name the time and the three rates with their units.
     """
     names = [name.strip() for name in columns.split(",")]
     try:
@@ -107,7 +101,7 @@ def parse_columns_option(columns: str) -> Columns:
 
 
 def _column_role(label: str) -> tuple[str | None, str | None]:
-    """Return what a column is ("t", "wx", "wy", "wz" or None) and the unit written with it, if any."""
+    """Return what a column holds ("t", "wx", "wy", "wz" or None) and the unit in its label, if any."""
     text = label.strip().strip("\"'").lower()
     if bracketed := re.fullmatch(r"(.*?)\s*[\[(]([^\])]*)[\])]", text):
         name, unit = _join_names(bracketed[1]), _join_names(bracketed[2])
@@ -132,12 +126,3 @@ def _match_column_name(name: str) -> str | None:
 
 def _join_names(text: str) -> str:
     return re.sub(r"[\s.]+", "_", text.strip())
-
-
-def _unit_scale(role: str, unit: str | None, label: str) -> float:
-    known = TIME_UNITS if role == "t" else RATE_UNITS
-    if unit is None:
-        raise ColumnsError(f"column {label!r} has no unit")
-    if unit not in known:
-        raise ColumnsError(f"the unit of column {label!r} is unknown")
-    return known[unit]

@@ -1,4 +1,4 @@
-"""Fetch public gyro logs: out of the official archive, checked, written whole or not at all.
+"""Fetch public gyro logs out of their official archives, and check them.
 
 An archive is 1 to 2 GB of pictures with one log of 3 MB: it is read as a stream, which ends with the log.
 """
@@ -6,11 +6,9 @@ An archive is 1 to 2 GB of pictures with one log of 3 MB: it is read as a stream
 import gzip
 import hashlib
 import os
-import secrets
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse
 from io import RawIOBase
@@ -20,11 +18,14 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
+from ..files import describe_error, make_folder, write_atomically
 
 DownloadProgress = Callable[[int, int | None], object]
-DOWNLOAD_TIMEOUT_S = 60.0  # s without a byte, then a server is given up
-_DOWNLOAD_BLOCK_BYTES = 1 << 20  # bytes read at a time; no more than these are fetched past the log
+DOWNLOAD_TIMEOUT_S = 60.0
+"""After so long without a byte, a download fails, s."""
+_BLOCK_BYTES = 1 << 20
+"""Bytes read at a time; no more than these are fetched past the log."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ TUM_VI_LOGS = (
 
 @dataclass(frozen=True)
 class FetchedLog:
-    """A log that is there now, gzipped; the SHA-256 is the unpacked log's."""
+    """A log in its file, gzipped; the SHA-256 is the unpacked log's."""
 
     name: str
     file: str
@@ -75,14 +76,14 @@ def fetch_tum_vi(
     overwrite: bool = False,
     progress: DownloadProgress | None = None,
 ) -> Iterator[FetchedLog]:
-    """Fetch logs of TUM VI as ``room1.csv.gz``, ..., which `read_gyro` reads; one that is there is kept.
+    """Fetch logs of TUM VI as ``room1.csv.gz``, ..., which `read_gyro` reads; an existing one is kept.
 
     Parameters
     ----------
     names
         Of the logs; all, if there are none.
     out
-        Folder, made if it is not there.
+        Folder, made where it is missing.
     mirror
         Address of a folder with the same archives, instead of the official one.
     overwrite
@@ -109,7 +110,7 @@ def fetch_tum_vi(
 
 
 def _is_url(text: str) -> bool:
-    """Return whether `urlopen` understands an address; it says itself whether anything is there."""
+    """Return whether `urlopen` understands an address."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
@@ -130,15 +131,19 @@ def _fetch_log(
         if not overwrite:
             raise DeepGyroError(f"{path} exists and is another file: give --overwrite or another --out")
     address = log.address if mirror is None else f"{mirror.rstrip('/')}/{log.address.rpartition('/')[2]}"
-    with _open_atomic_write(path) as file:
-        content = _open_archive_member(address, log.member, progress)
-        found = hashlib.sha256(content).hexdigest()
-        if found != log.sha256:
+
+    def write(file: BinaryIO) -> None:
+        content = _read_archive_member(address, log.member, progress)
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != log.sha256:
             raise DeepGyroError(
-                f"{address}: the SHA-256 of {log.member} is {found}, {log.sha256} is needed: "
+                f"{address}: the SHA-256 of {log.member} is {sha256}, {log.sha256} is needed: "
                 "try again, or give another --mirror"
             )
         file.write(gzip.compress(content, mtime=0))
+
+    make_folder(out)
+    write_atomically(path, write, overwrite=True)
     return fetched
 
 
@@ -151,24 +156,8 @@ def _hash_unpacked(path: Path) -> str | None:
         return None
 
 
-@contextmanager
-def _open_atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name if the block ends well, and else not at all."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                yield file
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise DeepGyroError(f"{path}: not written ({_describe_error(error)}); give another --out") from error
-
-
 class _DownloadBody(RawIOBase):
-    """A server's answer, as a file that tells how far it is and does not end early in silence."""
+    """A server's answer as a file that reports its progress and raises where it ends early."""
 
     def __init__(self, response: HTTPResponse, progress: DownloadProgress | None) -> None:
         self.response, self.progress = response, progress
@@ -184,15 +173,14 @@ class _DownloadBody(RawIOBase):
         return count
 
 
-def _open_archive_member(address: str, member: str, progress: DownloadProgress | None) -> bytes:
+def _read_archive_member(address: str, member: str, progress: DownloadProgress | None) -> bytes:
     """Return a file of a tar archive; the rest of the archive after it is not fetched."""
+    request = Request(address, headers={"User-Agent": "deepgyro"})
     try:
         with (
-            urlopen(
-                Request(address, headers={"User-Agent": "deepgyro"}), timeout=DOWNLOAD_TIMEOUT_S
-            ) as response,
+            urlopen(request, timeout=DOWNLOAD_TIMEOUT_S) as response,
             tarfile.open(
-                fileobj=_DownloadBody(response, progress), mode="r|", bufsize=_DOWNLOAD_BLOCK_BYTES
+                fileobj=_DownloadBody(response, progress), mode="r|", bufsize=_BLOCK_BYTES
             ) as archive,
         ):
             for entry in archive:
@@ -202,14 +190,10 @@ def _open_archive_member(address: str, member: str, progress: DownloadProgress |
         error.close()
         problem = f"the server answers {error.code} ({error.reason}); the archive may have moved"
     except tarfile.TarError as error:
-        problem = f"no tar archive, or a broken one ({_describe_error(error)})"
+        problem = f"no tar archive, or a broken one ({describe_error(error)})"
     except (OSError, HTTPException) as error:
-        problem = f"not fetched ({_describe_error(error)}); check the network"
+        reason = error.reason if isinstance(error, URLError) else error
+        problem = f"not fetched ({describe_error(reason)}); check the network"
     else:
         problem = f"no file {member} in this archive"
     raise DeepGyroError(f"{address}: {problem}: try again, or give another --mirror")
-
-
-def _describe_error(error: Exception) -> str:
-    cause = error.reason if isinstance(error, URLError) else error
-    return " ".join(str(getattr(cause, "strerror", None) or cause).split()) or type(cause).__name__

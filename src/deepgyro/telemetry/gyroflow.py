@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.columns import Columns
-from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
-from deepgyro.telemetry.tables import NumberTable, read_table, split_fields
+from ..errors import DeepGyroError
+from .columns import Columns
+from .gyrolog import GyroLog, make_checked_log
+from .tables import NumberTable, read_table, split_fields
 
 GCSV_HEADERS = ("GYROFLOW IMU LOG", "CAMERA IMU LOG")
 
@@ -27,14 +27,11 @@ def read_gcsv(text: str, source: str) -> GyroLog:
     ----------
     .. [1] https://docs.gyroflow.xyz/app/technical-details/gcsv-format
 
-    Raises
-    ------
-    DeepGyroError
-        If a field that the format asks for is missing or senseless, or as in `read_table`.
     """
     lines = text.splitlines()
-    titles = (i for i, line in enumerate(lines) if split_fields(line, ",")[0].lower() in ("t", "time"))
-    top = next(titles, None)
+    top = next(
+        (i for i, line in enumerate(lines) if re.match(r'[\s"]*(t|time)[\s"]*(,|$)', line.lower())), None
+    )
     if top is None:
         raise DeepGyroError(
             f"{source}: no line t,gx,gy,gz above the samples; write the log as .gcsv 1.3 says"
@@ -46,12 +43,11 @@ def read_gcsv(text: str, source: str) -> GyroLog:
         raise DeepGyroError(
             f"{source}, line {top + 1}: columns {','.join(names)[:60]}, but t,gx,gy,gz come first; mend it"
         )
-    columns = Columns(
-        len(names), 0, (1, 2, 3), _read_scale(fields, "tscale", source), _read_scale(fields, "gscale", source)
-    )
+    scales = _read_scale(fields, "tscale", source), _read_scale(fields, "gscale", source)
     axes, signs = _read_axis_order(fields, source)
     kept = [(i, line) for i, line in enumerate(lines[top + 1 :], start=top + 2) if line.strip()]
-    log = read_table(NumberTable(source, [line for _, line in kept], [i for i, _ in kept], ","), columns)
+    table = NumberTable(source, [line for _, line in kept], [i for i, _ in kept], ",")
+    log = read_table(table, Columns(len(names), 0, (1, 2, 3), *scales))
     return GyroLog(log.t, log.omega[:, axes] * signs, source)
 
 
@@ -61,11 +57,6 @@ def read_gyroflow_project(text: str, source: str) -> GyroLog:
     The first Gyroflow (Python, 2021) kept rows [t, w, a] in s and rad/s: the rotation between its
     `frame_orientation` quaternions is the integral of these w. Version 1 keeps ``{"timestamp_ms", "gyro"}``
     in `gyro_source`, in deg/s, and later ones the same compressed, which is not read.
-
-    Raises
-    ------
-    DeepGyroError
-        If the file is no JSON, or keeps no readable rates.
     """
     try:
         project = json.loads(text)
@@ -127,6 +118,5 @@ def _read_axis_order(fields: dict[str, str], source: str) -> tuple[list[int], li
         raise DeepGyroError(
             f"{source}: orientation is {written!r}; each of x, y, z is needed once, such as YxZ: correct it"
         )
-    return ["XYZ".index(letter) for letter in written.upper()], [
-        1.0 if c.isupper() else -1.0 for c in written
-    ]
+    signs = [1.0 if letter.isupper() else -1.0 for letter in written]
+    return ["XYZ".index(letter) for letter in written.upper()], signs

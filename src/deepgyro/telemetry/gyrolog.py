@@ -1,4 +1,4 @@
-"""A gyro log in memory: angular rates at rising times, what they cover, where the sensor gave up."""
+"""A gyro log in memory: angular rates at rising times, what they cover, where the sensor is saturated."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,33 +8,23 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
+from ..errors import DeepGyroError
 
 GAP_MIN_INTERVALS = 5.0
-"""A pause longer than this many median intervals may be a gap ..."""
+"""A gap is a pause longer than this many median intervals ..."""
 GAP_MIN_S = 0.05
-"""... if it is also longer than this, s: a gyro at 100 Hz or more is interpolated well across less."""
+"""... and longer than this, s: across less, a gyro at 100 Hz or more is interpolated well."""
 MAX_RATE_RAD_S = 100.0
 """No camera turns faster, rad/s: gyros end at 2000 to 4000 deg/s, 35 to 70 rad/s."""
 SATURATION_MIN_RAD_S = 4.0
 """The smallest full scale of a gyro is 250 deg/s = 4.36 rad/s; below this nothing saturates, rad/s."""
 SATURATION_MIN_SAMPLES = 3
-"""So many samples in a row at exactly the same extreme value are a sensor at its end."""
+"""So many samples in a row at exactly the same extreme value are saturated."""
 
 
 @dataclass(frozen=True, eq=False)
 class GyroLog:
     """Angular rates of one recording.
-
-    Parameters
-    ----------
-    t
-        Sample times on the gyro's clock, strictly rising, s. At 1.5e9 s (a clock that counts from 1970)
-        float64 resolves 0.24 microseconds.
-    omega
-        Angular rates, right-handed, in the log's own axes, rad/s.
-    source
-        Where the log comes from, for messages.
 
     Raises
     ------
@@ -44,8 +34,12 @@ class GyroLog:
     """
 
     t: Float64[ndarray, " n"]
+    """Sample times on the gyro's clock, strictly rising, s; float64 resolves 0.24 microseconds at 1.5e9 s (a
+    clock that counts from 1970)."""
     omega: Float64[ndarray, "n 3"]
+    """Angular rates, right-handed, in the log's own axes, rad/s."""
     source: str = "<memory>"
+    """The file, for messages."""
 
     def __post_init__(self) -> None:
         if self.t.ndim != 1 or self.omega.shape != (len(self.t), 3):
@@ -73,10 +67,7 @@ class GyroLog:
 
     @property
     def gap_limit(self) -> float:
-        """The longest pause between two samples that is still interpolated across, s.
-
-        ``max(GAP_INTERVALS * median interval, GAP_SECONDS)``.
-        """
+        """The longest pause between two samples that is still interpolated across, s."""
         return max(GAP_MIN_INTERVALS * self._median_interval, GAP_MIN_S)
 
     def gaps(self, *, longer_than: float | None = None) -> Float64[ndarray, "m 2"]:
@@ -86,14 +77,7 @@ class GyroLog:
         return np.stack([self.t[i], self.t[i + 1]], axis=1)
 
     def covers(self, start: float, end: float) -> bool:
-        """Return whether the motion from `start` to `end` is known.
-
-        It is not if the interval reaches outside the log or into a gap longer than `gap_limit`.
-
-        Parameters
-        ----------
-        start, end
-            Interval on the gyro's clock, both ends included, s.
+        """Return whether the motion from `start` to `end` (s, included) lies in the log and in no gap.
 
         Raises
         ------
@@ -111,7 +95,7 @@ class GyroLog:
 
     @cached_property
     def saturation_mask(self) -> Bool[ndarray, "n 3"]:
-        """Samples and axes at which the sensor was at the end of its range: the true rate was higher."""
+        """Samples and axes at which the sensor is at the end of its range: the true rate is higher."""
         return np.stack([_find_saturation(self.omega[:, axis]) for axis in range(3)], axis=1)
 
 
@@ -121,14 +105,7 @@ def make_checked_log(
     source: str,
     place: Callable[[int], str] = lambda i: f"sample {i}",
 ) -> GyroLog:
-    """Return the log of a file, or say which of its samples cannot be.
-
-    Parameters
-    ----------
-    t, omega, source
-        As in `GyroLog`.
-    place
-        Names the place of a sample in the file, such as ``line 12``.
+    """Return the log of a file; `place` names a sample's place in it, such as ``line 12``.
 
     Raises
     ------
@@ -145,7 +122,7 @@ def make_checked_log(
 
 
 def find_invalid_sample(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"]) -> tuple[int, str] | None:
-    """Return the first sample that cannot be, and why in words; None if all can."""
+    """Return the index of the first invalid sample and the reason; None if all are valid."""
     finite = np.isfinite(t) & np.isfinite(omega).all(axis=1)
     fast = (np.abs(omega) > MAX_RATE_RAD_S).any(axis=1)
     bad = ~finite | fast
@@ -163,16 +140,13 @@ def find_invalid_sample(t: Float64[ndarray, " n"], omega: Float64[ndarray, "n 3"
         )
     if t[i] == t[i - 1]:
         return i, f"time stands still at {t[i]:.9f} s; it must rise: remove repeated samples"
-    return (
-        i,
-        f"time runs backwards from {t[i - 1]:.9f} s to {t[i]:.9f} s; it must rise: split or sort the log",
-    )
+    span = f"{t[i - 1]:.9f} s to {t[i]:.9f} s"
+    return i, f"time runs backwards from {span}; it must rise: split or sort the log"
 
 
 def _find_saturation(rate: Float64[ndarray, " n"]) -> Bool[ndarray, " n"]:
-    """Return where one axis stays at its highest or its lowest value for `SATURATION_MIN_SAMPLES` in a
-    row."""
-    found = np.zeros(len(rate), dtype=bool)
+    """Return where an axis stays at its highest or its lowest value for `SATURATION_MIN_SAMPLES`."""
+    saturated = np.zeros(len(rate), dtype=bool)
     largest = np.abs(rate).max()
     for extreme in (rate.min(), rate.max()):
         # 16-bit sensors end at -32768 and +32767: the two ends may differ by a count.
@@ -181,5 +155,5 @@ def _find_saturation(rate: Float64[ndarray, " n"]) -> Bool[ndarray, " n"]:
         edges = np.flatnonzero(np.diff(np.concatenate([[False], rate == extreme, [False]])))
         for first, past in edges.reshape(-1, 2):
             if past - first >= SATURATION_MIN_SAMPLES:
-                found[first:past] = True
-    return found
+                saturated[first:past] = True
+    return saturated

@@ -1,21 +1,21 @@
-"""Phone loggers whose files do not say their units: each format's own documentation does."""
+"""Phone loggers whose files lack units; these are from each format's own documentation."""
 
 import re
 from pathlib import PurePath
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.columns import COLUMNS_EXAMPLE, Columns
-from deepgyro.telemetry.gyrolog import GyroLog
-from deepgyro.telemetry.tables import NumberTable, read_table
+from ..errors import DeepGyroError
+from .columns import COLUMNS_EXAMPLE, Columns
+from .gyrolog import GyroLog
+from .tables import NumberTable, read_table
 
-ANDROID_GYROSCOPE_ID = "4"
+_ANDROID_GYROSCOPE_ID = "4"
 """Android's Sensor.TYPE_GYROSCOPE."""
 _ANDROID_LINE = re.compile(r"\s*\d{1,2}\s+\d+(?:\s+[-+.\deE]+){3}\s*")
 _ANDROID_COLUMNS = Columns(count=5, t=1, omega=(2, 3, 4), t_unit=1e-9, omega_unit=1.0)
 
-STRAY_SCANNER_HEADER = ["timestamp", "a_x", "a_y", "a_z", "alpha_x", "alpha_y", "alpha_z"]
+_STRAY_SCANNER_HEADER = ["timestamp", "a_x", "a_y", "a_z", "alpha_x", "alpha_y", "alpha_z"]
 """Header of Stray Scanner's imu.csv: time in s, a the acceleration in m/s^2, alpha the rate in rad/s."""
-SENSOR_LOGGER_HEADER = {"time", "seconds_elapsed", "z", "y", "x"}
+_SENSOR_LOGGER_HEADER = {"time", "seconds_elapsed", "z", "y", "x"}
 """Header of every three-axis sensor of Sensor Logger; only the file's name says which one it is."""
 
 
@@ -26,19 +26,13 @@ def is_android_log(text: str) -> bool:
     # A column that counts the samples also begins with small whole numbers, but never repeats one.
     return (
         all(map(_ANDROID_LINE.fullmatch, lines))
-        and ANDROID_GYROSCOPE_ID in sensors
+        and _ANDROID_GYROSCOPE_ID in sensors
         and len(sensors) < len(lines)
     )
 
 
 def read_android_log(text: str, source: str) -> GyroLog:
-    """Read the gyroscope of a log of ``sensor t x y z`` lines: sensor 4, ns and rad/s, as Android gives them.
-
-    Raises
-    ------
-    DeepGyroError
-        If a line does not begin with a sensor's number, or as in `read_table`.
-    """
+    """Read the gyroscope of a log of ``sensor t x y z`` lines: sensor 4, in Android's units, ns and rad/s."""
     lines, numbers = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -49,23 +43,17 @@ def read_android_log(text: str, source: str) -> GyroLog:
                 f"{source}, line {number}: {sensor[:40]!r} is no sensor number (4: gyroscope); "
                 "repair or remove the line"
             )
-        if sensor == ANDROID_GYROSCOPE_ID:
+        if sensor == _ANDROID_GYROSCOPE_ID:
             lines.append(line)
             numbers.append(number)
     return read_table(NumberTable(source, lines, numbers, delimiter=None), _ANDROID_COLUMNS)
 
 
 def phone_logger_columns(header: list[str], source: str) -> Columns | None:
-    """Return the columns of a phone logger's table, or None if its header is no phone logger's.
-
-    Raises
-    ------
-    DeepGyroError
-        If it is Sensor Logger's and the file's name does not say that the sensor is the gyroscope.
-    """
-    if header == STRAY_SCANNER_HEADER:
+    """Return the columns of a phone logger's table, or None if its header is no phone logger's."""
+    if header == _STRAY_SCANNER_HEADER:
         return Columns(count=7, t=0, omega=(4, 5, 6), t_unit=1.0, omega_unit=1.0)
-    if set(header) == SENSOR_LOGGER_HEADER and len(header) == 5:
+    if set(header) == _SENSOR_LOGGER_HEADER and len(header) == 5:
         if "gyro" not in PurePath(source).name.lower():
             raise DeepGyroError(
                 f"{source}: Sensor Logger writes this header for every sensor and the file's name is not "

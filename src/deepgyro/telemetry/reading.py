@@ -1,42 +1,36 @@
-"""Find out what a gyro log is and have it read."""
+"""Read a gyro log, whose content decides the format."""
 
-import gzip
 import logging
-import zlib
 from os import PathLike
 from pathlib import Path
 
-from deepgyro.errors import DeepGyroError, UnknownColumns
-from deepgyro.telemetry.columns import (
+from ..errors import DeepGyroError, UnknownColumns
+from ..files import read_text_bytes
+from .columns import (
     COLUMNS_EXAMPLE,
     Columns,
     ColumnsError,
     parse_columns,
     parse_columns_option,
 )
-from deepgyro.telemetry.embedded import read_embedded_gyro
-from deepgyro.telemetry.gyroflow import GCSV_HEADERS, read_gcsv, read_gyroflow_project
-from deepgyro.telemetry.gyrolog import GyroLog
-from deepgyro.telemetry.phones import is_android_log, phone_logger_columns, read_android_log
-from deepgyro.telemetry.tables import read_table, split_table
+from .embedded import read_embedded_gyro
+from .gyroflow import GCSV_HEADERS, read_gcsv, read_gyroflow_project
+from .gyrolog import GyroLog
+from .phones import is_android_log, phone_logger_columns, read_android_log
+from .tables import read_table, split_table
 
 logger = logging.getLogger(__name__)
 
 WARN_RATE_HZ = 50
-"""A hand's tremor goes up to 12 Hz; fewer samples a second than this miss it."""
-
-_TEXT_PROBE_BYTES = 65536
-"""Bytes looked at to tell text from binary: Blackbox logs begin with some kilobytes of text."""
-_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\f\r"))
-"""Bytes that no text log holds."""
+"""Hand tremor goes up to 12 Hz; a lower sample rate misses it."""
 
 
 def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroLog:
     """Read a gyro log, or the gyro data of a video.
 
-    Read are tables whose header names the units (EuRoC, TUM VI, MARS logger, ...), any other table by
+    Formats: tables whose header names the units (EuRoC, TUM VI, MARS logger, ...), any other table by
     `columns`, Stray Scanner, Sensor Logger, Android ``sensor t x y z`` text, Gyroflow's .gcsv and .gyroflow,
-    and whatever telemetry-parser knows (GoPro, Insta360, DJI, Sony, Blackbox, ...). Text may be gzipped. A
+    and all that telemetry-parser knows (GoPro, Insta360, DJI, Sony, Blackbox, ...). Text may be gzipped. A
     unit is never guessed from the size of the numbers.
 
     Parameters
@@ -44,8 +38,8 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     path
         The file.
     columns
-        What the columns of a table are, in order and with units: ``"t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"``;
-        ``-`` is a column that is not used. Overrides a header.
+        The columns of a table, in order and with units: ``"t[ns],wx[rad/s],wy[rad/s],wz[rad/s]"``; ``-`` is a
+        column that is not used. Overrides a header.
 
     Returns
     -------
@@ -56,8 +50,7 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
     ------
     DeepGyroError
         If the file cannot be read or its samples cannot be a gyro's; one line says where and what to do.
-    UnnamedColumns
-        That one, if the file is a table that needs `columns`.
+        `UnknownColumns` if it is a table that needs `columns`.
     ValueError
         If `columns` does not name the time and three rates with their units.
     """
@@ -76,58 +69,32 @@ def read_gyro(path: str | PathLike[str], *, columns: str | None = None) -> GyroL
 
 
 def _read_text(path: Path) -> str | None:
-    """Return the text of a file, unpacked; None if it is not text."""
-    try:
+    """Return the text of a log, unpacked; None if it is not text."""
+    data = read_text_bytes(path)
+    if data is None:
         with path.open("rb") as file:
-            head = file.read(_TEXT_PROBE_BYTES)
-            packed = head.startswith(b"\x1f\x8b")
-            if not head:
-                raise DeepGyroError(f"{path}: the file is empty; give a gyro log")
-            if head.startswith(b"DEVC"):
+            if file.read(4) == b"DEVC":
                 raise DeepGyroError(
                     f"{path}: a bare GoPro stream (GPMF), whose clock is that of its video; "
                     "give the MP4 that it was taken from"
                 )
-            if not packed and not _is_text(head):
-                return None
-            data = head + file.read()
-        if packed:
-            data = gzip.decompress(data)
-    except FileNotFoundError:
-        raise DeepGyroError(f"{path}: there is no such file; check the name") from None
-    except IsADirectoryError:
-        raise DeepGyroError(f"{path}: is a directory, a file is needed; name the log inside it") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DeepGyroError(f"{path}: the gzip file is broken ({error}); fetch or pack it again") from None
-    except OSError as error:
-        raise DeepGyroError(
-            f"{path}: cannot be read ({error.strerror}); check the file and its rights"
-        ) from None
-    if packed and not data:
-        raise DeepGyroError(f"{path}: the file is empty once unpacked; give a gyro log")
-    if not _is_text(data[:_TEXT_PROBE_BYTES]):
-        raise DeepGyroError(f"{path}: gzipped, but not text inside; unpack it first")
+        return None
+    if not data:
+        raise DeepGyroError(f"{path}: the file is empty; give a gyro log")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
 
-def _is_text(head: bytes) -> bool:
-    return len(head.translate(None, _CONTROL_BYTES)) == len(head)
-
-
 def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
     begin = text.lstrip()
-    own_format = begin.startswith((*GCSV_HEADERS, "{"))
-    if option is not None:
-        if own_format:
+    if begin.startswith((*GCSV_HEADERS, "{")):
+        if option is not None:
             raise DeepGyroError(f"{source}: a Gyroflow file names its own columns; leave columns out")
+        return (read_gyroflow_project if begin.startswith("{") else read_gcsv)(text, source)
+    if option is not None:
         return read_table(split_table(text, source), option)
-    if begin.startswith(GCSV_HEADERS):
-        return read_gcsv(text, source)
-    if own_format:
-        return read_gyroflow_project(text, source)
     if is_android_log(text):
         return read_android_log(text, source)
     return _read_named_table(text, source)
@@ -135,6 +102,7 @@ def _read_text_log(text: str, source: str, option: Columns | None) -> GyroLog:
 
 def _read_named_table(text: str, source: str) -> GyroLog:
     """Read a table by its header."""
+    advice = f"name each column with its unit, - for one that is not used, for instance {COLUMNS_EXAMPLE}"
     try:
         table = split_table(text, source)
     except DeepGyroError as error:
@@ -142,18 +110,13 @@ def _read_named_table(text: str, source: str) -> GyroLog:
     if table.header is None:
         raise UnknownColumns(
             f"{source}, line {table.numbers[0]}: {table.count} columns and no header with as many names; "
-            f"name each with its unit, - for one that is not used, for instance {COLUMNS_EXAMPLE}"
+            f"{advice}"
         )
-    columns = phone_logger_columns(table.header, source)
-    if columns is None:
-        try:
-            columns = parse_columns(table.header)
-        except ColumnsError as error:
-            unclear = UnknownColumns(
-                f"{source}: the header does not say it all: {error}; name each column with its unit, - for "
-                f"one that is not used, for instance {COLUMNS_EXAMPLE}"
-            )
-            return _read_with_telemetry_parser(source, unclear)
+    try:
+        columns = phone_logger_columns(table.header, source) or parse_columns(table.header)
+    except ColumnsError as error:
+        unclear = UnknownColumns(f"{source}: the header does not name all columns: {error}; {advice}")
+        return _read_with_telemetry_parser(source, unclear)
     return read_table(table, columns)
 
 

@@ -1,17 +1,16 @@
-"""Numbers in text: the time and the rates of a table, and the line to blame when it cannot be read."""
+"""Tables of numbers in text: the time and the rates, or the line that cannot be read."""
 
 import math
 from dataclasses import dataclass
 from io import StringIO
-from itertools import compress
 
 import numpy as np
 from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
-from deepgyro.errors import DeepGyroError
-from deepgyro.telemetry.columns import Columns
-from deepgyro.telemetry.gyrolog import GyroLog, make_checked_log
+from ..errors import DeepGyroError
+from .columns import Columns
+from .gyrolog import GyroLog, make_checked_log
 
 MAX_HEADER_LINES = 50
 """A table's numbers begin within so many lines, or the file is no table."""
@@ -19,11 +18,11 @@ MAX_HEADER_LINES = 50
 
 @dataclass(frozen=True)
 class NumberTable:
-    """The lines of a text file that hold numbers, and what stands above them."""
+    """The lines of numbers in a text file, and the header above them."""
 
     source: str
     lines: list[str]
-    """Lines of numbers; none is blank or a comment."""
+    """None is blank or a comment."""
     numbers: list[int]
     """Number of each line in the file, from 1."""
     delimiter: str | None
@@ -38,26 +37,17 @@ class NumberTable:
 
 
 def split_table(text: str, source: str) -> NumberTable:
-    """Find the delimiter, the header and the lines of numbers of a text.
-
-    Raises
-    ------
-    DeepGyroError
-        If no line of numbers is found near the top.
-    """
+    """Find the delimiter, the header and the lines of numbers of a text; DeepGyroError if it has none."""
     lines = text.splitlines()
     for i, line in enumerate(lines[:MAX_HEADER_LINES]):
-        delimiter = _guess_delimiter(line)
-        if _is_comment(line) or not any(map(_is_number_field, split_fields(line, delimiter))):
+        delimiter = next((mark for mark in ";,\t" if mark in line), None)
+        fields = split_fields(line, delimiter)
+        if _is_comment(line) or not any(map(_is_number, fields)):
             continue
-        kept = [not _is_comment(line) for line in lines]
-        kept[:i] = [False] * i
-        table = NumberTable(
-            source, list(compress(lines, kept)), list(compress(range(1, len(lines) + 1), kept)), delimiter
-        )
-        return NumberTable(
-            source, table.lines, table.numbers, delimiter, _find_header(lines[:i], delimiter, table.count)
-        )
+        kept = [k for k in range(i, len(lines)) if not _is_comment(lines[k])]
+        above = (split_fields(line.lstrip("# "), delimiter) for line in reversed(lines[:i]))
+        header = next((names for names in above if len(names) == len(fields)), None)
+        return NumberTable(source, [lines[k] for k in kept], [k + 1 for k in kept], delimiter, header)
     raise DeepGyroError(
         f"{source}: no numbers in the first {MAX_HEADER_LINES} lines; give a gyro log, lines of time and "
         "rates"
@@ -95,19 +85,9 @@ def read_table(table: NumberTable, columns: Columns) -> GyroLog:
 
 
 def ticks_to_seconds(ticks: Shaped[ndarray, " n"], unit: float) -> Float64[ndarray, " n"]:
-    """Convert times to seconds, whole numbers without a detour through a float that cannot hold them.
+    """Convert times in `unit` (s) to the nearest float64, s: at 1.5e9 s these lie 0.24 microseconds apart.
 
-    Parameters
-    ----------
-    ticks
-        Times as int64 or float64, in `unit`. Nanoseconds since 1970 need 61 bits, a float64 has 53.
-    unit
-        s.
-
-    Returns
-    -------
-    t
-        Each time to the nearest float64, s: at 1.5e9 s these lie 0.24 microseconds apart.
+    Whole numbers take no detour through float64: nanoseconds since 1970 need 61 bits, it has 53.
     """
     per_second = round(1 / unit)
     if ticks.dtype.kind == "i" and math.isclose(per_second * unit, 1.0, rel_tol=1e-12):
@@ -117,7 +97,7 @@ def ticks_to_seconds(ticks: Shaped[ndarray, " n"], unit: float) -> Float64[ndarr
 
 
 def split_fields(line: str, delimiter: str | None) -> list[str]:
-    """Return a line's fields without white space and quotes around them."""
+    """Return a line's fields without surrounding white space and quotes."""
     return [field.strip().strip('"') for field in line.split(delimiter)]
 
 
@@ -142,30 +122,18 @@ def _find_bad_line(table: NumberTable, columns: Columns, reason: str) -> DeepGyr
                 f"{place}: {len(fields)} columns, {columns.count} are needed; repair or remove the line"
             )
         for i in (columns.t, *columns.omega):
-            if not _is_number_field(fields[i]):
+            if not _is_number(fields[i]):
                 return DeepGyroError(
                     f"{place}: {fields[i][:40]!r} in column {i + 1} is no number; repair or remove the line"
                 )
     return DeepGyroError(f"{table.source}: not readable as a table ({reason}); repair the file")
 
 
-def _find_header(preceding_lines: list[str], delimiter: str | None, count: int) -> list[str] | None:
-    for line in reversed(preceding_lines):
-        names = split_fields(line.lstrip("# "), delimiter)
-        if len(names) == count:
-            return names
-    return None
-
-
-def _guess_delimiter(line: str) -> str | None:
-    return next((mark for mark in ";,\t" if mark in line), None)
-
-
 def _is_comment(line: str) -> bool:
     return not line or line.isspace() or line.lstrip().startswith("#")
 
 
-def _is_number_field(field: str) -> bool:
+def _is_number(field: str) -> bool:
     try:
         float(field)
     except ValueError:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from ..blurfield import Field, measure_field
 from ..deblurring import deblur_picture
 from ..errors import DeepGyroError
+from ..files import check_writable, copy_file, move_into_place
 from ..frames import (
     DEFAULT_QUALITY_CRF,
     HLG_TRANSFER,
@@ -26,25 +26,25 @@ from ..frames import (
     ClipWriter,
     EncodingEffort,
     apply_srgb_changes,
-    check_writable,
     hdr_to_srgb,
-    write_atomically,
 )
-from ..recording.clips import ClipRecording, ClipSource, check_clip_coverage, read_clip_recording
-from ..recording.refining import calibrate_clip
-from ..recording.syncing import apply_sync, check_known_offset, sync_contradiction, synchronise_clip
+from ..recording.clips import (
+    ClipRecording,
+    ClipSource,
+    calibrate_clip,
+    check_clip_coverage,
+    read_clip_recording,
+)
+from ..recording.syncing import SyncMode, synchronise_recording
 from ..restore import Method, MethodName, open_method
 from ..telemetry import read_clip_metadata
-from ..timesync import ACCEPT_SYNC_CONFIDENCE, SyncResult
 from .pipeline import prefetch, run_in_background
 
 if TYPE_CHECKING:
     from av import Packet
 
-SyncMode = Literal["auto", "always", "never"]
-
 SKIP_BELOW_PX = 0.7
-"""Frames whose longest path is shorter are passed through, px. On validation photos with little noise the
+"""Frames whose longest path is shorter stay unchanged, px. On validation photos with little noise the
 network's gain turns positive at 0.6 px in the mean (docs/experiments)."""
 _QUEUE_FRAMES = 3
 """Frames that wait before and behind the network, at most."""
@@ -82,7 +82,7 @@ class ClipReport:
     time_offset: float | None
     """Between gyro and clip, s; None: the gyro was not used."""
     confidence: float | None
-    """Of an offset that was found in the clip, 0 to 1; None: it was given."""
+    """Of an offset that was estimated from the clip, 0 to 1; None: it was given."""
     seconds: float
     note: str
     """What a reader should know; else empty."""
@@ -102,10 +102,10 @@ def deblur_video(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipReport:
-    """Deblur the frames of a clip that need it; the others, and the sound, stay as they are.
+    """Deblur the frames of a clip that need it; the others, and the sound, stay unchanged.
 
-    A pixel whose path is shorter than `threshold` stays as it came, and the result fades in over 1 px more:
-    what is done to a place follows its blur from frame to frame, so that nothing flickers.
+    A pixel whose path is shorter than `threshold` stays unchanged, and the result fades in over 1 px more:
+    nothing flickers where blur comes and goes.
 
     Parameters
     ----------
@@ -117,13 +117,14 @@ def deblur_video(
         ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`; or what
         `open_method` returned.
     sync
-        Whether offset and axes are found in the clip: "auto": if the camera file does not say them; if it
-        does, a picture that contradicts them is still noticed. "never": the picture is not asked.
+        Whether offset and axes are estimated from the picture. "auto": if the camera file has none; if it
+        has,
+        a picture that contradicts them is still noticed. "never": the picture is not compared.
     refine
         Whether a sample of the blurred frames corrects scale, offset, bias and readout time for all of them
-        (some seconds). An exposure that neither clip nor `source` says is found that way in any case.
+        (some seconds). An exposure that neither metadata nor `source` have is estimated that way in any case.
     threshold
-        Frames whose longest path is shorter are passed through, px.
+        Frames whose longest path is shorter stay unchanged, px.
     quality, effort
         As in `ClipWriter`.
     report
@@ -131,7 +132,7 @@ def deblur_video(
     overwrite
         Replace files that exist.
     progress
-        Called with how many frames are done, and how many there are, as far as the file says.
+        Called with how many frames are done, and how many there are (an estimate).
 
     Raises
     ------
@@ -148,33 +149,35 @@ def deblur_video(
     if out.exists() and source.clip.exists() and out.samefile(source.clip):
         raise ValueError(f"--out would replace the clip {source.clip}: give another name")
     started = time.perf_counter()
-    facts = read_clip_metadata(source.clip)
+    metadata = read_clip_metadata(source.clip)
     with ClipReader(source.clip, copied=True) as reader:
         clip = reader.clip
         recording: ClipRecording | None = None
-        as_it_came, found, said = "", None, ""
-        exposed = source.exposure is not None or facts.exposures is not None
-        if facts.stabilisation:
-            as_it_came = (
-                f"stabilised in the camera ({facts.stabilisation}), so that the gyro does not tell its blur"
+        skip_reason, sync_result, calibration_note = "", None, ""
+        exposed = source.exposure is not None or metadata.exposures is not None
+        if metadata.stabilisation:
+            skip_reason = (
+                f"stabilised in the camera ({metadata.stabilisation}): the gyro does not show its blur"
             )
         else:
-            recording = read_clip_recording(source, facts, clip, exposure_needed=False)
-            recording, found, as_it_came = _synchronise_recording(recording, source.clip, sync, progress)
+            recording = read_clip_recording(source, metadata, clip, exposure_needed=False)
+            recording, sync_result, skip_reason = synchronise_recording(
+                recording, source.clip, sync, progress
+            )
             check_clip_coverage(recording, reader.first.t, reader.first.t + (clip.duration or 0.0))
-            if not as_it_came and (refine or not exposed):
-                recording, said = calibrate_clip(
+            if not skip_reason and (refine or not exposed):
+                recording, calibration_note = calibrate_clip(
                     source.clip, recording, exposure_known=exposed, progress=progress
                 )
         opened = open_method(method) if isinstance(method, str) else method
-        job = _ClipJob(None if as_it_came else recording, as_it_came, opened, threshold)
-        total = clip.count or round((clip.duration or 0.0) * clip.rate) or 1
+        job = _ClipJob(None if skip_reason else recording, skip_reason, opened, threshold)
+        total = clip.expected_frames
         rows = _FrameReportWriter(report, overwrite)
         try:
-            if as_it_came and out.suffix.lower() == source.clip.suffix.lower():
-                _copy_clip(source.clip, out, overwrite)
+            if skip_reason and out.suffix.lower() == source.clip.suffix.lower():
+                copy_file(source.clip, out, overwrite=overwrite)
                 for frame in reader.frames():
-                    rows.add(job.report_skipped(frame, as_it_came))
+                    rows.add(job.report_skipped(frame, skip_reason))
                 note = ""
             else:
                 writer = ClipWriter(out, reader, quality=quality, effort=effort, overwrite=overwrite)
@@ -183,51 +186,19 @@ def deblur_video(
         except BaseException:
             rows.give_up()
             raise
-        left = f"{as_it_came}: passed through" if as_it_came else rows.summarise_skipped()
-        notes = [said, left, note, reader.ended_early]
+        left = f"unchanged: {skip_reason}" if skip_reason else rows.summarise_skipped()
+        notes = [calibration_note, left, note, reader.ended_early]
     return ClipReport(
         file=str(source.clip),
         out=str(out),
         frames=rows.count,
         deblurred=rows.deblurred,
         blur_max_px=rows.blur_max_px,
-        time_offset=None if recording is None or as_it_came else round(recording.time_offset, 6),
-        confidence=None if found is None else round(found.confidence, 3),
+        time_offset=None if recording is None or skip_reason else round(recording.time_offset, 6),
+        confidence=None if sync_result is None else round(sync_result.confidence, 3),
         seconds=round(time.perf_counter() - started, 2),
         note="; ".join(filter(None, notes)),
     )
-
-
-def _synchronise_recording(
-    recording: ClipRecording,
-    clip: Path,
-    sync: SyncMode,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[ClipRecording, SyncResult | None, str]:
-    """Return a recording that knows offset and axes, how they were found, and why it must not be used."""
-    camera = recording.camera
-    unknown = [
-        name
-        for name, known in (
-            ("cam_from_imu", camera.cam_from_imu is not None),
-            ("time_offset", camera.time_offset_known),
-        )
-        if not known
-    ]
-    if sync == "never" or (sync == "auto" and not unknown):
-        if "cam_from_imu" in unknown:
-            raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or let --sync find it")
-        return recording, None, "" if sync == "never" else check_known_offset(clip, recording, progress)
-    found = synchronise_clip(clip, recording, progress)
-    if why := sync_contradiction(found):
-        return recording, found, why
-    if found.confidence < ACCEPT_SYNC_CONFIDENCE:
-        raise DeepGyroError(
-            f"{clip}: the gyro's offset is not sure (confidence {found.confidence:.2f}, "
-            f"{ACCEPT_SYNC_CONFIDENCE} is needed): "
-            f"give {' and '.join(unknown) or 'another log'} in the camera file"
-        )
-    return apply_sync(recording, found), found, ""
 
 
 def _write_deblurred_clip(
@@ -247,13 +218,13 @@ def _write_deblurred_clip(
             writer.copy(part)
 
     planned = prefetch(map(job.plan_frame, reader.parts()), _QUEUE_FRAMES)
-    with _keep_partial_clip(writer), closing(planned), run_in_background(write, _QUEUE_FRAMES) as hand_over:
+    with _keep_partial_clip(writer), closing(planned), run_in_background(write, _QUEUE_FRAMES) as submit:
         for part in planned:
             if not isinstance(part, _PlannedFrame):
-                hand_over(part)
+                submit(part)
                 continue
             frame, row = job.deblur_frame(part)
-            hand_over(frame)
+            submit(frame)
             rows.add(row)
             if progress:
                 progress(rows.count, max(total, rows.count))
@@ -263,18 +234,18 @@ def _write_deblurred_clip(
 
 @contextmanager
 def _keep_partial_clip(writer: ClipWriter) -> Iterator[None]:
-    """Leave what can be played of a clip that is not finished, and say where."""
+    """Keep what can be played of a clip that is not finished, and say where."""
     try:
         yield
     except BaseException as error:
         part = writer.give_up()
         if part is None:
             raise
-        said = f"the first {writer.count} frames are in {part}"
+        kept = f"the first {writer.count} frames are in {part}"
         if isinstance(error, DeepGyroError):
-            raise DeepGyroError(f"{error}; {said}") from error
+            raise DeepGyroError(f"{error}; {kept}") from error
         if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"stopped: {said}") from error
+            raise KeyboardInterrupt(f"stopped: {kept}") from error
         raise
 
 
@@ -301,16 +272,17 @@ class _ClipJob:
     threshold: float
 
     def plan_frame(self, part: ClipFrame | Packet[Any]) -> _PlannedFrame | Packet[Any]:
-        """Compute a frame's field, and judge whether it needs deblurring."""
+        """Compute a frame's field, and decide whether it needs deblurring."""
         if not isinstance(part, ClipFrame):
             return part
         if self.recording is None:
             return _PlannedFrame(part, None, 0.0, 0.0, self.skip_reason)
         picture = part.picture
-        field, missing = self.recording.field(part.index, part.t, picture.height, picture.width)
-        if field is None:
-            return _PlannedFrame(part, None, 0.0, 0.0, missing)
+        exposure = self.recording.frame(part.index, part.t)
         try:
+            field, reason = self.recording.field(exposure, picture.height, picture.width)
+            if field is None:
+                return _PlannedFrame(part, None, 0.0, 0.0, reason)
             median, longest, _ = measure_field(field)
         except ValueError as error:
             raise DeepGyroError(f"frame {part.index} at {part.t:.3f} s: {error}") from error
@@ -353,7 +325,7 @@ class _ClipJob:
 
 
 class _FrameReportWriter:
-    """The report's lines, written as they come, and their sums."""
+    """Writes a line for each frame, and sums them up."""
 
     def __init__(self, path: Path | None, overwrite: bool) -> None:
         self.path, self.overwrite = path, overwrite
@@ -378,21 +350,14 @@ class _FrameReportWriter:
             self.table.writerow(asdict(row))
 
     def summarise_skipped(self) -> str:
-        """Return which frames stayed unchanged though they may be blurred."""
+        """Return how many frames stayed unchanged though they may be blurred, and why."""
         return "; ".join(f"frames left unchanged: {count} ({note})" for note, count in self.notes.items())
 
     def finish(self) -> None:
         if self.file is not None and self.path is not None and self.part is not None:
-            from ..frames.encoding import move_into_place
-
             self.file.close()
             move_into_place(self.part, self.path, overwrite=self.overwrite)
 
     def give_up(self) -> None:
         if self.file is not None:
             self.file.close()
-
-
-def _copy_clip(clip: Path, out: Path, overwrite: bool) -> None:
-    with open(clip, "rb") as file:
-        write_atomically(out, lambda written: shutil.copyfileobj(file, written), overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""Work that goes on beside the main thread, with a bounded number of things in between."""
+"""Work in threads beside the main one, with a bounded number of items in between."""
 
 from __future__ import annotations
 
@@ -11,58 +11,57 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 _QUEUE_POLL_S = 0.1
-"""How often a thread looks whether it is still wanted, s."""
+"""How often a thread checks whether it was abandoned, s."""
 
 
 def prefetch(items: Iterable[Item], max_ahead: int) -> Generator[Item, None, None]:
     """Yield what is iterated in a thread of its own, which is ahead by at most `max_ahead` items.
 
-    Close it (`contextlib.closing`) where it may be left before its end: that ends the thread.
+    Close it (`contextlib.closing`) where it may be abandoned before its end: that ends the thread.
     """
-    line: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(max_ahead)
-    left = threading.Event()
+    pending: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(max_ahead)
+    abandoned = threading.Event()
 
     def run() -> None:
         try:
             for item in items:
-                if not _put_unless_abandoned(line, (item, None, False), left):
+                if not _put_unless_abandoned(pending, (item, None, False), abandoned):
                     return
         except BaseException as error:
-            _put_unless_abandoned(line, (None, error, True), left)
+            _put_unless_abandoned(pending, (None, error, True), abandoned)
         else:
-            _put_unless_abandoned(line, (None, None, True), left)
+            _put_unless_abandoned(pending, (None, None, True), abandoned)
 
     thread = threading.Thread(target=run, name="deepgyro-ahead", daemon=True)
     thread.start()
     try:
         while True:
-            item, error, last = line.get()
+            item, error, last = pending.get()
             if error is not None:
                 raise error
             if last:
                 return
             yield item  # type: ignore[misc]
     finally:
-        left.set()
+        abandoned.set()
         thread.join()
 
 
 @contextmanager
 def run_in_background(work: Callable[[Item], object], max_pending: int) -> Iterator[Callable[[Item], None]]:
-    """Give a function that hands things over to a thread of its own, which does the work in their order.
+    """Give a function that submits items to a thread of its own, which works on them in their order.
 
     At most `max_pending` of them wait. An error of the work is raised by the next call, or at the end;
-    leaving the
-    block waits until all is done, or, if it is left by an error, until the thing in hand is.
+    leaving the block waits until all is done, or, if it is left by an error, until the current item is.
     """
-    line: queue.Queue[tuple[Item | None, bool]] = queue.Queue(max_pending)
-    left = threading.Event()
+    pending: queue.Queue[tuple[Item | None, bool]] = queue.Queue(max_pending)
+    abandoned = threading.Event()
     errors: list[BaseException] = []
 
     def run() -> None:
-        while not left.is_set():
+        while not abandoned.is_set():
             try:
-                item, last = line.get(timeout=_QUEUE_POLL_S)
+                item, last = pending.get(timeout=_QUEUE_POLL_S)
             except queue.Empty:
                 continue
             if last:
@@ -71,27 +70,27 @@ def run_in_background(work: Callable[[Item], object], max_pending: int) -> Itera
                 work(item)  # type: ignore[arg-type]
             except BaseException as error:
                 errors.append(error)
-                left.set()
+                abandoned.set()
 
-    def hand_over(item: Item) -> None:
-        if not _put_unless_abandoned(line, (item, False), left):
+    def submit(item: Item) -> None:
+        if not _put_unless_abandoned(pending, (item, False), abandoned):
             raise errors[0]
 
     thread = threading.Thread(target=run, name="deepgyro-behind", daemon=True)
     thread.start()
     try:
-        yield hand_over
-        _put_unless_abandoned(line, (None, True), left)
+        yield submit
+        _put_unless_abandoned(pending, (None, True), abandoned)
         thread.join()
     finally:
-        left.set()
+        abandoned.set()
         thread.join()
     if errors:
         raise errors[0]
 
 
 def _put_unless_abandoned(buffer: queue.Queue[Item], item: Item, abandoned: threading.Event) -> bool:
-    """Wait for room and put an item in; return False if nobody wants it any more."""
+    """Wait for room and put an item in; return False if the queue was abandoned."""
     while not abandoned.is_set():
         try:
             buffer.put(item, timeout=_QUEUE_POLL_S)

@@ -1,4 +1,4 @@
-"""Frames and gyro samples as they come: for robots, and for anything else that is live."""
+"""Deblur a live stream of frames and gyro samples: for robots."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from ..blurfield import exposure_interval, measure_field, motion_field, reduce_instants
+from ..blurfield import exposure_interval, measure_field
 from ..camera import Camera
 from ..deblurring import deblur_picture
-from ..errors import ExposureNotCovered, MotionOutrunsShutter, PixelBehindCamera
+from ..errors import PixelBehindCamera
 from ..light import Pixels
+from ..recording import Exposure, Recording
 from ..restore import Method, MethodName, open_method
 from ..telemetry import GyroLog
 from ..telemetry.gyrolog import find_invalid_sample
@@ -54,10 +55,10 @@ class Deblurrer:
         ``"deepgyro"``, ``"deepgyro-fast"``, ``"richardson-lucy"`` or ``"fastgyro"``: see `deblur`; or what
         `open_method` returned.
     threshold
-        Paths shorter than this are left as they are, px; the result fades in over 1 px more.
+        Pixels with shorter paths stay unchanged, px; the result fades in over 1 px more.
     refine
         Whether each frame corrects its own field (`refine_field`): some ms more for a frame. One that shows
-        another blur than the gyro says comes back as it was.
+        another blur than the gyro field comes back unchanged.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Deblurrer:
         return self._covered_frames()
 
     def flush(self) -> Iterator[StreamFrame]:
-        """Return the frames that still wait, as they came where the gyro never covered them."""
+        """Return the frames that still wait, unchanged where the gyro never covered them."""
         while self._waiting:
             yield self._deblur_frame(*self._waiting.popleft())
 
@@ -139,23 +140,19 @@ class Deblurrer:
         height, width = image.shape[:2]
         unchanged = partial(StreamFrame, t, image, self.method.name)
         if len(self._t) < 2:
-            return unchanged("the gyro does not cover it", 0.0, "")
+            return unchanged("the gyro log does not cover its exposure", 0.0, "")
+        recording = Recording(GyroLog(self._t, self._omega, "<stream>"), self.camera)
         try:
-            field = motion_field(
-                GyroLog(self._t, self._omega, "<stream>"), self.camera, t=t, exposure=exposure,
-                height=height, width=width, n=17, reference="picture",
-            )  # fmt: skip
-            longest = measure_field(few := reduce_instants(field))[1]
-        except ExposureNotCovered:
-            return unchanged("the gyro does not cover it", 0.0, "")
-        except MotionOutrunsShutter:
-            return unchanged("the picture moves as fast as the shutter reads it", 0.0, "")
+            field, reason = recording.field(Exposure(t, exposure), height, width)
+            longest = measure_field(field)[1] if field else 0.0
         except PixelBehindCamera:
-            return unchanged("pixels turn behind the camera", 0.0, "")
+            field, reason = None, "pixels turn behind the camera: are the rates in rad/s?"
+        if field is None:
+            return unchanged(reason, 0.0, "")
         if longest <= self.threshold:
             return unchanged(SHARP_FRAME, longest, "")
         result = deblur_picture(
-            image, few.tabulate(), method=self.method, refine=self.refine, fade_start=self.threshold
+            image, field.tabulate(), method=self.method, refine=self.refine, fade_start=self.threshold
         )
         sharp = image if result.skipped is not None else result.image
         return StreamFrame(t, sharp, result.method, result.skipped, longest, result.note)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepgyro.cli import main
-from deepgyro.frames import read_clip
+from deepgyro.frames import ClipReader
 from deepgyro.lab.benchmark import videospeed
 from deepgyro.runtime import PRECISIONS, has_bf16
 
@@ -79,7 +79,8 @@ def test_the_clip_that_is_made_is_blurred_along_its_gyro(tmp_path):
     t, omega = videospeed._panning_gyro(turning)
 
     detail = [np.abs(np.diff(frame[..., 1].astype(int), axis=1)).mean() for frame in frames]
-    assert (clip.blurred_frames, read_clip(clip.source.clip).count) == (3, 6)
+    with ClipReader(clip.source.clip) as reader:
+        assert (clip.blurred_frames, reader.clip.count) == (3, 6)
     assert max(detail[3:]) < 0.8 * min(detail[:3])
     still = omega[(t >= 0) & (t < 2 / 30 + videospeed.CLIP_EXPOSURE_S + videospeed.CLIP_READOUT_S)]
     assert not still.any()

@@ -102,7 +102,7 @@ def corrections_display_rows(rows: Sequence[Row]) -> list[Row]:
 def _photo_rows(name: str, recording: PhotoRecording, photo: Path, width: int) -> list[Row]:
     import cv2
 
-    frame = recording.times[photo]
+    frame = recording.exposures[photo]
     if frame is None:
         return []
     pixels = to_eight_bits(read_photo(photo, quiet=True).pixels)
@@ -111,7 +111,7 @@ def _photo_rows(name: str, recording: PhotoRecording, photo: Path, width: int) -
     rows = []
     for reference in FIELD_REFERENCES:
         try:
-            field = recording.frame_field(frame, height, width, n=CORRECTIONS_INSTANTS, reference=reference)
+            field = recording.motion_field(frame, height, width, n=CORRECTIONS_INSTANTS, reference=reference)
         except ExposureNotCovered:
             return []
         rows.append(_row(name, photo.name, reference, small, field.tabulate()))

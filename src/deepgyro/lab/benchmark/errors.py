@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...frames import check_writable
+from ...files import check_writable
 from ..report import BenchReport, Row, make_report, pivot_rows
 from .contenders import BLURRED_INPUT, missing_networks, select_methods
 from .datafolder import read_validation_logs, validation_photos

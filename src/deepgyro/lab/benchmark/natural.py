@@ -12,7 +12,8 @@ from numpy import ndarray
 
 from ...blurfield import Field, measure_field
 from ...blurfield.picture import draw_field
-from ...frames import check_writable, read_photo, to_eight_bits
+from ...files import check_writable
+from ...frames import read_photo, to_eight_bits
 from ..report import BenchReport, Row, make_report
 from ..synthesis.patches import MovingPatch
 from .contenders import select_methods

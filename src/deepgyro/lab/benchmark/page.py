@@ -11,7 +11,7 @@ from pathlib import Path
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ...frames import write_atomically
+from ...files import write_atomically
 from ..report import BenchReport, Row, filled_columns, format_cell
 
 JPEG_QUALITY = 90

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...frames import write_atomically
+from ...files import write_atomically
 from ..report import Row
 from .contenders import BENCH_METHODS
 

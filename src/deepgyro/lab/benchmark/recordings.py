@@ -15,7 +15,7 @@ from ...errors import DeepGyroError
 from ...frames import read_photo, to_eight_bits
 from ...photos import find_photos
 from ...recording import FieldSource
-from ...recording.photos import PhotoRecording, read_recording
+from ...recording.photos import PhotoRecording, read_photo_recording
 from .datafolder import require_files
 
 EXAMPLES_FOLDER = Path(__file__).parents[4] / "examples"
@@ -73,8 +73,8 @@ def read_real_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
     height = round(camera.height * width / camera.width)
     found = []
     for photo in photos:
-        field, _ = recording.field(photo, height, width)
-        frame = recording.times[photo]
+        field, _ = recording.photo_field(photo, height, width)
+        frame = recording.exposures[photo]
         if field is not None and frame is not None:
             found.append(RealPhoto(photo, field, camera.scale_to(height=height, width=width), frame.t))
     return found
@@ -87,7 +87,7 @@ def open_recording(data: Path, name: str) -> tuple[PhotoRecording, list[Path]]:
         data, [f"real/{name}/{part}" for part in RECORDING_FILES[name]], reason
     )
     photos = find_photos([folder])
-    recording = read_recording(FieldSource(gyro=gyro, camera=camera_path(name), frames=frames), photos)
+    recording = read_photo_recording(FieldSource(gyro=gyro, camera=camera_path(name), frames=frames), photos)
     if recording is None:
         raise DeepGyroError(f"{gyro}: no recording")
     return recording, photos

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ...errors import DeepGyroError
-from ...frames import check_writable, write_atomically
+from ...files import check_writable, write_atomically
 from ..report import BenchReport, Row, current_commit, make_report
 from .contenders import EXPECTED_NETWORKS, add_missing_networks, network_provenance
 from .corrections import CORRECTIONS_PHOTO_COUNT as PHOTO_COUNT

@@ -14,7 +14,7 @@ from torch import nn
 
 from ... import __version__
 from ...errors import DeepGyroError
-from ..synthesis.shards import write_atomically
+from ...files import write_atomically
 from .optimizer import MOMENT_NAMES, Optimizer
 from .settings import TrainConfig
 
@@ -92,7 +92,7 @@ def save_checkpoint(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         metadata={"deepgyro": json.dumps(about)},
     )
-    write_atomically(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content), overwrite=True, durable=True)
 
 
 def read_checkpoint_metadata(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import DeepGyroError
-from ...frames import check_writable
+from ...files import check_writable, write_atomically
 from ...refine.cells import CELL_COLUMNS, CELL_ROWS, FEATURE_COUNT
 from ...restore.baselines import OnePieceContract
 from ...runtime.contract import METADATA_KEY, Contract, Provenance
@@ -312,9 +312,4 @@ def _save_onnx(model: ModelProto, contract: Provenance, out: Path) -> None:
     model.doc_string = contract.about
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, contract.to_json()
-    part = out.with_suffix(".part")
-    try:
-        onnx.save(model, part)
-        part.replace(out)
-    except OSError as error:
-        raise DeepGyroError(f"{out}: cannot be written ({error})") from error
+    write_atomically(out, lambda file: onnx.save(model, file), overwrite=True)

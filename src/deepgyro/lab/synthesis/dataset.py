@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DeepGyroError
-from ...frames import make_folder
+from ...files import make_folder, write_atomically
 from ...threads import core_count
 from .cluster import ray_connection, run_tasks_on_ray
 from .config import SynthesisConfig
 from .pool import SourcePool
-from .shards import SHARD_PATTERN, Shard, remove_partial_files, shard_name, write_atomically
+from .shards import SHARD_PATTERN, Shard, remove_partial_files, shard_name
 from .spec import DatasetSpec, describe_differences
 from .workers import ProgressCallback, run_tasks_here, run_tasks_in_processes
 
@@ -206,7 +206,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()), overwrite=True, durable=True)
 
 
 @contextmanager

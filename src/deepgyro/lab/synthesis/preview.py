@@ -14,7 +14,8 @@ from numpy import ndarray
 from ...blurfield import measure_field
 from ...blurfield.picture import draw_paths
 from ...errors import DeepGyroError
-from ...frames import Photo, check_writable, format_from_suffix, read_record, write_photo
+from ...files import check_writable
+from ...frames import Photo, format_from_suffix, read_record, write_photo
 from .histograms import FieldSample, draw_histograms, draw_text, sample_fields
 from .pair import Pair
 from .samples import unpack_pair

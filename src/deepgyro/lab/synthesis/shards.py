@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
-import secrets
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from ...errors import DeepGyroError
-from ...frames import file_sha256
+from ...files import file_sha256, write_atomically
 
 SHARD_PATTERN = "shard-*.tar"
 FileSpans = dict[str, tuple[int, int]]
 """Offset and length (bytes) of a sample's files in a shard, by their extensions."""
 
-_WriteResult = TypeVar("_WriteResult")
 _DAMAGED_HINT = "is damaged or of another data set; remove it, and the same command makes it again"
 
 
@@ -55,9 +50,10 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
     DeepGyroError
         If it cannot be written.
     """
+    count = 0
 
-    def write(file: BinaryIO) -> int:
-        count = 0
+    def write(file: BinaryIO) -> None:
+        nonlocal count
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index, files in samples:
                 for extension, content in files.items():
@@ -65,10 +61,9 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
                 count += 1
-        return count
 
-    count, size, sha256 = write_atomically(path, write)
-    return Shard(path.name, size, count, sha256)
+    write_atomically(path, write, overwrite=True, durable=True)
+    return Shard(path.name, path.stat().st_size, count, file_sha256(path))
 
 
 def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
@@ -149,58 +144,8 @@ def _check_tar_complete(tar: tarfile.TarFile) -> None:
         raise tarfile.ReadError("no end of the archive")
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], _WriteResult]) -> tuple[_WriteResult, int, str]:
-    """Let `write` write a file, which appears once it is whole and on the disk, or not at all.
-
-    It takes the place of any other. Until then it bears a hidden name of its own, so that no two writers
-    meet and no reader sees it.
-
-    Returns
-    -------
-    made, size, sha256
-        What `write` returned; the file's length in bytes; its hash.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(part, "xb", buffering=1 << 20) as file:
-            made = write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        size, sha256 = part.stat().st_size, file_sha256(part)
-        os.replace(part, path)
-        _fsync_folder(path.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = "the disk is full; make room, and the same command goes on from there"
-        elif isinstance(error, FileNotFoundError):
-            why = "its folder is gone, or is not seen from every worker"
-        else:
-            why = error.strerror or str(error)
-        raise DeepGyroError(f"{path}: not written: {why}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return made, size, sha256
-
-
 def remove_partial_files(folder: Path) -> None:
     """Remove what writers left that were killed."""
     for pattern in (f".{SHARD_PATTERN}.*.part", ".*.json.*.part"):
         for part in folder.glob(pattern):
             part.unlink(missing_ok=True)
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Put a new name on the disk, where the system can."""
-    if os.name != "posix":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network drives cannot
-            os.fsync(fd)
-    finally:
-        os.close(fd)

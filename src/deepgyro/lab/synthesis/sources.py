@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import DeepGyroError, UnknownColumns
-from ...frames import file_sha256, natural_sort_key, read_photo, read_record
+from ...files import file_sha256
+from ...frames import natural_sort_key, read_photo, read_record
 from ...telemetry import GyroLog, read_gyro
 from ...telemetry.columns import parse_columns_option
 from ...threads import core_count

@@ -1,4 +1,4 @@
-"""What a clip's blurred frames say of its gyro."""
+"""A clip's blurred frames correct its gyro, and show an unknown exposure."""
 
 import json
 from dataclasses import replace
@@ -12,8 +12,7 @@ from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.synthesis import render_turning_clip, simulate_camera_shake
 from deepgyro.recording import ClipSource
-from deepgyro.recording.clips import ClipRecording
-from deepgyro.recording.refining import calibrate_clip
+from deepgyro.recording.clips import ClipRecording, calibrate_clip
 from deepgyro.telemetry import GyroLog
 from deepgyro.video import deblur_video
 
@@ -73,7 +72,7 @@ def test_a_gyro_that_says_too_little_and_a_clock_that_is_off_are_corrected(shake
     scale = np.linalg.norm(found.log.omega) / np.linalg.norm(wrong.log.omega)
     assert scale == pytest.approx(1.15, abs=0.05)
     assert found.camera.time_offset == pytest.approx(OFFSET, abs=0.003)  # s
-    assert "blurred frames say: blur x 1.1" in said
+    assert "blurred frames: blur x 1.1" in said
 
 
 def test_an_exposure_that_nobody_says_is_found(shaken, tmp_path, capsys):
@@ -107,7 +106,7 @@ def test_exposures_that_change_are_found(tmp_path, write_clip, middle):
 
     found, said = calibrate_clip(clip, ClipRecording(log, CAMERA, np.zeros(1), middle), exposure_known=False)
 
-    told = np.array([found.exposure(k) for k in range(24)])
+    told = np.array([found.frame(k, 0.0).exposure for k in range(24)])
     assert np.median(np.abs(np.log(told / exposures))) < 0.1
     assert "exposures " in said
     assert " to " in said
@@ -119,7 +118,9 @@ def test_an_exposure_that_the_frames_do_not_tell_is_asked_for(shaken, tmp_path):
         "t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n" + "".join(f"{k / 100},0,0,0\n" for k in range(-40, 200))
     )
 
-    with pytest.raises(DeepGyroError, match=r"too few of them are blurred enough to tell: give --exposure"):
+    with pytest.raises(
+        DeepGyroError, match=r"too few frames are blurred enough to estimate it: give --exposure"
+    ):
         deblur_video(replace(shaken.source, gyro=still), tmp_path / "out.mp4", sync="never")
 
     assert sorted(tmp_path.iterdir()) == [still]
