@@ -135,8 +135,7 @@ def _make_shards(
 ) -> Generator[Shard, None, None]:
     if on_ray:
         return run_tasks_on_ray(spec.make_shard, numbers, tick)
-    workers = min(workers, len(numbers))
-    if workers > 1:
+    if (workers := min(workers, len(numbers))) > 1:
         return run_tasks_in_processes(spec.make_shard, numbers, tick, workers=workers)
     return run_tasks_here(spec.make_shard, numbers, tick)
 

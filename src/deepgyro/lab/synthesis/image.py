@@ -27,7 +27,6 @@ class PhotoWindow:
     top: int
     left: int
     metadata: dict[str, object]
-    """The draws."""
 
 
 def draw_window(
@@ -76,7 +75,6 @@ class RenderedPair:
     sharp: UInt8[ndarray, "h w 3"]
     blurred: UInt8[ndarray, "h w 3"]
     metadata: dict[str, float]
-    """The draws."""
 
 
 class RenderParameters(NamedTuple):

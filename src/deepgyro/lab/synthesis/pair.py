@@ -71,20 +71,10 @@ def draw_lazy_pair(
 ) -> LazyPair:
     """Draw a training pair: section 4.2 of [1], with the physics that `config` asks for.
 
-    [1] Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019.
+    The photo is sharp, encoded (sRGB), and at least as large as the camera's picture, which has the pair's
+    height and width; a mismatched gyro measured a stretch of `other_log`.
 
-    Parameters
-    ----------
-    photo
-        Sharp, encoded (sRGB), at least as large as the camera's picture.
-    log
-        Gyro rates, rad/s; a stretch of it is drawn.
-    camera
-        Its width and height are the pair's.
-    rng
-        The same state gives the same pair.
-    other_log
-        What a mismatched gyro measured.
+    [1] Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019.
 
     Raises
     ------

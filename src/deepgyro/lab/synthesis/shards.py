@@ -1,4 +1,4 @@
-"""Shards: tar files of samples that the `webdataset` package streams; whole or not there at all."""
+"""Shards: tar files of samples that the `webdataset` package streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import DeepGyroError
-from ...files import file_sha256, write_atomically
+from ...files import file_sha256, unreadable_file_error, write_atomically
 
 SHARD_PATTERN = "shard-*.tar"
 FileSpans = dict[str, tuple[int, int]]
@@ -36,19 +36,9 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) -> Shard:
-    """Write a shard: the files of the same samples are the same bytes whoever writes them, and when.
+    """Write samples (index, and files by their extensions) as a shard; errors as `write_atomically`.
 
-    Parameters
-    ----------
-    path
-        The shard. It appears once it is whole and on the disk.
-    samples
-        Each sample's index, and its files by their extensions.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be written.
+    The same samples give the same bytes, whoever writes them, and when.
     """
     count = 0
 
@@ -57,7 +47,7 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index, files in samples:
                 for extension, content in files.items():
-                    member = tarfile.TarInfo(f"{index:08d}.{extension}")  # nobody's, made in 1970
+                    member = tarfile.TarInfo(f"{index:08d}.{extension}")  # owned by nobody, made in 1970
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
                 count += 1
@@ -72,7 +62,7 @@ def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
     Raises
     ------
     DeepGyroError
-        If it is no whole shard.
+        If it is no complete shard.
     """
     samples: dict[int, FileSpans] = {}
     try:
@@ -84,7 +74,7 @@ def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
     except (tarfile.TarError, ValueError) as error:
         raise DeepGyroError(f"{path}: {_DAMAGED_HINT}") from error
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable_file_error(path, error) from error
     return list(samples.items())
 
 
@@ -103,7 +93,7 @@ def read_files_at(path: Path, spans: FileSpans) -> dict[str, bytes]:
                 shard.seek(offset)
                 files[extension] = shard.read(size)
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable_file_error(path, error) from error
     if any(len(files[extension]) < size for extension, (_, size) in spans.items()):
         raise DeepGyroError(f"{path}: {_DAMAGED_HINT}")
     return files
@@ -145,7 +135,7 @@ def _check_tar_complete(tar: tarfile.TarFile) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what writers left that were killed."""
+    """Remove the unfinished files of writers that were killed."""
     for pattern in (f".{SHARD_PATTERN}.*.part", ".*.json.*.part"):
         for part in folder.glob(pattern):
             part.unlink(missing_ok=True)

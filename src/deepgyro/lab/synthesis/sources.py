@@ -42,12 +42,12 @@ def open_pool(
 ) -> SourcePool:
     """Find photos and logs, check each, leave out those that cannot be used.
 
+    Photos smaller than a pair (`height` x `width` px) are left out, and previews of data sets.
+
     Parameters
     ----------
     photos, logs
         Files, or folders to search, subfolders and links included, hidden ones not.
-    height, width
-        Size of the pairs, px. Smaller photos are left out, as are previews of data sets.
     gyro_columns
         Columns and units of the logs that do not name them, as `read_gyro` takes them.
     on_bad

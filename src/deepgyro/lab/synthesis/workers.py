@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
@@ -52,7 +51,7 @@ def run_tasks_in_processes(
     DeepGyroError
         If a process dies. Any other exception in it is raised here unchanged.
     """
-    processes: dict[Connection, _WorkerProcess] = {}
+    processes: dict[Any, _WorkerProcess] = {}
     waiting = iter(numbers)
     try:
         for _ in range(workers):
@@ -60,23 +59,16 @@ def run_tasks_in_processes(
             processes[worker.connection] = worker
         for worker in processes.values():  # all are starting by now
             worker.send(task)
-        busy = set()
-        for worker, number in zip(processes.values(), islice(waiting, workers), strict=False):
-            worker.send(number)
-            busy.add(worker.connection)
+        busy = {worker for worker in processes.values() if worker.send_next(waiting)}
         while busy:
-            for connection in wait(busy):
-                worker = processes[connection]  # type: ignore[index]  # only connections are waited for
+            for connection in wait([worker.connection for worker in busy]):
+                worker = processes[connection]
                 message = worker.receive()
                 tick(message.done_count)
                 if message.error:
                     raise message.error
-                if not message.results:
-                    continue
-                busy.remove(worker.connection)
-                for number in islice(waiting, 1):
-                    worker.send(number)
-                    busy.add(worker.connection)
+                if message.results and not worker.send_next(waiting):
+                    busy.remove(worker)
                 yield from message.results
     finally:
         for worker in processes.values():
@@ -85,9 +77,7 @@ def run_tasks_in_processes(
 
 class _WorkerMessage(NamedTuple):
     done_count: int
-    """For the callback of progress."""
-    results: tuple[Any, ...] = ()
-    """The task's result, if it is finished."""
+    results: tuple[Any, ...] = ()  # of the task, if it is finished
     error: Exception | None = None
 
 
@@ -108,6 +98,13 @@ class _WorkerProcess:
             self.connection.send(message)
         except OSError as error:
             raise self._death_error() from error
+
+    def send_next(self, numbers: Iterator[int]) -> bool:
+        """Send it the next number; return whether there was one."""
+        for number in numbers:
+            self.send(number)
+            return True
+        return False
 
     def receive(self) -> _WorkerMessage:
         try:
