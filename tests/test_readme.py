@@ -16,8 +16,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 def write_shaken_clip(folder, write_clip):
     """Write clip.mp4 of a shaking camera, and its log clip.csv."""
     from deepgyro.camera import Camera
-    from deepgyro.lab.synthesis import simulate_camera_shake
-    from deepgyro.lab.synthesis.panorama import render_turning_clip
+    from deepgyro.lab.synthesis import render_turning_clip, simulate_camera_shake
 
     rng = np.random.default_rng(0)
     log = simulate_camera_shake(rng, duration=3.0)

@@ -10,8 +10,7 @@ import pytest
 from deepgyro.camera import Camera
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis import simulate_camera_shake
-from deepgyro.lab.synthesis.panorama import render_turning_clip
+from deepgyro.lab.synthesis import render_turning_clip, simulate_camera_shake
 from deepgyro.recording import ClipSource
 from deepgyro.recording.clips import ClipRecording, calibrate_clip
 from deepgyro.telemetry import GyroLog

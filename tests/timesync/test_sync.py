@@ -8,8 +8,7 @@ import pytest
 
 from deepgyro.camera import Camera
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis import simulate_camera_shake
-from deepgyro.lab.synthesis.panorama import render_turning_clip
+from deepgyro.lab.synthesis import render_turning_clip, simulate_camera_shake
 from deepgyro.rotations import integrate_rates, so3_exp
 from deepgyro.telemetry import GyroLog
 from deepgyro.timesync import (

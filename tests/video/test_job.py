@@ -233,8 +233,7 @@ def test_real_clips_keep_frames_times_and_sound(shared, tmp_path, clip_facts):
 def shaken(tmp_path_factory, write_clip):
     """A clip of a shaking camera, 0.3 s behind its gyro; the camera file knows neither that nor the axes."""
     from deepgyro.camera import Camera
-    from deepgyro.lab.synthesis import simulate_camera_shake
-    from deepgyro.lab.synthesis.panorama import render_turning_clip
+    from deepgyro.lab.synthesis import render_turning_clip, simulate_camera_shake
     from deepgyro.telemetry import GyroLog
 
     folder = tmp_path_factory.mktemp("shaken")

@@ -39,13 +39,12 @@ def synth(
 ) -> int:
     """Make training pairs of sharp photos and gyro logs: a data set of shards that a trainer streams.
 
-    The same photos, logs, seed and sizes give the same bytes. A run that was cut off goes on where it was
-    when the same command is given again.
+    The same photos, logs, seed and sizes give the same bytes. The same command continues an interrupted run.
 
     Parameters
     ----------
     photos
-        Sharp photos, or folders that are searched for them. Those that cannot be used are named and left out.
+        Sharp photos, or folders of them. Those that cannot be used are named and left out.
     gyro
         Gyro logs, or folders of them; several may follow.
     out
@@ -53,12 +52,12 @@ def synth(
     count
         How many pairs.
     preset
-        "physical": real hands, sensors and lenses; "paper": section 4.2 of the paper.
+        "physical": real camera shake, sensors and lenses; "paper": section 4.2 of the paper.
     paper_share
-        Share of the pairs (0 to 1) that are blurred as the paper's are: encoded values, straight paths, noise
-        of 30 dB; by default the preset's (0.15 for physical).
+        Share of the pairs (0 to 1) that are blurred as in the paper: encoded values, straight paths, noise of
+        30 dB; by default the preset's (0.15 for physical).
     seed
-        Of all that is drawn.
+        Of all random draws.
     height
         Of the pairs (px); smaller photos are left out, none is enlarged.
     width
@@ -68,16 +67,15 @@ def synth(
     workers
         Processes, one core each; by default as many as there are cores.
     ray
-        Address of a Ray cluster that does the work instead (extra: cluster): HOST:PORT, auto, or local for
-        one on this machine. All its machines must see photos and out under these paths.
+        Address of a Ray cluster to use instead (extra: cluster): HOST:PORT, auto, or local for one on this
+        machine. All its machines must see photos and out under these paths.
     gyro_columns
-        Columns and units of those logs that do not name them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]";
-        the others go by what they say themselves.
+        Columns and units of those logs that do not name them, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     preview
-        Picture of the first pairs (sharp, blurred, exact and prior field); its histograms are written beside
-        it. A former preview is replaced.
+        Picture of the first pairs (sharp, blurred, exact and prior field); histograms are written beside it.
+        A former preview is replaced.
     overwrite
-        First remove the data set that lies in out, whatever it is (leave it out to go on with one).
+        First remove the data set in out, whatever it is; without it an interrupted one is continued.
     json
         Print one JSON object.
     """
@@ -120,7 +118,7 @@ def tum_vi(
 ) -> int:
     """Fetch the gyro logs of the TUM VI benchmark (CC BY 4.0).
 
-    Each lies in an archive of 1 to 2 GB, which is read up to the log and not kept. A log takes 1 MB.
+    Each is in an archive of 1 to 2 GB, which is read up to the log and not kept. A log takes 1 MB.
 
     Parameters
     ----------
@@ -137,20 +135,18 @@ def tum_vi(
     """
     from ..telemetry.fetching import TUM_VI_LOGS, fetch_tum_vi
 
-    done: list[FetchedLog] = []
+    fetched: list[FetchedLog] = []
     with ProgressBar(len(logs) or len(TUM_VI_LOGS), "log") as bar:
-        for log in fetch_tum_vi(
-            logs,
-            out,
-            mirror=mirror,
-            overwrite=overwrite,
-            progress=lambda count, size: bar.show_share(count / size if size else 0.0),
-        ):
+
+        def show(read: int, size: int | None) -> None:
+            bar.show_share(read / size if size else 0.0)
+
+        for log in fetch_tum_vi(logs, out, mirror=mirror, overwrite=overwrite, progress=show):
             bar.finish_one()
-            done.append(log)
+            fetched.append(log)
             if not json:
                 note = f"  [{log.note}]" if log.note else ""
                 bar.print(f"{log.file}  {log.licence}{note}")
     if json:
-        print_json({"logs": [asdict(log) for log in done]})
+        print_json({"logs": [asdict(log) for log in fetched]})
     return 0

@@ -20,7 +20,7 @@ def write_photo(path: Path, seed: int = 0, height: int = 96, width: int = 128) -
 
 
 def write_log(path: Path, seed: int = 0, duration: float = 2.0, header: str = HEADER) -> None:
-    """Write the log of a hand."""
+    """Write the log of a shaking camera."""
     log = simulate_camera_shake(np.random.default_rng(seed), duration=duration)
     np.savetxt(path, np.c_[log.t, log.omega], "%.9f", ",", header=header, comments="")
 

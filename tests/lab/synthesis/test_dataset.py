@@ -30,8 +30,10 @@ from deepgyro.lab.synthesis import (
     read_shard,
     unpack_pair,
 )
-from deepgyro.lab.synthesis import job as job_module
+from deepgyro.lab.synthesis import spec as spec_module
+from deepgyro.lab.synthesis.samples import SAMPLES_VERSION
 from deepgyro.lab.synthesis.shards import write_shard
+from deepgyro.lab.synthesis.spec import _processor_class
 
 SIZE = {"height": 64, "width": 80}
 JOB = {"count": 10, "seed": 5, "shard_size": 4, "workers": 1, **SIZE}
@@ -154,7 +156,7 @@ def test_where_no_cluster_is_the_old_set_is_kept(make, whole, tmp_path, prefix):
     assert contents(tmp_path / "set") == whole
 
 
-def test_a_set_that_was_cut_off_is_gone_on_with(make, whole, tmp_path):
+def test_a_set_that_was_interrupted_is_continued(make, whole, tmp_path):
     class Enough(Exception):
         pass
 
@@ -175,7 +177,7 @@ def test_a_set_that_was_cut_off_is_gone_on_with(make, whole, tmp_path):
     assert contents(tmp_path / "set") == whole
 
 
-def test_a_finished_set_is_left_as_it_is_and_a_lost_shard_is_made_again(make, whole, tmp_path):
+def test_a_finished_set_stays_unchanged_and_a_lost_shard_is_made_again(make, whole, tmp_path):
     make()
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").iterdir()}
 
@@ -201,7 +203,7 @@ OTHER_JOBS = {
 
 
 @pytest.mark.parametrize(("options", "fragment"), OTHER_JOBS.values(), ids=OTHER_JOBS)
-def test_another_job_in_the_folder_is_refused_unless_told(make, whole, tmp_path, options, fragment):
+def test_another_job_in_the_folder_is_refused_without_overwrite(make, whole, tmp_path, options, fragment):
     make()
 
     with pytest.raises(DeepGyroError) as error:
@@ -229,7 +231,7 @@ def test_other_photos_or_logs_are_another_job(make, material):
         assert fragment in str(error.value)
 
 
-def test_a_set_of_other_versions_is_not_gone_on_with(make, tmp_path):
+def test_a_set_of_other_versions_is_not_continued(make, tmp_path):
     make(count=4)
     path = tmp_path / "set/dataset.json"
     job = json.loads(path.read_text())
@@ -245,45 +247,29 @@ def test_a_set_of_other_versions_is_not_gone_on_with(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("what", "function"), [("deepgyro's code", "_code_hash"), ("processor", "_processor_class")]
+    ("what", "now", "attribute", "changed"),
+    [
+        ("samples", SAMPLES_VERSION, "SAMPLES_VERSION", "another"),
+        ("processor", _processor_class(), "_processor_class", lambda: "another"),
+    ],
 )
-def test_a_set_of_other_code_or_another_class_of_processor_is_not_gone_on_with(
-    make, monkeypatch, what, function
+def test_a_set_of_other_samples_or_another_class_of_processor_is_not_continued(
+    make, monkeypatch, what, now, attribute, changed
 ):
-    now = getattr(job_module, function)()
     make(count=4)
 
-    monkeypatch.setattr(job_module, function, lambda: "another")
+    monkeypatch.setattr(spec_module, attribute, changed)
 
     with pytest.raises(DeepGyroError) as error:
         make(count=4)
     assert f"was begun with other versions ({what}: {now} there, another here)" in str(error.value)
 
 
-def test_the_hash_of_the_code_is_that_of_every_module(tmp_path, monkeypatch):
-    def hash_of(**modules):
-        for name, text in modules.items():
-            (tmp_path / "a/b").mkdir(parents=True, exist_ok=True)
-            (tmp_path / f"a/b/{name}.py").write_text(text)
-        job_module._code_hash.cache_clear()
-        return job_module._code_hash()
-
-    monkeypatch.setattr(job_module, "__file__", str(tmp_path / "a/b/job.py"))
-    try:
-        first, again, changed = hash_of(x="1", y="2"), hash_of(x="1"), hash_of(y="3")
-        added = hash_of(z="")
-    finally:
-        job_module._code_hash.cache_clear()
-
-    assert first == again
-    assert len({first, changed, added}) == 3
-
-
 def test_the_class_of_processor_is_named_as_a_message_needs_it():
-    assert job_module._processor_class() in ("x86_64 with FMA", "x86_64 without FMA", "aarch64")
+    assert _processor_class() in ("x86_64 with FMA", "x86_64 without FMA", "aarch64")
 
 
-def test_shards_of_nobody_knows_what_are_refused(make, tmp_path):
+def test_shards_without_a_spec_are_refused(make, tmp_path):
     make()
     (tmp_path / "set/dataset.json").unlink()
 
@@ -461,7 +447,7 @@ def wait_for(condition, seconds=20):
 # ---- the command
 
 
-def test_the_command_makes_a_set_and_says_so(material, whole, tmp_path, capfd):
+def test_the_command_makes_a_set_and_reports_it(material, whole, tmp_path, capfd):
     out = tmp_path / "set"
 
     code = main(command(material, out)[3:])
@@ -559,4 +545,4 @@ def test_without_ray_the_command_says_what_to_install(material, tmp_path, monkey
     code = main([*command(material, tmp_path / "set")[3:], "--ray", "local"])
 
     assert code == 1
-    assert capfd.readouterr().err == "error: --ray needs Ray: pip install 'deepgyro[cluster]'\n"
+    assert capfd.readouterr().err == "error: ray is missing: pip install 'deepgyro[cluster]'\n"

@@ -10,11 +10,11 @@ from deepgyro.errors import DeepGyroError
 from deepgyro.lab.synthesis import (
     PAPER_PRESET,
     PHYSICAL_PRESET,
-    make_pair,
     simulate_camera_shake,
     with_encoded_share,
 )
 from deepgyro.lab.synthesis.motion import draw_camera
+from deepgyro.lab.synthesis.pair import draw_lazy_pair, render_pair
 from deepgyro.light import linear_to_srgb, srgb_to_linear
 
 HEIGHT, WIDTH = 60, 96
@@ -37,10 +37,11 @@ def photo():
     )
 
 
-def draw(photo, log, config, seed=0, **options):
+def draw(photo, log, config, seed=0, *, other_log=None):
     rng = np.random.default_rng(seed)
     camera = draw_camera(rng, config.camera, height=HEIGHT, width=WIDTH)
-    return make_pair(photo, log, camera, rng, config, **options)
+    scene = draw_lazy_pair(photo, log, camera, rng, config, other_log=other_log or log)
+    return render_pair(scene, config.image)
 
 
 def with_parts(**parts):
@@ -248,7 +249,7 @@ def test_the_field_bias_of_the_papers_tables_is_a_multiple_of_5_and_3_px(photo, 
     assert round(times[0]) in (1, 2, 3)
 
 
-def test_a_lying_gyro_over_a_sharp_picture_is_among_them(photo, log):
+def test_a_mismatched_gyro_over_a_sharp_picture_occurs(photo, log):
     config = with_parts(motion={"still": 1.0}, gyro=shares(wrong=1.0), image=CLEAN)
 
     pairs = [draw(photo, log, config, seed) for seed in range(5)]
@@ -294,15 +295,15 @@ def test_a_log_shorter_than_an_exposure_says_so(photo):
         draw(photo, short, PHYSICAL_PRESET)
 
 
-def test_facts_can_be_written_as_json(photo, log):
+def test_metadata_can_be_written_as_json(photo, log):
     import json
 
     for seed in range(10):
-        facts = draw(photo, log, PHYSICAL_PRESET, seed).metadata
-        assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+        metadata = draw(photo, log, PHYSICAL_PRESET, seed).metadata
+        assert json.loads(json.dumps(metadata, allow_nan=False)) == metadata
 
 
-def test_straight_pairs_are_told_straight_paths_too(photo, log):
+def test_straight_pairs_have_straight_prior_fields_too(photo, log):
     motion = PLAIN | {"straight": 1.0, "blur": 40.0, "blur_power": 0.0}
 
     pairs = [draw(photo, log, with_parts(motion=motion, gyro=shares()), seed) for seed in range(4)]
@@ -322,7 +323,7 @@ def test_a_quarter_of_the_paths_is_straight_and_the_rest_curved(photo, log):
     assert 0.13 < np.mean(straight) < 0.37
 
 
-def test_the_papers_kind_is_not_compressed(photo, log):
+def test_pairs_blurred_in_encoded_values_are_not_compressed(photo, log):
     config = with_encoded_share(with_parts(image={"jpeg": 1.0}), 1.0)
 
     pairs = [draw(photo, log, config, seed) for seed in range(3)]

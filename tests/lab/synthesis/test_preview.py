@@ -8,9 +8,9 @@ from PIL import Image
 
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.synthesis import PAPER_PRESET, PHYSICAL_PRESET, make_pair_at
-from deepgyro.lab.synthesis.histograms import GYRO_KIND_COLOURS, draw_histograms
+from deepgyro.lab.synthesis.gyro import GYRO_KINDS
+from deepgyro.lab.synthesis.histograms import GYRO_KIND_COLOURS, draw_histograms, sample_fields
 from deepgyro.lab.synthesis.preview import CELL_WIDTH_PX, describe_pair, draw_contact_sheet, write_preview
-from deepgyro.lab.synthesis.tally import GYRO_KINDS, FieldStatistics
 
 HIGH = CELL_WIDTH_PX * 64 // 80  # px
 ROW = HIGH + 28  # px: with its caption
@@ -71,7 +71,7 @@ def test_no_pairs_are_no_sheet_and_no_histograms():
     with pytest.raises(ValueError, match="no pairs"):
         draw_contact_sheet([])
     with pytest.raises(ValueError, match="no pairs"):
-        draw_histograms(FieldStatistics())
+        draw_histograms([])
 
 
 def test_a_caption_says_what_the_pair_is_like(pairs):
@@ -86,11 +86,9 @@ def test_a_caption_says_what_the_pair_is_like(pairs):
 
 
 def test_histograms_are_three_panels_in_which_every_kind_of_gyro_has_its_colour(pairs):
-    counted = FieldStatistics()
-    for kind in GYRO_KINDS:
-        counted.add(replace(pairs[0], metadata={**pairs[0].metadata, "gyro": kind}))
+    fields = [sample_fields(pairs[0])._replace(gyro=kind) for kind in GYRO_KINDS]
 
-    drawn = draw_histograms(counted)
+    drawn = draw_histograms(fields)
 
     assert (drawn.shape, drawn.dtype) == ((520, 1920, 3), np.uint8)
     for colour in GYRO_KIND_COLOURS.values():
@@ -100,20 +98,17 @@ def test_histograms_are_three_panels_in_which_every_kind_of_gyro_has_its_colour(
 def test_a_set_without_any_blur_is_drawn_too(pairs):
     exact = replace(pairs[0].exact, grid=replace(pairs[0].prior, nodes=np.zeros_like(pairs[0].prior.nodes)))
     still = replace(pairs[0], exact=replace(exact, patches=()), prior=exact.grid)
-    counted = FieldStatistics()
-    counted.add(still)
 
-    assert draw_histograms(counted).shape == (520, 1920, 3)
+    assert draw_histograms([sample_fields(still)]).shape == (520, 1920, 3)
     assert draw_contact_sheet([still]).dtype == np.uint8
 
 
 def test_a_preview_writes_a_sheet_of_the_first_pairs_and_histograms_of_more(pairs, tmp_path):
-    made = write_preview(iter(pairs), tmp_path / "look.png", count=2, max_pairs=5)
+    write_preview(iter(pairs), tmp_path / "look.png", count=2, max_pairs=5)
 
-    assert made.statistics.pair_count == 5
-    assert (made.sheet, made.histograms) == (tmp_path / "look.png", tmp_path / "look_histograms.png")
-    np.testing.assert_array_equal(np.array(Image.open(made.sheet)), draw_contact_sheet(pairs[:2]))
-    np.testing.assert_array_equal(np.array(Image.open(made.histograms)), draw_histograms(made.statistics))
+    histograms = draw_histograms([sample_fields(pair) for pair in pairs[:5]])
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "look.png")), draw_contact_sheet(pairs[:2]))
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "look_histograms.png")), histograms)
 
 
 def test_a_preview_takes_no_more_pairs_than_it_needs(pairs, tmp_path):

@@ -1,4 +1,4 @@
-"""Pieces of work, here and in processes: results, mistakes, deaths."""
+"""Numbered tasks, here and in processes: results, errors, deaths."""
 
 import os
 import signal

@@ -16,7 +16,7 @@ from ...frames import read_photo, to_eight_bits
 from ...telemetry import GyroLog
 from ...timesync import ACCEPT_SYNC_CONFIDENCE, PointTracks, axis_permutations, synchronise_gyro, track_points
 from ..report import BenchReport, Row, make_report
-from ..synthesis.panorama import render_turning_clip
+from ..synthesis import render_turning_clip
 from .datafolder import read_validation_logs, validation_photos
 
 SYNC_CLIP_COUNT = 40

@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ...errors import DeepGyroError
-from ..synthesis.tally import GYRO_KINDS
+from ..synthesis.gyro import GYRO_KINDS
 from .baselines.deblurgan import GanConfig
 from .baselines.paper import UNetConfig
 from .corrector.network import CorrectorConfig

@@ -2,10 +2,10 @@
 
 from .config import PAPER_PRESET, PHYSICAL_PRESET, PRESETS, SynthesisConfig, with_encoded_share
 from .dataset import DatasetReport, make_dataset
-from .hand import blur_photo, simulate_camera_shake
-from .pair import Pair, make_pair
+from .pair import Pair
 from .pool import SourcePool, make_pair_at
 from .samples import pack_pair, unpack_pair
+from .shake import blur_photo, render_turning_clip, simulate_camera_shake
 from .shards import read_shard
 from .sources import open_pool
 
@@ -19,11 +19,11 @@ __all__ = [
     "SynthesisConfig",
     "blur_photo",
     "make_dataset",
-    "make_pair",
     "make_pair_at",
     "open_pool",
     "pack_pair",
     "read_shard",
+    "render_turning_clip",
     "simulate_camera_shake",
     "unpack_pair",
     "with_encoded_share",

@@ -1,9 +1,10 @@
-"""How a camera turns a blurred scene into numbers: light, noise, clipping, 8 bits, JPEG."""
+"""Image formation: light, noise, clipping, 8 bits, JPEG."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
@@ -15,26 +16,23 @@ from .config import ImageDraws
 from .motion import draw_log_uniform
 
 HIGHLIGHT_KNEE_U8 = 235
-"""Pixels whose channels are all over this (encoded) may have been brighter than white."""
+"""Pixels with all channels over this (encoded) may have been brighter than white."""
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoWindow:
-    """A photo, scaled and perhaps mirrored, and where in it the picture begins."""
+    """A photo, scaled and perhaps mirrored, and the corner of the picture in it."""
 
     photo: UInt8[ndarray, "a b 3"]
     top: int
     left: int
     metadata: dict[str, object]
-    """What was drawn."""
 
 
 def draw_window(
     rng: np.random.Generator, photo: UInt8[ndarray, "a b 3"], height: int, width: int, draws: ImageDraws
 ) -> PhotoWindow:
-    """Draw a photo's scale, mirror image and window.
-
-    Photos are made smaller, never larger.
+    """Draw a photo's scale (at most 1), mirror image and window.
 
     Raises
     ------
@@ -64,7 +62,7 @@ def draw_window(
 def crop_with_margin(
     photo: UInt8[ndarray, "a b 3"], top: int, left: int, height: int, width: int, margin: int
 ) -> tuple[UInt8[ndarray, "c d 3"], int, int]:
-    """Return a window and what there is up to `margin` px around it, and where in that the window begins."""
+    """Return a window with up to `margin` px around it, as far as the photo goes, and its corner in that."""
     above, before = min(margin, top), min(margin, left)
     part = photo[top - above : top + height + margin, left - before : left + width + margin]
     return np.ascontiguousarray(part), above, before
@@ -72,30 +70,28 @@ def crop_with_margin(
 
 @dataclass(frozen=True, eq=False)
 class RenderedPair:
-    """What a camera records of a scene, standing still and moving."""
+    """What a camera records of a scene at rest, and of a moving one."""
 
     sharp: UInt8[ndarray, "h w 3"]
     blurred: UInt8[ndarray, "h w 3"]
     metadata: dict[str, float]
-    """What was drawn."""
 
 
-@dataclass(frozen=True)
-class RenderParameters:
-    """What is drawn of a recording of light."""
+class RenderParameters(NamedTuple):
+    """The draws of `render_exposure`."""
 
     highlight_gain: float
-    """By how much highlights were brighter than white, over white."""
+    """By how much highlights were brighter than white, of white."""
     shot_noise: float
     """Standard deviation of a white pixel's shot noise, of white."""
     read_noise: float
     """Standard deviation of the read noise, of white."""
     noise_key: int
-    """Names the noise; 64 bits."""
+    """Seed of the noise, 64 bits."""
 
 
 def draw_render_parameters(rng: np.random.Generator, draws: ImageDraws) -> RenderParameters:
-    """Draw what `render_exposure` needs."""
+    """Draw highlights and noise."""
     gain = draw_log_uniform(rng, draws.highlight_gain) if rng.random() < draws.highlights else 0.0
     shot, read = draw_log_uniform(rng, draws.shot), draw_log_uniform(rng, draws.read)
     return RenderParameters(gain, shot, read, int(rng.integers(2**64, dtype=np.uint64)))
@@ -109,38 +105,22 @@ def render_exposure(
     field: Field,
     draws: ImageDraws,
 ) -> RenderedPair:
-    """Record light: it adds up while the shutter is open, highlights are clipped after that, noise comes in.
+    """Render a picture of a scene (encoded) blurred in linear light, then noisy, then clipped.
 
-    `learn.recording` has a twin on a device.
-
-    Parameters
-    ----------
-    scene
-        Encoded (sRGB); highlights are taken to have been brighter than white.
-    top, left
-        Where the picture begins in the scene.
-    field
-        Paths of the picture's pixels, px.
+    The picture, whose pixels move along `field` (px), begins at `top`, `left` of the scene. `lab.learn`
+    has a twin on a device.
     """
-    from .kernels import decode_with_highlights, encode_srgb, encode_srgb_with_noise
+    from .kernels import decode_with_highlights, encode_srgb_with_noise
 
-    drawn = draw_render_parameters(rng, draws)
-    light = np.empty(scene.shape, np.float32)
-    decode_with_highlights(scene, srgb_decode_table(), highlight_factor_table(drawn.highlight_gain), light)
+    gain, shot, read, key = draw_render_parameters(rng, draws)
+    light, table = np.empty(scene.shape, np.float32), srgb_encode_table()
+    decode_with_highlights(scene, srgb_decode_table(), highlight_factor_table(gain), light)
     blurred = BlurOperator(field[:, :]).of_part(light, top=top, left=left)
-    recorded, at_rest = np.empty((2, *blurred.shape), np.uint8)
-    key = np.uint64(drawn.noise_key)
-    encode_srgb_with_noise(
-        blurred.reshape(-1),
-        key,
-        drawn.shot_noise**2,
-        drawn.read_noise**2,
-        srgb_encode_table(),
-        recorded.reshape(-1),
-    )
-    encode_srgb(_crop_to_field(light, top, left, field), srgb_encode_table(), at_rest)
-    facts = {"highlight_gain": drawn.highlight_gain, "shot": drawn.shot_noise, "read": drawn.read_noise}
-    return RenderedPair(at_rest, recorded, facts)
+    noisy = np.empty(blurred.shape, np.uint8)
+    encode_srgb_with_noise(blurred.reshape(-1), np.uint64(key), shot**2, read**2, table, noisy.reshape(-1))
+    clipped = np.minimum(_crop_to_field(light, top, left, field), np.float32(1))
+    sharp = table.take((clipped * np.float32(65535) + np.float32(0.5)).astype(np.int32))
+    return RenderedPair(sharp, noisy, {"highlight_gain": gain, "shot": shot, "read": read})
 
 
 def render_encoded_blur(
@@ -151,15 +131,14 @@ def render_encoded_blur(
     field: Field,
     draws: ImageDraws,
 ) -> RenderedPair:
-    """Record the paper's kind of picture: the encoded values themselves blurred, with Gaussian noise."""
+    """Render a picture blurred in encoded values, with Gaussian noise, as in the paper."""
     values = scene.astype(np.float32) / np.float32(255)
     blurred = BlurOperator(field[:, :]).of_part(values, top=top, left=left)
     deviation = float(np.sqrt(np.mean(blurred**2, dtype=np.float64)) / 10 ** (draws.encoded_noise / 20))
     noisy = blurred + np.float32(deviation) * rng.standard_normal(blurred.shape, dtype=np.float32)
     out = np.rint(noisy.clip(0, 1) * np.float32(255)).astype(np.uint8)
-    return RenderedPair(
-        np.ascontiguousarray(_crop_to_field(scene, top, left, field)), out, {"noise": deviation}
-    )
+    sharp = np.ascontiguousarray(_crop_to_field(scene, top, left, field))
+    return RenderedPair(sharp, out, {"noise": deviation})
 
 
 def _crop_to_field(
@@ -171,28 +150,24 @@ def _crop_to_field(
 def encode_random_jpeg(
     rng: np.random.Generator, image: UInt8[ndarray, "h w 3"], draws: ImageDraws
 ) -> tuple[bytes, dict[str, object]]:
-    """Return the JPEG file of a picture, and its quality and its colours' resolution, which are drawn."""
-    quality, halved = draw_jpeg_options(rng, draws)
-    facts: dict[str, object] = {"quality": quality, "sampling": "4:2:0" if halved else "4:4:4"}
-    return encode_jpeg(image, quality, half_chroma=halved), facts
+    """Return the JPEG file of a picture, and its quality and chroma subsampling, which are drawn."""
+    quality, half_chroma = draw_jpeg_options(rng, draws)
+    drawn: dict[str, object] = {"quality": quality, "sampling": "4:2:0" if half_chroma else "4:4:4"}
+    return encode_jpeg(image, quality, half_chroma=half_chroma), drawn
 
 
 def draw_jpeg_options(rng: np.random.Generator, draws: ImageDraws) -> tuple[int, bool]:
-    """Draw a file's quality, and whether its colours have half the resolution."""
+    """Draw a file's quality, and whether its chroma has half the resolution."""
     low, high = draws.quality
     return int(rng.integers(low, high + 1)), bool(rng.integers(2))
 
 
 def encode_jpeg(image: UInt8[ndarray, "h w 3"], quality: int, *, half_chroma: bool) -> bytes:
-    """Return the JPEG file of a picture; `half_chroma`: its colours have half the resolution."""
+    """Return the JPEG file of a picture; `half_chroma`: at half the resolution."""
     import cv2
 
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if half_chroma else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if half_chroma else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     encoded: bytes = data.tobytes()
     return encoded
@@ -203,17 +178,16 @@ def encode_jpeg(image: UInt8[ndarray, "h w 3"], quality: int, *, half_chroma: bo
 
 @cache
 def srgb_decode_table() -> Float32[ndarray, " 256"]:
-    """Return the light of every encoded value (IEC 61966-2-1, as in `light`)."""
+    """Return the light of every encoded value (IEC 61966-2-1)."""
     values = (k / 255 for k in range(256))
     light = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
     return np.array(light, np.float32)
 
 
 def highlight_factor_table(gain: float) -> Float32[ndarray, " 256"]:
-    """Return the factor on the light of a pixel by its least channel: all three alike, so hues stay."""
-    over = (np.arange(256, dtype=np.float32) - HIGHLIGHT_KNEE_U8).clip(0) / np.float32(
-        255 - HIGHLIGHT_KNEE_U8
-    )
+    """Return the factor on the light of a pixel by its least channel: one for all three keeps the hue."""
+    over = (np.arange(256, dtype=np.float32) - HIGHLIGHT_KNEE_U8).clip(0)
+    over /= np.float32(255 - HIGHLIGHT_KNEE_U8)
     return 1 + np.float32(gain) * over**2
 
 

@@ -1,4 +1,4 @@
-"""The compiled loop of image formation; `image.py` says what it is for."""
+"""Compiled loops of image formation (`image`)."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ...compiling import kernel
 
 f32, u64 = np.float32, np.uint64
 U16_SUM_STD = f32(65536 * (8 / 12) ** 0.5)
-"""Of the sum of eight numbers that are uniform from 0 to 65535."""
+"""Standard deviation of the sum of eight numbers uniform from 0 to 65535."""
 
 
 @kernel(inline="always")
@@ -38,17 +38,6 @@ def decode_with_highlights(scene, plain, factor, out):
             out[r, c, 0] = plain[red] * gain
             out[r, c, 1] = plain[green] * gain
             out[r, c, 2] = plain[blue] * gain
-
-
-@kernel
-def encode_srgb(light, encoded, out):
-    """Fill out with the encoded values of light (h, w, 3), clipped; encoded as in
-    `encode_srgb_with_noise`."""
-    for r in range(light.shape[0]):
-        for c in range(light.shape[1]):
-            for k in range(3):
-                value = min(light[r, c, k], f32(1))
-                out[r, c, k] = encoded[np.int32(value * f32(65535) + f32(0.5))]
 
 
 @kernel(fastmath={"contract"})

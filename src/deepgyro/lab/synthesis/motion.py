@@ -1,4 +1,4 @@
-"""How the camera and what is before it move: the exact field of a pair."""
+"""Motion of the camera: the exact field of a pair."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .config import CameraDraws, MotionDraws, Range
 NODE_STEP_PX = 16
 """Distance of the nodes at which the fields of a pair are kept, px."""
 LOG_MARGIN_S = 0.05
-"""Of the log around an exposure that is kept for gyros with a wrong clock, s."""
+"""How much of the log around an exposure is kept, for gyros with a wrong clock, s."""
 MAX_RATE_RAD_S = 35.0
-"""No rate about an axis is scaled beyond this, the end of a gyro's usual range, rad/s."""
+"""No rate about an axis is scaled beyond this, the full scale of usual gyros, rad/s."""
 _EXPOSURE_TRIES = 20
 
 
 @dataclass(frozen=True, eq=False)
 class SimulatedExposure:
-    """A stretch of a gyro log and what was exposed during it."""
+    """A stretch of a gyro log and an exposure during it."""
 
     log: GyroLog
-    """The stretch, its rates scaled: what the camera did."""
+    """The stretch, its rates scaled: the camera's rotation."""
     camera: Camera
     t: float
     """Start of the exposure of the line that is read first, s on the log's clock."""
@@ -39,24 +39,18 @@ class SimulatedExposure:
     instants: int
     reference: Literal["row", "picture"]
     log_time: float
-    """Where in the whole log t is, s."""
+    """`t` in the whole log, s."""
 
     def without_motion(self) -> SimulatedExposure:
-        """Return the same without any motion."""
+        """Return the exposure of a camera at rest."""
         return replace(self, log=GyroLog(self.log.t, np.zeros_like(self.log.omega), source=self.log.source))
 
     def field(self, *, velocity: ndarray | None = None, plane: ndarray | None = None) -> MotionField:
-        """Return the field; with a velocity (m/s) and a plane (1/m) that of a moving camera."""
+        """Return the field; with a velocity (m/s) and a plane (1/m) that of a translating camera."""
         return motion_field(
-            self.log,
-            self.camera,
-            t=self.t,
-            exposure=self.exposure,
-            n=self.instants,
-            reference=self.reference,
-            velocity=velocity,
-            plane=plane,
-        )
+            self.log, self.camera, t=self.t, exposure=self.exposure, n=self.instants,
+            reference=self.reference, velocity=velocity, plane=plane,
+        )  # fmt: skip
 
 
 def straight_paths(vectors: ndarray, n: int) -> Float32[ndarray, "*grid n 2"]:
@@ -78,18 +72,18 @@ def draw_camera(rng: np.random.Generator, draws: CameraDraws, *, height: int, wi
 def draw_exposure(
     rng: np.random.Generator, log: GyroLog, camera: Camera, draws: MotionDraws
 ) -> SimulatedExposure:
-    """Draw when the shutter opened and for how long, and scale the rates to the blur that was drawn.
+    """Draw start and length of an exposure and its mean blur, and scale the rates to that.
 
     Raises
     ------
     DeepGyroError
-        If the log is too short, or has too many gaps, for an exposure.
+        If the log is too short for an exposure, or has too many gaps.
     """
     for _ in range(_EXPOSURE_TRIES):
         wanted, exposure = _draw_blur_and_exposure(rng, camera, draws)
         try:
-            taken = _draw_log_stretch(rng, log, camera, draws, wanted, exposure)
-            return _scale_rates_to_blur(taken, draws, wanted)
+            drawn = _draw_log_stretch(rng, log, camera, draws, wanted, exposure)
+            return _scale_rates_to_blur(drawn, draws, wanted)
         except (ExposureNotCovered, ImpossibleMotion):
             continue
     raise DeepGyroError(
@@ -101,8 +95,8 @@ def draw_exposure(
 def draw_translation(
     rng: np.random.Generator, exposure: SimulatedExposure, draws: MotionDraws
 ) -> tuple[Float64[ndarray, " 3"], Float64[ndarray, " 3"]]:
-    """Draw the camera's velocity (m/s; its hand's, and from turning about a point beside it) and a plane."""
-    rates = exposure.log.omega @ _require_cam_from_imu(exposure.camera).T
+    """Draw the camera's velocity (m/s; part of it by rotation about a point beside it) and a plane (1/m)."""
+    rates = exposure.log.omega @ require_cam_from_imu(exposure.camera).T
     lever = rng.normal(0, draws.lever, 3)
     velocity = rng.normal(0, draws.speed, 3) + np.cross(rates.mean(0), lever)
     tilt, turn = np.radians(rng.uniform(0, draws.tilt)), rng.uniform(0, 2 * np.pi)
@@ -111,15 +105,15 @@ def draw_translation(
 
 
 def draw_log_uniform(rng: np.random.Generator, ends: Range) -> float:
-    """Draw between two ends, every factor as likely."""
+    """Draw a logarithmically uniform number."""
     low, high = ends
     share = rng.random()
     return low if low == high else float(low * (high / low) ** share)
 
 
 def draw_rotation(rng: np.random.Generator) -> Float64[ndarray, "3 3"]:
-    """Draw a proper rotation, all as likely: a unit quaternion from four normal numbers."""
-    w, x, y, z = q = rng.standard_normal(4)
+    """Draw a uniformly distributed rotation: a unit quaternion of four normal numbers."""
+    q = rng.standard_normal(4)
     w, x, y, z = q / np.linalg.norm(q)
     return np.array(
         [
@@ -133,10 +127,10 @@ def draw_rotation(rng: np.random.Generator) -> Float64[ndarray, "3 3"]:
 def _draw_blur_and_exposure(
     rng: np.random.Generator, camera: Camera, draws: MotionDraws
 ) -> tuple[float | None, float]:
-    """Draw mean blur (px) and exposure (s) that go together.
+    """Draw mean blur (px) and an exposure (s) that is long enough for it.
 
-    The exposure is long enough for the rates to stay possible, and for the picture to move at most half as
-    fast as the shutter reads it (no sharp rolling-shutter picture exists where it keeps up with that).
+    The rates must stay possible, and the picture move at most half as fast as the shutter reads it (no sharp
+    rolling-shutter picture exists where it moves as fast).
     """
     if draws.blur is None:
         return None, draw_log_uniform(rng, draws.exposure)
@@ -158,7 +152,7 @@ def _draw_log_stretch(
     blur_px: float | None,
     exposure: float,
 ) -> SimulatedExposure:
-    """Draw a stretch of the log: of 16, rather one whose own blur is near the one wanted."""
+    """Draw a stretch of the log: of 16, more likely one whose own blur is near `blur_px`."""
     whole = exposure + (camera.readout_time or 0.0)
     first, last = log.t[0] + LOG_MARGIN_S, log.t[-1] - LOG_MARGIN_S - whole
     if last <= first:
@@ -169,11 +163,11 @@ def _draw_log_stretch(
     starts = rng.uniform(first, last, 16)
     choice = 0
     if blur_px is not None:
-        turned = _cumulative_angle(log)
-        turns = np.interp(starts + whole, log.t, turned) - np.interp(starts, log.t, turned)
-        off = np.log(np.maximum(turns / whole * exposure * camera.K[0, 0], 1e-6) / max(blur_px, 1e-6))
-        likely = np.exp(-0.5 * (off**2 - (off**2).min()) / 0.4**2)
-        choice = int(rng.choice(16, p=likely / likely.sum()))
+        angle = _cumulative_angle(log)
+        angles = np.interp(starts + whole, log.t, angle) - np.interp(starts, log.t, angle)
+        off = np.log(np.maximum(angles / whole * exposure * camera.K[0, 0], 1e-6) / max(blur_px, 1e-6))
+        weights = np.exp(-0.5 * (off**2 - (off**2).min()) / 0.4**2)
+        choice = int(rng.choice(16, p=weights / weights.sum()))
     t = float(starts[choice])
     if not log.covers(t - LOG_MARGIN_S, t + whole + LOG_MARGIN_S):
         raise ExposureNotCovered(f"{log.source}: a gap between {t:.3f} and {t + whole:.3f} s")
@@ -185,7 +179,7 @@ def _draw_log_stretch(
 
 @lru_cache(maxsize=64)
 def _cumulative_angle(log: GyroLog) -> Float64[ndarray, " n"]:
-    """Return by how much the gyro has turned up to each sample, all its turns added up, rad."""
+    """Return the angle that the gyro has turned up to each sample, all its rotations added up, rad."""
     steps = np.linalg.norm(log.omega[1:], axis=1) * np.diff(log.t)
     return np.concatenate([[0.0], np.cumsum(steps)])
 
@@ -193,7 +187,7 @@ def _cumulative_angle(log: GyroLog) -> Float64[ndarray, " n"]:
 def _scale_rates_to_blur(
     exposure: SimulatedExposure, draws: MotionDraws, blur_px: float | None
 ) -> SimulatedExposure:
-    """Scale the rates to the mean blur wanted, and until no path is too long."""
+    """Scale the rates to a mean blur, and until no path is too long."""
     small = _downscale_camera(exposure.camera)
     for _ in range(2):
         lengths = _sparse_path_lengths(exposure, small)
@@ -211,23 +205,23 @@ def _scale_rates_to_blur(
 
 
 def _downscale_camera(camera: Camera) -> Camera:
-    """Return the camera of a tenth of the rows and columns."""
+    """Return the camera with a tenth of the rows and columns."""
     height, width = max(camera.height // 10, 2), max(camera.width // 10, 2)
     K = np.diag([width / camera.width, height / camera.height, 1.0]) @ camera.K
     return replace(camera, height=height, width=width, K=K)
 
 
 def _sparse_path_lengths(exposure: SimulatedExposure, small: Camera) -> Float64[ndarray, "h w"]:
-    """Return path lengths at five by five places, px; computed for a small picture."""
+    """Return path lengths at five by five places, px, computed with a camera of fewer pixels."""
     field = replace(exposure, camera=small).field()
     rows = np.unique(np.linspace(0, small.height - 1, 5).astype(np.int64))
     columns = np.unique(np.linspace(0, small.width - 1, 5).astype(np.int64))
-    return np.asarray(
-        path_lengths(field.at(rows, columns)) * (exposure.camera.width / small.width), np.float64
-    )
+    lengths = path_lengths(field.at(rows, columns)) * (exposure.camera.width / small.width)
+    return np.asarray(lengths, np.float64)
 
 
-def _require_cam_from_imu(camera: Camera) -> Float64[ndarray, "3 3"]:
+def require_cam_from_imu(camera: Camera) -> Float64[ndarray, "3 3"]:
+    """Return a camera's `cam_from_imu`; raise ValueError where it has none."""
     if camera.cam_from_imu is None:
         raise ValueError(f"the camera ({camera.source}) has no cam_from_imu")
     return np.asarray(camera.cam_from_imu)

@@ -1,4 +1,4 @@
-"""A training pair: a sharp photo, the same as a shaking camera takes it, and the field, exact and noisy."""
+"""One training pair: a sharp and a blurred picture, the exact and the prior field."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from .patches import PatchedField, draw_moving_patches
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A sharp picture, its blurred twin, the exact blur field and the prior field of the network."""
+    """A sharp and a blurred picture, the exact blur field and the prior field of the network."""
 
     sharp: UInt8[ndarray, "h w 3"]
     """Encoded (sRGB)."""
     blurred: UInt8[ndarray, "h w 3"]
-    """Encoded; where the pair went through a JPEG file, as decoded from it."""
+    """Encoded; as decoded from `jpeg`, if there is one."""
     exact: PatchedField
-    """The paths that made `blurred`, px."""
+    """The paths that blurred it, px."""
     prior: GridField
-    """The paths that the network is given, px; zero where there is no gyro."""
+    """The paths given to the network, px; zero where there is no gyro."""
     metadata: Mapping[str, object]
-    """What was drawn: JSON-able."""
+    """All random draws, JSON-able."""
     jpeg: bytes | None = None
     """The file of `blurred`, if it is a JPEG."""
 
 
 @dataclass(frozen=True, eq=False)
 class LazyPair:
-    """A pair of which all is drawn but its light, its noise and its file."""
+    """A pair that is not rendered yet: highlights, noise and JPEG are still to be drawn, from `rng`."""
 
     scene: UInt8[ndarray, "a b 3"]
-    """Encoded (sRGB): the sharp picture, and what lies around it and may move into it."""
+    """Encoded (sRGB): the sharp picture, and what may move into it from around it."""
     top: int
     left: int
     """Where the picture begins in the scene."""
@@ -56,47 +56,8 @@ class LazyPair:
     straight: bool
     """Whether the paths are straight and their speed constant."""
     metadata: Mapping[str, object]
-    """What was drawn so far."""
+    """The draws so far."""
     rng: np.random.Generator
-    """What is left to draw comes from it."""
-
-
-def make_pair(
-    photo: UInt8[ndarray, "a b 3"],
-    log: GyroLog,
-    camera: Camera,
-    rng: np.random.Generator,
-    config: SynthesisConfig,
-    *,
-    other_log: GyroLog | None = None,
-) -> Pair:
-    """Make a training pair: section 4.2 of [1], with the physics that `config` asks for.
-
-    [1] Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019.
-
-    Parameters
-    ----------
-    photo
-        Sharp, encoded (sRGB), at least as large as the camera's picture.
-    log
-        Gyro rates, rad/s; a stretch of it is drawn.
-    camera
-        The camera of the pair: its width and height are the pair's.
-    rng
-        Every draw comes from it: the same state gives the same pair.
-    config
-        What is drawn, and from where.
-    other_log
-        What a wrong gyro tells; by default another stretch of the same log.
-
-    Raises
-    ------
-    ValueError
-        If the photo is smaller than the camera's picture.
-    DeepGyroError
-        If the log is too short for an exposure.
-    """
-    return render_pair(draw_lazy_pair(photo, log, camera, rng, config, other_log=other_log), config.image)
 
 
 def draw_lazy_pair(
@@ -106,33 +67,46 @@ def draw_lazy_pair(
     rng: np.random.Generator,
     config: SynthesisConfig,
     *,
-    other_log: GyroLog | None = None,
+    other_log: GyroLog,
 ) -> LazyPair:
-    """Do what `make_pair` does, up to the recording."""
+    """Draw a training pair: section 4.2 of [1], with the physics that `config` asks for.
+
+    The photo is sharp, encoded (sRGB), and at least as large as the camera's picture, which has the pair's
+    height and width; a mismatched gyro measured a stretch of `other_log`.
+
+    [1] Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019.
+
+    Raises
+    ------
+    ValueError
+        If the photo is smaller than the camera's picture.
+    DeepGyroError
+        If the log is too short for an exposure.
+    """
     height, width = camera.height, camera.width
     window = draw_window(rng, photo, height, width, config.image)
-    taken = draw_exposure(rng, log, camera, config.motion)
+    exposure = draw_exposure(rng, log, camera, config.motion)
     encoded = rng.random() < config.image.encoded
     straight = bool(encoded or rng.random() < config.motion.straight)
     still = rng.random() < config.motion.still
     if still:
-        taken = taken.without_motion()
-    turned, seen, facts = _draw_field_nodes(rng, taken, config.motion, still=still)
+        exposure = exposure.without_motion()
+    rotation_nodes, nodes, translation = _draw_motion_nodes(rng, exposure, config.motion, still=still)
     kind = draw_gyro_kind(rng, config.gyro)
     prior_nodes, errors = make_prior_nodes(
-        rng, kind, seen, turned, taken, config.gyro, motion=config.motion, other_log=other_log or log
+        rng, kind, nodes, rotation_nodes, exposure, config.gyro, motion=config.motion, other_log=other_log
     )
     if straight:
-        seen, prior_nodes = _straighten_paths(seen), _straighten_paths(prior_nodes)
+        nodes, prior_nodes = _straighten_paths(nodes), _straighten_paths(prior_nodes)
     moving = not still and rng.random() < config.motion.patches
     exact = PatchedField(
-        GridField(seen, height, width, NODE_STEP_PX),
+        GridField(nodes, height, width, NODE_STEP_PX),
         draw_moving_patches(rng, height, width, config.motion) if moving else (),
     )
-    reach = exact.max_reach_px if config.image.surroundings else 0
-    scene, y, x = crop_with_margin(window.photo, window.top, window.left, height, width, reach)
-    facts = {
-        "blur_px": float(path_lengths(seen).mean()),
+    margin = exact.max_reach_px if config.image.surroundings else 0
+    scene, top, left = crop_with_margin(window.photo, window.top, window.left, height, width, margin)
+    metadata = {
+        "blur_px": float(path_lengths(nodes).mean()),
         "camera": {
             "focal": float(camera.K[0, 0]),
             "readout_time": camera.readout_time,
@@ -140,54 +114,54 @@ def draw_lazy_pair(
             "cam_from_imu": None if camera.cam_from_imu is None else camera.cam_from_imu.tolist(),
         },
         "encoding": "encoded" if encoded else "linear",
-        "error_px": _mean_vector_distance(seen, prior_nodes),
-        "exposure": taken.exposure,
+        "error_px": _mean_vector_distance(nodes, prior_nodes),
+        "exposure": exposure.exposure,
         "gyro": kind,
         "gyro_errors": errors,
         "patches": exact.metadata,
         "straight": straight,
-        "t": taken.log_time,
+        "t": exposure.log_time,
         "window": window.metadata,
-        **facts,
+        **translation,
     }
-    noisy = GridField(prior_nodes, height, width, NODE_STEP_PX)
-    return LazyPair(scene, y, x, exact, noisy, encoded, straight, facts, rng)
+    prior = GridField(prior_nodes, height, width, NODE_STEP_PX)
+    return LazyPair(scene, top, left, exact, prior, encoded, straight, metadata, rng)
 
 
 def render_pair(scene: LazyPair, draws: ImageDraws) -> Pair:
-    """Return what a camera records of a scene, standing still and moving."""
-    record = render_encoded_blur if scene.encoded else render_exposure
+    """Render the pictures that a camera takes of a scene, at rest and moving."""
+    render = render_encoded_blur if scene.encoded else render_exposure
     field = scene.exact.start_and_end if scene.straight else scene.exact
-    taken = record(scene.rng, scene.scene, scene.top, scene.left, field, draws)
-    blurred = taken.blurred
-    jpeg, saved = None, None
+    rendered = render(scene.rng, scene.scene, scene.top, scene.left, field, draws)
+    blurred = rendered.blurred
+    jpeg, options = None, None
     if draw_uses_jpeg(scene, draws):
-        jpeg, saved = encode_random_jpeg(scene.rng, blurred, draws)
+        jpeg, options = encode_random_jpeg(scene.rng, blurred, draws)
         blurred = decode_pixels(jpeg, "the pair's JPEG")
-    facts = {**scene.metadata, "image": taken.metadata, "jpeg": saved}
-    return Pair(taken.sharp, blurred, scene.exact, scene.prior, facts, jpeg)
+    metadata = {**scene.metadata, "image": rendered.metadata, "jpeg": options}
+    return Pair(rendered.sharp, blurred, scene.exact, scene.prior, metadata, jpeg)
 
 
 def draw_uses_jpeg(scene: LazyPair, draws: ImageDraws) -> bool:
-    """Draw whether a pair does; the paper's kind never does."""
+    """Draw whether the blurred picture becomes a JPEG file; one blurred in encoded values never does."""
     return bool(scene.rng.random() < draws.jpeg and not scene.encoded)
 
 
-def _draw_field_nodes(
+def _draw_motion_nodes(
     rng: np.random.Generator, exposure: SimulatedExposure, draws: MotionDraws, *, still: bool
 ) -> tuple[Float32[ndarray, "rows columns n 2"], Float32[ndarray, "rows columns n 2"], dict[str, object]]:
-    """Return the nodes of the camera's turning, of all that it did, and what was drawn for the latter."""
-    turned = exposure.field().sample_on_grid(NODE_STEP_PX).nodes
+    """Return the nodes of the camera's rotation, of its whole motion, and what was drawn for the latter."""
+    rotation_nodes = exposure.field().sample_on_grid(NODE_STEP_PX).nodes
     if still:
-        turned = np.zeros_like(turned)
+        rotation_nodes = np.zeros_like(rotation_nodes)
     if still or rng.random() >= draws.translation:
-        return turned, turned, {}
+        return rotation_nodes, rotation_nodes, {}
     velocity, plane = draw_translation(rng, exposure, draws)
     try:
-        seen = exposure.field(velocity=velocity, plane=plane).sample_on_grid(NODE_STEP_PX).nodes
-    except ImpossibleMotion:  # the two motions together: one in thousands of pairs
-        return turned, turned, {}
-    return turned, seen, {"velocity": velocity.tolist(), "plane": plane.tolist()}
+        nodes = exposure.field(velocity=velocity, plane=plane).sample_on_grid(NODE_STEP_PX).nodes
+    except ImpossibleMotion:  # rotation and translation together: one in thousands of pairs
+        return rotation_nodes, rotation_nodes, {}
+    return rotation_nodes, nodes, {"velocity": velocity.tolist(), "plane": plane.tolist()}
 
 
 def _straighten_paths(nodes: Float32[ndarray, "rows columns n 2"]) -> Float32[ndarray, "rows columns n 2"]:

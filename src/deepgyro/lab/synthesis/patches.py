@@ -1,4 +1,4 @@
-"""Regions of a picture that move by themselves: in the exact field of a pair, and unknown to any gyro."""
+"""Moving regions of a picture: part of the exact field of a pair, and unknown to any gyro."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .config import MotionDraws
 from .motion import straight_paths
 
 PATCH_RIM_SHARE = 0.3
-"""The outer part of a region that moves by itself in which it does so less and less: no seam is seen."""
+"""Outer part of a moving region in which its own motion fades to none: no seam is visible."""
 
 
 @dataclass(frozen=True)
 class MovingPatch:
-    """An ellipse of the picture that moves by itself."""
+    """An ellipse of the picture with a motion of its own."""
 
     x: float
     y: float
@@ -30,15 +30,15 @@ class MovingPatch:
     """From x to the first half axis, rad."""
     u: float
     v: float
-    """What its blur vector has more than the camera's, px."""
+    """What is added to the blur vector of the camera's motion, px."""
 
 
 @dataclass(frozen=True, eq=False)
 class PatchedField:
-    """A field with regions that move by themselves; it slices like an array (height, width, n, 2)."""
+    """A field with moving regions; it slices like an array (height, width, n, 2)."""
 
     grid: GridField
-    """The camera's part."""
+    """Of the camera's motion alone."""
     patches: tuple[MovingPatch, ...]
 
     @property
@@ -57,20 +57,18 @@ class PatchedField:
             dx, dy = x - patch.x, y - patch.y
             radius = np.hypot((c * dx + s * dy) / patch.a, (c * dy - s * dx) / patch.b)
             share = ((1 - radius) / PATCH_RIM_SHARE).clip(0, 1).astype(np.float32)
-            inside = share > 0
-            field[inside] += share[inside, None, None] * straight_paths(
-                np.array([patch.u, patch.v]), self.shape[2]
-            )
+            inside, path = share > 0, straight_paths(np.array([patch.u, patch.v]), self.shape[2])
+            field[inside] += share[inside, None, None] * path
         return field
 
     @property
     def start_and_end(self) -> PatchedField:
-        """The first and the last instant alone: all there is to straight paths of constant speed."""
+        """The first and the last instant alone, for straight paths of constant speed."""
         return replace(self, grid=replace(self.grid, nodes=self.grid.nodes[:, :, [0, -1]]))
 
     @property
     def max_reach_px(self) -> int:
-        """How far a path leads away from its pixel at the most, px."""
+        """The greatest distance of a path from its pixel, px."""
         beyond = sum(np.hypot(patch.u, patch.v) / 2 for patch in self.patches)  # they may overlap
         return int(np.ceil(np.abs(self.grid.nodes).max() + beyond)) + 2
 
@@ -83,21 +81,13 @@ class PatchedField:
 def draw_moving_patches(
     rng: np.random.Generator, height: int, width: int, draws: MotionDraws
 ) -> tuple[MovingPatch, ...]:
-    """Draw regions that move by themselves."""
+    """Draw one to three moving regions."""
     patches = []
     for _ in range(int(rng.integers(1, 4))):
         a, b = rng.uniform(0.03, 0.2, 2) * width
         angle, direction = rng.uniform(0, 2 * np.pi, 2)
         length = rng.uniform(0, draws.patch_speed)
-        patches.append(
-            MovingPatch(
-                x=float(rng.uniform(0, width)),
-                y=float(rng.uniform(0, height)),
-                a=float(a),
-                b=float(b),
-                angle=float(angle),
-                u=float(length * np.cos(direction)),
-                v=float(length * np.sin(direction)),
-            )
-        )
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        numbers = (x, y, a, b, angle, length * np.cos(direction), length * np.sin(direction))
+        patches.append(MovingPatch(*map(float, numbers)))
     return tuple(patches)

@@ -23,10 +23,10 @@ _PAIR_TRIES = 20  # draws for one pair; one in hundreds cannot be made
 
 @dataclass(frozen=True)
 class SourcePhoto:
-    """A sharp photo that was decoded once, and large enough."""
+    """A sharp photo, checked: large enough, and decoded once."""
 
     name: str
-    """Unlike every other photo's in the pool; the same wherever the folder lies."""
+    """Unique in the pool; the same wherever the folder is."""
     path: Path
     sha256: str
     height: int
@@ -38,7 +38,7 @@ class SourcePhoto:
         Raises
         ------
         DeepGyroError
-            If the file is not the one that was checked.
+            If the file has changed since it was checked.
         """
         try:
             data = self.path.read_bytes()
@@ -50,26 +50,26 @@ class SourcePhoto:
             raise DeepGyroError(f"{self.path}: has changed since it was checked; start again")
         if data.startswith(_JPEG_MAGIC):
             return decode_pixels(data, str(self.path))
-        return to_eight_bits(read_photo(self.path, quiet=True).pixels)  # it was warned of while checking
+        return to_eight_bits(read_photo(self.path, quiet=True).pixels)  # its warnings came with the check
 
 
 @dataclass(frozen=True, eq=False)
 class SourceLog:
-    """A gyro log, long enough."""
+    """A gyro log, checked: long enough."""
 
     name: str
-    """Unlike every other log's in the pool; the same wherever the folder lies."""
+    """Unique in the pool; the same wherever the folder is."""
     sha256: str
     """Of the file."""
     log: GyroLog
     """Its source is the name."""
     columns: str | None = None
-    """How it was read, where it does not name its columns itself."""
+    """The option that it was read with, where it does not name its columns itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class SourcePool:
-    """Photos and logs that pairs are drawn from, in an order that does not depend on how they were named."""
+    """Photos and logs that pairs are drawn from, in an order that depends on the files alone."""
 
     photos: tuple[SourcePhoto, ...]
     logs: tuple[SourceLog, ...]
@@ -78,23 +78,12 @@ class SourcePool:
 def make_pair_at(
     pool: SourcePool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int
 ) -> Pair:
-    """Return the pair of a seed and an index: of the same pool and settings always the same.
-
-    Parameters
-    ----------
-    pool
-        Opened for this height and width.
-    config
-        How pairs are made.
-    seed, index
-        From 0.
-    height, width
-        Size of the pair, px.
+    """Return the pair of a seed and an index, from 0: the same arguments always give the same pair.
 
     Raises
     ------
     DeepGyroError
-        If its photo has changed, or no pair can be made of what was drawn.
+        If its photo has changed, or none of 20 draws gives a pair.
     """
     return render_pair(draw_lazy_pair_at(pool, config, seed, index, height=height, width=width), config.image)
 
@@ -102,24 +91,24 @@ def make_pair_at(
 def draw_lazy_pair_at(
     pool: SourcePool, config: SynthesisConfig, seed: int, index: int, *, height: int, width: int
 ) -> LazyPair:
-    """Do what `make_pair_at` does, up to the recording."""
+    """Return what `make_pair_at` returns, not yet rendered."""
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, index])))
     for tries_left in reversed(range(_PAIR_TRIES)):
         photo = pool.photos[rng.integers(len(pool.photos))]
         log = pool.logs[rng.integers(len(pool.logs))]
         others = [other for other in pool.logs if other is not log] or [log]
-        other_log = others[rng.integers(len(others))]  # for a pair whose gyro is another recording's
+        other_log = others[rng.integers(len(others))]
         camera = draw_camera(rng, config.camera, height=height, width=width)
         pixels = photo.read_pixels()
         try:
             scene = draw_lazy_pair(pixels, log.log, camera, rng, config, other_log=other_log.log)
-        except (DeepGyroError, ImpossibleMotion) as error:  # a gap in the log, a wild turn: draw again
+        except (DeepGyroError, ImpossibleMotion) as error:  # a gap in the log, an extreme motion: draw again
             if not tries_left:
                 what = f"pair {index} of seed {seed} ({photo.name}, {log.name})"
                 raise DeepGyroError(f"{what} cannot be made: {error}") from error
         else:
             break
-    facts = {"index": index, "photo": photo.name, "log": log.name, **scene.metadata}
+    metadata = {"index": index, "photo": photo.name, "log": log.name, **scene.metadata}
     if scene.metadata["gyro"] == "wrong":
-        facts["other_log"] = other_log.name
-    return replace(scene, metadata=facts)
+        metadata["other_log"] = other_log.name
+    return replace(scene, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Shards: tar files of samples that the `webdataset` package streams; whole or not there at all."""
+"""Shards: tar files of samples that the `webdataset` package streams."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import DeepGyroError
-from ...files import file_sha256, write_atomically
+from ...files import file_sha256, unreadable_file_error, write_atomically
 
 SHARD_PATTERN = "shard-*.tar"
 FileSpans = dict[str, tuple[int, int]]
-"""Where a sample's files lie in a shard, by their extensions: offset and length, bytes."""
+"""Offset and length (bytes) of a sample's files in a shard, by their extensions."""
 
 _DAMAGED_HINT = "is damaged or of another data set; remove it, and the same command makes it again"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that is finished."""
+    """A finished shard, as the manifest lists it."""
 
     name: str
     size: int
@@ -36,19 +36,9 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) -> Shard:
-    """Write a shard: the files of the same samples are the same bytes whoever writes them, and when.
+    """Write samples (index, and files by their extensions) as a shard; errors as `write_atomically`.
 
-    Parameters
-    ----------
-    path
-        The shard. It appears once it is whole and on the disk.
-    samples
-        Each sample's index, and its files by their extensions.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be written.
+    The same samples give the same bytes, whoever writes them, and when.
     """
     count = 0
 
@@ -57,7 +47,7 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index, files in samples:
                 for extension, content in files.items():
-                    member = tarfile.TarInfo(f"{index:08d}.{extension}")  # nobody's, made in 1970
+                    member = tarfile.TarInfo(f"{index:08d}.{extension}")  # owned by nobody, made in 1970
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
                 count += 1
@@ -67,12 +57,12 @@ def write_shard(path: Path, samples: Iterable[tuple[int, Mapping[str, bytes]]]) 
 
 
 def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
-    """Return each sample of a shard: its index, and where its files lie, by their extensions.
+    """Return each sample of a shard: its index, and the spans of its files.
 
     Raises
     ------
     DeepGyroError
-        If it is no whole shard.
+        If it is no complete shard.
     """
     samples: dict[int, FileSpans] = {}
     try:
@@ -84,7 +74,7 @@ def index_shard(path: Path) -> list[tuple[int, FileSpans]]:
     except (tarfile.TarError, ValueError) as error:
         raise DeepGyroError(f"{path}: {_DAMAGED_HINT}") from error
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable_file_error(path, error) from error
     return list(samples.items())
 
 
@@ -94,7 +84,7 @@ def read_files_at(path: Path, spans: FileSpans) -> dict[str, bytes]:
     Raises
     ------
     DeepGyroError
-        If they are not there any more.
+        If the shard does not hold them.
     """
     files = {}
     try:
@@ -103,38 +93,32 @@ def read_files_at(path: Path, spans: FileSpans) -> dict[str, bytes]:
                 shard.seek(offset)
                 files[extension] = shard.read(size)
     except OSError as error:
-        raise DeepGyroError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable_file_error(path, error) from error
     if any(len(files[extension]) < size for extension, (_, size) in spans.items()):
         raise DeepGyroError(f"{path}: {_DAMAGED_HINT}")
     return files
 
 
 def read_shard(path: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """Yield each sample of a shard: its index, and its files by their extensions.
-
-    Raises
-    ------
-    DeepGyroError
-        If it is no whole shard.
-    """
-    for index, places in index_shard(path):
-        yield index, read_files_at(path, places)
+    """Yield each sample of a shard: its index, and its files by their extensions; errors as `index_shard`."""
+    for index, spans in index_shard(path):
+        yield index, read_files_at(path, spans)
 
 
 def read_samples(folder: Path) -> Iterator[dict[str, bytes]]:
-    """Yield the files of each sample of a data set, by their extensions; errors as in `read_shard`."""
+    """Yield the files of each sample of a data set, by their extensions; errors as `index_shard`."""
     for shard in sorted(folder.glob(SHARD_PATTERN)):
         for _, files in read_shard(shard):
             yield files
 
 
 def inspect_shard(path: Path, indices: range) -> Shard:
-    """Return what is known of a shard that lies there, after a look at which samples are in it.
+    """Return the description of a shard on the disk.
 
     Raises
     ------
     DeepGyroError
-        If they are not those of `indices`.
+        If its samples are not those of `indices`.
     """
     if [index for index, _ in index_shard(path)] != list(indices):
         raise DeepGyroError(f"{path}: {_DAMAGED_HINT}")
@@ -142,13 +126,7 @@ def inspect_shard(path: Path, indices: range) -> Shard:
 
 
 def _check_tar_complete(tar: tarfile.TarFile) -> None:
-    """Refuse a tar file that was read to its last member but is cut off behind it.
-
-    Raises
-    ------
-    ReadError
-        If the two blocks of zeros are missing that end an archive.
-    """
+    """Raise ReadError if a tar file, read to its last member, lacks the two blocks of zeros at its end."""
     end = bytes(2 * tarfile.BLOCKSIZE)
     assert tar.fileobj is not None  # it is open
     tar.fileobj.seek(tar.offset)
@@ -157,7 +135,7 @@ def _check_tar_complete(tar: tarfile.TarFile) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what writers left that were killed."""
+    """Remove the unfinished files of writers that were killed."""
     for pattern in (f".{SHARD_PATTERN}.*.part", ".*.json.*.part"):
         for part in folder.glob(pattern):
             part.unlink(missing_ok=True)

@@ -1,12 +1,13 @@
-"""Where photos and logs come from: found, checked once, left out with a line if they cannot be used."""
+"""Finding photos and gyro logs, and checking each once: one line for each that cannot be used."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ from ...files import file_sha256
 from ...frames import natural_sort_key, read_photo, read_record
 from ...telemetry import GyroLog, read_gyro
 from ...telemetry.columns import parse_columns_option
-from ...threads import run_in_bands
+from ...threads import core_count
 from .pool import SourceLog, SourcePhoto, SourcePool
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".
 MIN_LOG_DURATION_S = 0.2
 """A log must cover the longest exposure and readout that are drawn, and some time around them, s."""
 
-_MAX_LISTED_FILES = 3  # so many small photos are named one by one
+_MAX_LISTED_FILES = 3  # more small photos than these are counted, not named
 _Source = TypeVar("_Source", SourcePhoto, SourceLog)
 
 
@@ -41,45 +42,56 @@ def open_pool(
 ) -> SourcePool:
     """Find photos and logs, check each, leave out those that cannot be used.
 
+    Photos smaller than a pair (`height` x `width` px) are left out, and previews of data sets.
+
     Parameters
     ----------
     photos, logs
-        Files, or folders that are searched with all that is in them and that links lead to (not what is
-        hidden). Previews of data sets are no photos.
-    height, width
-        Size of the pairs, px. A smaller photo is left out, none is enlarged.
+        Files, or folders to search, subfolders and links included, hidden ones not.
     gyro_columns
-        Columns and units of the logs that do not say them, as `read_gyro` takes them; others go by what they
-        say themselves.
+        Columns and units of the logs that do not name them, as `read_gyro` takes them.
     on_bad
-        Called with one line for each file or folder that is left out (small photos are counted where they
-        are many); without it the lines are logged as warnings.
+        Called with one line for each file or folder that is left out (many small photos are counted in one);
+        without it the lines are logged as warnings.
     progress
         Called with the share of the files that is checked.
 
     Raises
     ------
     DeepGyroError
-        If a file or folder that is named does not exist, or no photo or no log is left.
+        If a named file or folder does not exist, or no photo or no log is left.
     ValueError
         If `gyro_columns` names no time and rates with their units.
     """
-    say = on_bad or (lambda line: logger.warning("%s", line))
+    warn = on_bad or (lambda line: logger.warning("%s", line))
     if gyro_columns is not None:
         parse_columns_option(gyro_columns)
-    photo_files = _find_files(photos, "photo", say, PHOTO_SUFFIXES)
-    log_files = _find_files(logs, "log", say)
-    files = len(photo_files) + len(log_files)
-    report = _FileCounter(lambda done: progress(done / files) if progress else None)
-    usable = _keep_usable(_check_photos(photo_files, report), say)
+    photo_files = _find_files(photos, "photo", warn, PHOTO_SUFFIXES)
+    log_files = _find_files(logs, "log", warn)
+    counter = itertools.count(1)
+
+    def count(checked: Iterator[_Source | str]) -> Iterator[_Source | str]:
+        for source in checked:
+            if progress:
+                progress(next(counter) / (len(photo_files) + len(log_files)))
+            yield source
+
+    with ThreadPoolExecutor(core_count()) as threads:
+        usable = _keep_usable(count(threads.map(_check_photo, *zip(*photo_files, strict=True))), warn)
     large = [photo for photo in usable if photo.height >= height and photo.width >= width]
-    _report_small_photos(usable, height, width, say)
+    small = [photo for photo in usable if photo.height < height or photo.width < width]
+    need = f"smaller than {width} x {height} px, the size of a pair (photos are never enlarged)"
+    if len(small) > _MAX_LISTED_FILES:
+        warn(f"left out: {len(small)} of {len(usable)} photos are {need}")
+    else:
+        for photo in small:
+            warn(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
     if not large:
         raise DeepGyroError(
             f"none of the photos ({len(photo_files)}) can be used, see above why; name others ({width} x "
             f"{height} px or more, the size of a pair, are needed) or give a smaller size"
         )
-    gyro = _keep_usable([_check_log(name, path, gyro_columns, report) for name, path in log_files], say)
+    gyro = _keep_usable(count(_check_log(name, path, gyro_columns) for name, path in log_files), warn)
     if not gyro:
         raise DeepGyroError(
             f"none of the gyro logs ({len(log_files)}) can be used, see above why; name others "
@@ -88,61 +100,46 @@ def open_pool(
     return SourcePool(tuple(large), tuple(gyro))
 
 
-class _FileCounter:
-    """Counts files from several threads."""
-
-    def __init__(self, report_count: Callable[[int], object]) -> None:
-        self.tell = report_count
-        self.done = 0
-        self.lock = threading.Lock()
-
-    def count_one(self) -> None:
-        """Count one more, and tell."""
-        with self.lock:
-            self.done += 1
-            self.tell(self.done)
-
-
 def _find_files(
     paths: Sequence[Path], what: str, warn: Callable[[str], None], suffixes: set[str] | None = None
 ) -> list[tuple[str, Path]]:
-    """Return the files that are named or lie in folders that are, each once, with its name therein.
+    """Return the files in `paths` and in folders among them, each once, with its name relative to the folder.
 
-    A file that could have several names gets the shortest, whoever was named first.
+    A file that could have several names gets the shortest, in whatever order the paths are.
     """
-    found: dict[str, list[tuple[str, Path]]] = {}
+    names: dict[str, list[tuple[str, Path]]] = {}
     for path in paths:
         if path.is_dir():
             for file in _walk_files(path, warn):
                 if suffixes is None or file.suffix.lower() in suffixes:
                     name = file.relative_to(path).as_posix()
-                    found.setdefault(os.path.realpath(file), []).append((name, file.absolute()))
+                    names.setdefault(os.path.realpath(file), []).append((name, file.absolute()))
         elif path.exists():
-            found.setdefault(os.path.realpath(path), []).append((path.name, path.absolute()))
+            names.setdefault(os.path.realpath(path), []).append((path.name, path.absolute()))
         else:
             raise DeepGyroError(f"{path}: no such file or folder; check the name")
-    if not found:
+    if not names:
         where = ", ".join(map(str, paths)) or "nothing named"
         raise DeepGyroError(f"{where}: no {what} there; name {what}s, or folders of them")
-    files = (min(names, key=lambda item: (len(item[0]), item)) for names in found.values())
+    files = (min(each, key=lambda item: (len(item[0]), item)) for each in names.values())
     return sorted(files, key=lambda item: _natural_sort_key(item[0]))
 
 
 def _walk_files(folder: Path, warn: Callable[[str], None]) -> Iterator[Path]:
-    """Yield the files of a folder and below, behind links last; each real folder is searched once."""
+    """Yield the files of a folder and below, those behind links last; each real folder is searched once."""
 
-    def unreadable(error: OSError) -> None:
+    def report_unreadable(error: OSError) -> None:
         warn(f"left out: {error.filename}: the folder cannot be read ({error.strerror})")
 
-    seen: set[str] = set()
+    visited: set[str] = set()
     waiting = deque([folder])
     while waiting:
-        for parent, folders, files in os.walk(waiting.popleft(), onerror=unreadable):
+        for parent, folders, files in os.walk(waiting.popleft(), onerror=report_unreadable):
             real = os.path.realpath(parent)
-            if real in seen:
+            if real in visited:
                 folders.clear()
                 continue
-            seen.add(real)
+            visited.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             waiting += (Path(parent, name) for name in folders if os.path.islink(Path(parent, name)))
             yield from (Path(parent, name) for name in files if not name.startswith("."))
@@ -152,40 +149,25 @@ def _natural_sort_key(name: str) -> tuple[list[tuple[str, int]], str]:
     return natural_sort_key(Path(name)), name
 
 
-def _keep_usable(checked: Sequence[_Source | str], warn: Callable[[str], None]) -> list[_Source]:
-    """Return what can be used, each under a name of its own, and report the rest.
-
-    The order and the names depend on the files alone, not on where they lie or who was named first.
-    """
+def _keep_usable(checked: Iterator[_Source | str], warn: Callable[[str], None]) -> list[_Source]:
+    """Return the usable sources, sorted, each with a unique name; report the others."""
     usable: list[_Source] = []
-    for material in checked:
-        if isinstance(material, str):
-            warn(material)
+    for source in checked:
+        if isinstance(source, str):
+            warn(source)
         else:
-            usable.append(material)
-    usable.sort(key=lambda material: (_natural_sort_key(material.name), material.sha256))
-    seen: Counter[str] = Counter()
-    for i, material in enumerate(usable):
-        seen[material.name] += 1
-        if seen[material.name] > 1:
-            usable[i] = replace(material, name=f"{material.name} ({seen[material.name]})")
+            usable.append(source)
+    usable.sort(key=lambda source: (_natural_sort_key(source.name), source.sha256))
+    names: Counter[str] = Counter()
+    for i, source in enumerate(usable):
+        names[source.name] += 1
+        if names[source.name] > 1:
+            usable[i] = replace(source, name=f"{source.name} ({names[source.name]})")
     return usable
 
 
-def _check_photos(files: Sequence[tuple[str, Path]], report: _FileCounter) -> list[SourcePhoto | str]:
-    checked: list[SourcePhoto | str] = [""] * len(files)
-
-    def check(top: int, bottom: int) -> None:
-        for i in range(top, bottom):
-            checked[i] = _check_photo(*files[i])
-            report.count_one()
-
-    run_in_bands(len(files), 4, check)
-    return checked
-
-
 def _check_photo(name: str, path: Path) -> SourcePhoto | str:
-    """Decode a photo strictly, and again as `PoolPhoto.pixels` does; return why if it cannot be used."""
+    """Decode a photo strictly, and again as workers do; return the reason if it cannot be used."""
     try:
         if "preview" in (read_record(path) or {}):
             return f"left out: {path}: is a preview of a data set"
@@ -197,36 +179,20 @@ def _check_photo(name: str, path: Path) -> SourcePhoto | str:
     return photo
 
 
-def _report_small_photos(
-    photos: Sequence[SourcePhoto], height: int, width: int, warn: Callable[[str], None]
-) -> None:
-    small = [photo for photo in photos if photo.height < height or photo.width < width]
-    need = f"smaller than {width} x {height} px, the size of a pair (photos are never enlarged)"
-    if len(small) > _MAX_LISTED_FILES:
-        warn(f"left out: {len(small)} of {len(photos)} photos are {need}")
-    else:
-        for photo in small:
-            warn(f"left out: {photo.path}: {photo.width} x {photo.height} px, {need}")
-
-
-def _check_log(name: str, path: Path, columns: str | None, report: _FileCounter) -> SourceLog | str:
-    """Read a log; return why if it cannot be used."""
+def _check_log(name: str, path: Path, columns: str | None) -> SourceLog | str:
+    """Read a log; return the reason if it cannot be used."""
     try:
-        log, used = _read_log(path, columns)
+        log, used_columns = _read_log(path, columns)
         if log.duration < MIN_LOG_DURATION_S:
-            return (
-                f"left out: {path}: it lasts {log.duration:.3f} s; {MIN_LOG_DURATION_S:g} s or more "
-                "are needed"
-            )
-        return SourceLog(name, file_sha256(path), replace(log, source=name), used)
+            needed = f"{MIN_LOG_DURATION_S:g} s or more are needed"
+            return f"left out: {path}: it lasts {log.duration:.3f} s; {needed}"
+        return SourceLog(name, file_sha256(path), replace(log, source=name), used_columns)
     except DeepGyroError as error:
         return f"left out: {error}"
-    finally:
-        report.count_one()
 
 
 def _read_log(path: Path, columns: str | None) -> tuple[GyroLog, str | None]:
-    """Read a log by what it says itself; if that is not enough, by `columns`, which is then returned."""
+    """Read a log by its own header, or else by `columns`; return the columns only if they were used."""
     try:
         return read_gyro(path), None
     except UnknownColumns:

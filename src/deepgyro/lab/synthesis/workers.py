@@ -1,4 +1,8 @@
-"""Numbered pieces of work, done one after the other here, or beside each other in processes."""
+"""Numbered tasks, one after the other in this process, or side by side in others.
+
+`concurrent.futures` would not do: its processes outlive a parent that is killed, its shutdown waits for the
+running tasks (before Python 3.14), and it does not say by which signal a process ended.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +13,26 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ...errors import DeepGyroError
 from ...threads import limit_to_one_core
 
 _REPORT_INTERVAL_S = 0.1
-"""A worker tells how far it is, and finds out whether anybody listens, not more often than this, s."""
+"""Least time between two messages of a worker; by sending one it learns whether its parent is there, s."""
 
 ProgressCallback = Callable[[int], object]
-"""Called by a piece of work with how many more of the things it makes are done."""
+"""Called by a task with how many more of the things it makes are done."""
 TaskResult = TypeVar("TaskResult")
 NumberedTask = Callable[[int, ProgressCallback], TaskResult]
-"""What is done for a number. It can be pickled, and to do a piece again does no harm."""
+"""What is done for a number: it can be pickled, and repeated without harm."""
 
 
 def run_tasks_here(
     task: NumberedTask[TaskResult], numbers: Iterable[int], tick: ProgressCallback
 ) -> Generator[TaskResult, None, None]:
-    """Do one piece after the other in this process, on one core."""
+    """Run a task for one number after the other in this process, on one core."""
     for number in numbers:
         with limit_to_one_core():
             result = task(number, tick)
@@ -40,86 +42,80 @@ def run_tasks_here(
 def run_tasks_in_processes(
     task: NumberedTask[TaskResult], numbers: Iterable[int], tick: ProgressCallback, *, workers: int
 ) -> Generator[TaskResult, None, None]:
-    """Do pieces beside each other, each in a process on one core; yield the results as they are done.
+    """Run a task for every number in processes, one core each; yield the results as they arrive.
 
-    A process ends when this one has, however that ended, and cleans up first.
+    A process that outlives this one, however that ended, cleans up and ends.
 
     Raises
     ------
     DeepGyroError
-        If a process dies. Any other exception in it is raised here as it is.
+        If a process dies. Any other exception in it is raised here unchanged.
     """
-    crew: dict[Connection, _WorkerProcess] = {}
+    processes: dict[Any, _WorkerProcess] = {}
     waiting = iter(numbers)
     try:
         for _ in range(workers):
             worker = _WorkerProcess()
-            crew[worker.connection] = worker
-        for worker in crew.values():  # all are starting by now
+            processes[worker.connection] = worker
+        for worker in processes.values():  # all are starting by now
             worker.send(task)
-        busy = set()
-        for worker, number in zip(crew.values(), islice(waiting, workers), strict=False):
-            worker.send(number)
-            busy.add(worker.connection)
+        busy = {worker for worker in processes.values() if worker.send_next(waiting)}
         while busy:
-            for connection in wait(busy):
-                worker = crew[connection]  # type: ignore[index]  # only connections are waited for
-                news = worker.receive()
-                tick(news.done_count)
-                if news.error:
-                    raise news.error
-                if not news.results:
-                    continue
-                busy.remove(worker.connection)
-                for number in islice(waiting, 1):
-                    worker.send(number)
-                    busy.add(worker.connection)
-                yield from news.results
+            for connection in wait([worker.connection for worker in busy]):
+                worker = processes[connection]
+                message = worker.receive()
+                tick(message.done_count)
+                if message.error:
+                    raise message.error
+                if message.results and not worker.send_next(waiting):
+                    busy.remove(worker)
+                yield from message.results
     finally:
-        for worker in crew.values():
+        for worker in processes.values():
             worker.terminate()
 
 
-@dataclass(frozen=True)
-class _WorkerMessage:
-    """What a worker says: how many things more are done, and whether its piece is."""
-
+class _WorkerMessage(NamedTuple):
     done_count: int
-    results: tuple[Any, ...] = ()
-    """The piece's result, if it is done."""
+    results: tuple[Any, ...] = ()  # of the task, if it is finished
     error: Exception | None = None
 
 
 class _WorkerProcess:
-    """A process that does pieces of work, as seen from here."""
+    """A worker, as its parent sees it."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
         self.connection, theirs = context.Pipe()
         self.has_reported = False
         self.process = context.Process(target=_run_worker, args=(theirs,), daemon=True)
-        with _block_sigint():  # Ctrl-C goes to all processes of a terminal; it is for this one to act on
+        with _block_sigint():  # Ctrl-C goes to all processes of a terminal; the parent acts on it
             self.process.start()
-        theirs.close()  # the only one left is the worker's: if it dies, the connection ends
+        theirs.close()  # the worker holds the only one left: if it dies, the connection ends
 
     def send(self, message: object) -> None:
-        """Send it the work, or a number."""
         try:
             self.connection.send(message)
         except OSError as error:
             raise self._death_error() from error
 
+    def send_next(self, numbers: Iterator[int]) -> bool:
+        """Send it the next number; return whether there was one."""
+        for number in numbers:
+            self.send(number)
+            return True
+        return False
+
     def receive(self) -> _WorkerMessage:
-        """Wait for what it says."""
         try:
-            news: _WorkerMessage = self.connection.recv()
+            message: _WorkerMessage = self.connection.recv()
         except (EOFError, OSError) as error:
             raise self._death_error() from error
         self.has_reported = True
-        return news
+        return message
 
     def terminate(self) -> None:
-        """End it at once; what it was at is not cleaned up."""
+        """End it at once, without its cleaning up."""
         self.connection.close()
         self.process.terminate()
         self.process.join()
@@ -137,48 +133,48 @@ class _WorkerProcess:
 
 
 def _run_worker(connection: Connection) -> None:
-    """Do pieces of work in a worker, until nobody asks for more."""
+    """Run tasks in a worker until its parent is gone."""
     done, reported = 0, 0.0
 
     def tick(count: int) -> None:
-        nonlocal done, reported
+        nonlocal done
         done += count
         if time.monotonic() - reported >= _REPORT_INTERVAL_S:
-            tell(_WorkerMessage(done))
+            report()
 
-    def tell(news: _WorkerMessage) -> None:
+    def report(*results: object, error: Exception | None = None) -> None:
         nonlocal done, reported
         try:
-            connection.send(news)
+            connection.send(_WorkerMessage(done, results, error))
         except OSError:
-            raise SystemExit from None  # nobody listens any more: clean up on the way out
+            raise SystemExit from None  # the parent is gone: clean up on the way out
         done, reported = 0, time.monotonic()
 
     try:
-        work: NumberedTask[object] = connection.recv()
+        task: NumberedTask[object] = connection.recv()
         with limit_to_one_core():
             while True:
                 number = connection.recv()
                 try:
-                    result = work(number, tick)
+                    result = task(number, tick)
                 except Exception as error:
                     error.add_note("".join(traceback.format_exception(error)))
-                    tell(_WorkerMessage(done, error=error))
+                    report(error=error)
                 else:
-                    tell(_WorkerMessage(done, (result,)))
+                    report(result)
     except (EOFError, OSError):
-        pass  # the same while waiting
+        pass  # the parent is gone
 
 
 @contextmanager
 def _block_sigint() -> Iterator[None]:
-    """Hold SIGINT back; a process that is started meanwhile holds it back for ever."""
+    """Block SIGINT, for good in a process that is started meanwhile."""
     if os.name != "posix":
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # else the first start does it, and lets SIGINT through again
+    resource_tracker.ensure_running()  # else the first start does it, and unblocks SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .config import SynthesisConfig
 from .pool import SourcePool, make_pair_at
-from .samples import pack_pair
+from .samples import SAMPLES_VERSION, pack_pair
 from .shards import Shard, inspect_shard, shard_name, write_shard
 from .workers import ProgressCallback
 
@@ -24,14 +22,12 @@ _MIN_VALUES = {"count": 1, "seed": 0, "height": 16, "width": 16, "shard_size": 1
 
 @dataclass(frozen=True, eq=False)
 class DatasetSpec:
-    """A data set that is to be made."""
+    """A data set to make; an argument of a worker process."""
 
     pool: SourcePool
     config: SynthesisConfig
     out: Path
-    """The folder."""
     count: int
-    """Pairs."""
     seed: int
     height: int
     width: int
@@ -50,12 +46,12 @@ class DatasetSpec:
         return range(-(-self.count // self.shard_size))
 
     def pair_indices(self, number: int) -> range:
-        """Return which pairs are in a shard."""
+        """Return the indices of the pairs in a shard."""
         first = number * self.shard_size
         return range(first, min(first + self.shard_size, self.count))
 
     def make_shard(self, number: int, tick: ProgressCallback) -> Shard:
-        """Make a shard, or find out what is in the one that lies there."""
+        """Make a shard, or inspect the one that is there."""
         path = self.out / shard_name(number)
         if path.exists():
             return inspect_shard(path, self.pair_indices(number))
@@ -70,13 +66,13 @@ class DatasetSpec:
             "width": self.width,
             "shard_size": self.shard_size,
             "config": asdict(self.config),
-            "versions": _code_versions(),
+            "versions": _software_versions(),
             "logs": {log.name: log.sha256 for log in self.pool.logs},
             "gyro_columns": {log.name: log.columns for log in self.pool.logs if log.columns},
             "photos": {photo.name: photo.sha256 for photo in self.pool.photos},
         }
-        as_json_holds_it: dict[str, Any] = json.loads(json.dumps(record))
-        return as_json_holds_it
+        as_read_back: dict[str, Any] = json.loads(json.dumps(record))
+        return as_read_back
 
     def _make_samples(self, number: int, tick: ProgressCallback) -> Iterator[tuple[int, dict[str, bytes]]]:
         size = {"height": self.height, "width": self.width}
@@ -85,26 +81,21 @@ class DatasetSpec:
             tick(1)
 
 
-def describe_differences(existing: Mapping[str, Any], requested: Mapping[str, Any]) -> str:
-    """Say in which entries two records differ; empty if they are the same job's."""
-    phrases = []
-    for name in sorted(existing.keys() | requested.keys()):
-        old, new = existing.get(name), requested.get(name)
-        if old == new:
-            continue
-        if isinstance(old, dict) and isinstance(new, dict):
-            changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-            if name in ("photos", "logs"):
-                phrases.append(f"{name}: {len(old)} there, {len(new)} here, {changed[0]} is not the same")
-            else:
-                phrases += [f"{key}: {old.get(key)} there, {new.get(key)} here" for key in changed]
-        else:
-            phrases.append(f"{name}: {old} there, {new} here")
-    return "; ".join(phrases)
+def describe_differences(existing: Any, requested: Any, name: str = "") -> str:
+    """Say in which entries two results of `DatasetSpec.to_json` differ; empty if they are equal."""
+    if existing == requested:
+        return ""
+    if not isinstance(existing, dict) or not isinstance(requested, dict):
+        return f"{name}: {existing} there, {requested} here"
+    names = sorted(existing.keys() | requested.keys())
+    changed = [each for each in names if existing.get(each) != requested.get(each)]
+    if name in ("photos", "logs"):
+        return f"{name}: {len(existing)} there, {len(requested)} here, {changed[0]} is not the same"
+    return "; ".join(describe_differences(existing.get(each), requested.get(each), each) for each in changed)
 
 
-def _code_versions() -> dict[str, str]:
-    """Return what else decides about the bytes: of the same job other code may make others."""
+def _software_versions() -> dict[str, str]:
+    """Return what else decides about the bytes: the code, its libraries and the processor's rounding."""
     import cv2
     import numba
     import numpy
@@ -112,35 +103,22 @@ def _code_versions() -> dict[str, str]:
 
     return {
         "deepgyro": version("deepgyro"),
-        "deepgyro's code": _code_hash(),
         "numba": numba.__version__,
         "numpy": numpy.__version__,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
         "processor": _processor_class(),
+        "samples": SAMPLES_VERSION,
         "telemetry-parser": version("telemetry-parser"),
     }
 
 
 @cache
-def _code_hash() -> str:
-    """Return a hash of this package's modules: while it is worked on, its version stays."""
-    package = Path(__file__).parents[2]
-    sources = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
-    code = hashlib.sha256()
-    for name in sorted(sources):
-        content = sources[name].read_bytes()
-        code.update(f"{name}\0{len(content)}\0".encode() + content)
-    return code.hexdigest()[:12]
-
-
-@cache
 def _processor_class() -> str:
-    """Return the class of processor, as far as it rounds otherwise: with FMA or without."""
+    """Return the class of processor, as far as rounding depends on it: with fused multiply-add or without."""
+    from llvmlite.binding import get_host_cpu_features
+
     machine = platform.machine().lower()
     if machine not in ("x86_64", "amd64"):
         return {"arm64": "aarch64"}.get(machine, machine)
-    numpy = import_module("numpy._core._multiarray_umath")
-    features: Mapping[str, bool] = getattr(numpy, "__cpu_features__", {})
-    fma = features.get("FMA3") or features.get("X86_V3")  # the level that has it
-    return f"x86_64 {'with' if fma else 'without'} FMA"
+    return f"x86_64 {'with' if get_host_cpu_features().get('fma') else 'without'} FMA"

@@ -4,7 +4,7 @@ from deepgyro.blur import BlurOperator
 from deepgyro.lab.synthesis import blur_photo, simulate_camera_shake
 
 
-def test_a_hand_shakes_as_strongly_as_it_is_told_and_slower_than_12_hz():
+def test_camera_shake_has_its_strength_and_frequencies_up_to_12_hz():
     log = simulate_camera_shake(np.random.default_rng(0), duration=20.0, strength=0.6)
 
     spectrum = np.abs(np.fft.rfft(log.omega, axis=0)) ** 2
