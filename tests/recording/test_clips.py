@@ -119,7 +119,9 @@ def test_an_exposure_that_the_frames_do_not_tell_is_asked_for(shaken, tmp_path):
         "t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n" + "".join(f"{k / 100},0,0,0\n" for k in range(-40, 200))
     )
 
-    with pytest.raises(DeepGyroError, match=r"too few frames are blurred enough to estimate it: give --exposure"):
+    with pytest.raises(
+        DeepGyroError, match=r"too few frames are blurred enough to estimate it: give --exposure"
+    ):
         deblur_video(replace(shaken.source, gyro=still), tmp_path / "out.mp4", sync="never")
 
     assert sorted(tmp_path.iterdir()) == [still]
