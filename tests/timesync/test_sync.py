@@ -195,11 +195,11 @@ def test_the_readout_time_is_found_where_it_is_asked_for(clip):
     tracks, log = clip
     unread = replace(ASKED, readout_time=0.0)
 
-    read = estimate_readout_time(
+    readout = estimate_readout_time(
         tracks, log, unread, found(tracks, log, unread), exposures=np.array([EXPOSURE])
     )
 
-    assert read.readout_time == pytest.approx(0.02, abs=0.001)  # s
+    assert readout == pytest.approx(0.02, abs=0.001)  # s
 
 
 def test_a_clip_whose_points_stand_for_nothing_does_not_tell_the_readout_time(clip):
@@ -207,7 +207,7 @@ def test_a_clip_whose_points_stand_for_nothing_does_not_tell_the_readout_time(cl
     rng = np.random.default_rng(0)
     wild = replace(tracks, after=tracks.after + rng.normal(0, 8, tracks.after.shape).clip(-9, 9))  # px
 
-    with pytest.raises(DeepGyroError, match="does not tell the readout time"):
+    with pytest.raises(DeepGyroError, match="does not show the readout time"):
         estimate_readout_time(wild, log, ASKED, found(tracks, log), exposures=np.array([EXPOSURE]))
 
 

@@ -20,7 +20,6 @@ from ..timesync import (
     REJECT_EXPLAINED_SHARE,
     TRACKING_SIDE_PX,
     PointTracks,
-    ReadoutEstimate,
     SyncResult,
     draw_rate_curves,
     estimate_readout_time,
@@ -113,12 +112,12 @@ def sync_clip(
         )
     tracks = track_clip(source.clip, progress)
     sync = _synchronise_tracks(tracks, recording)
-    read: ReadoutEstimate | None = None
+    readout_time: float | None = None
     if readout:
-        read = estimate_readout_time(
+        readout_time = estimate_readout_time(
             tracks, recording.log, recording.camera, sync, exposures=recording.exposures
         )
-        camera = replace(recording.camera, readout_time=read.readout_time)
+        camera = replace(recording.camera, readout_time=readout_time)
         sync = _synchronise_tracks(tracks, replace(recording, camera=camera))
     notes = []
     if recording.exposures[0] == 0:
@@ -146,7 +145,7 @@ def sync_clip(
         residual_px=round(sync.residual_px, 3) if sync.residual_px == sync.residual_px else None,
         pairs=len(sync.rotations.t),
         drift_ppm=round(1e6 * sync.drift, 1),
-        readout_time=None if read is None else round(read.readout_time, 4),
+        readout_time=None if readout_time is None else round(readout_time, 4),
         picture=str(picture or ""),
         note="; ".join(notes),
     )

@@ -2,7 +2,7 @@
 
 from .drift import remove_clock_drift
 from .picture import draw_rate_curves
-from .readout import ReadoutEstimate, estimate_readout_time
+from .readout import estimate_readout_time
 from .search import axis_permutations
 from .sync import (
     ACCEPT_SYNC_CONFIDENCE,
@@ -18,7 +18,6 @@ __all__ = [
     "REJECT_EXPLAINED_SHARE",
     "TRACKING_SIDE_PX",
     "PointTracks",
-    "ReadoutEstimate",
     "SyncResult",
     "axis_permutations",
     "draw_rate_curves",

@@ -32,39 +32,27 @@ def estimate_clock_drift(
 ) -> float:
     """Return how much faster the gyro's clock runs than the clip's: ``t_gyro = (1 + drift) t_frame + ...``.
 
-    The clip is cut into stretches, each tells an offset, and a line is laid through them (weighted by their
-    own errors; those far off it count less). 0 where the clip is short, few stretches tell anything, or the
-    slope is within its error.
-
-    Parameters
-    ----------
-    rotations
-        Of the camera, from the picture.
-    log
-        The gyro.
-    cam_from_imu
-        Its axes.
-    start
-        Offset of the whole clip, s.
+    The clip is cut into stretches, an offset is fitted to each near `start` (that of the whole clip, s), and
+    a robust line to the offsets. 0 where the clip is short, few stretches have a fit, or the slope is within
+    its error.
     """
     span = float(np.ptp(rotations.t)) if len(rotations.t) else 0.0
     if span < MIN_CLIP_FOR_DRIFT_S:
         return 0.0
     count = min(MAX_DRIFT_SEGMENTS, int(span / DRIFT_SEGMENT_S))
     edges = np.linspace(rotations.t[0], rotations.t[-1], count + 1)[1:-1]
-    stretch = np.searchsorted(edges, rotations.t, side="right")
-    t, offset, error = [], [], []
+    segment = np.searchsorted(edges, rotations.t, side="right")
+    fits = []
     for k in range(count):
-        mine = np.flatnonzero(stretch == k)
-        fit = fit_offset(rotations.rays.select(np.isin(rotations.rays.pair, mine)), log, cam_from_imu, start)
+        pairs = np.flatnonzero(segment == k)
+        fit = fit_offset(rotations.rays.select(np.isin(rotations.rays.pair, pairs)), log, cam_from_imu, start)
         if fit is not None:
-            t.append(float(rotations.t[mine].mean()))
-            offset.append(fit.time_offset)
-            error.append(float(np.hypot(2 * fit.offset_std, MIN_SEGMENT_STD_S)))
-    if len(t) < MIN_DRIFT_SEGMENTS:
+            std = float(np.hypot(2 * fit.offset_std, MIN_SEGMENT_STD_S))
+            fits.append((float(rotations.t[pairs].mean()), fit.time_offset, std))
+    if len(fits) < MIN_DRIFT_SEGMENTS:
         return 0.0
-    slope, spread = _fit_robust_slope(np.array(t), np.array(offset), np.array(error))
-    return slope if ACCEPT_DRIFT_SIGMAS * spread < abs(slope) < MAX_DRIFT else 0.0
+    slope, slope_std = _fit_robust_slope(*np.array(fits).T)
+    return slope if ACCEPT_DRIFT_SIGMAS * slope_std < abs(slope) < MAX_DRIFT else 0.0
 
 
 def remove_clock_drift(log: GyroLog, drift: float) -> GyroLog:
@@ -73,16 +61,16 @@ def remove_clock_drift(log: GyroLog, drift: float) -> GyroLog:
 
 
 def _fit_robust_slope(
-    t: Float64[ndarray, " k"], offset: Float64[ndarray, " k"], error: Float64[ndarray, " k"]
+    t: Float64[ndarray, " k"], offset: Float64[ndarray, " k"], std: Float64[ndarray, " k"]
 ) -> tuple[float, float]:
     """Return the slope of the line that most offsets lie on, and its standard deviation."""
     design = np.column_stack([np.ones(len(t)), t - t.mean()])
     trust = np.ones(len(t))
     for _ in range(_LINE_FIT_ITERATIONS):
-        weights = trust / error**2
-        inverse = np.linalg.inv(design.T @ (weights[:, None] * design))
-        left = offset - design @ (inverse @ (design.T @ (weights * offset)))
-        trust = 1 / (1 + (left / (3 * error)) ** 2)
-    line = inverse @ (design.T @ (weights * offset))
-    more = max(1.0, float((weights * left**2).sum() / max(trust.sum() - 2, 1)))
-    return float(line[1]), float(np.sqrt(inverse[1, 1] * more))
+        weights = trust / std**2
+        covariance = np.linalg.inv(design.T @ (weights[:, None] * design))
+        line = covariance @ (design.T @ (weights * offset))
+        residual = offset - design @ line
+        trust = 1 / (1 + (residual / (3 * std)) ** 2)
+    inflation = max(1.0, float((weights * residual**2).sum() / max(trust.sum() - 2, 1)))
+    return float(line[1]), float(np.sqrt(covariance[1, 1] * inflation))

@@ -1,4 +1,4 @@
-"""The offset to a fraction of a millisecond: that at which the integrated gyro carries ray to ray best."""
+"""The offset to a fraction of a millisecond: at which the integrated gyro rotates ray to ray best."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OffsetFit:
     offset_std: float
     """Standard deviation of the offset, were the errors of the turns independent, s."""
     residual_px: float
-    """Median distance between where points are seen and where the gyro says, px of the small frames."""
+    """Median distance between observed and predicted points, px of the small frames."""
 
 
 def fit_offset(
@@ -49,55 +49,42 @@ def fit_offset(
     between, b a bias, E a small matrix for tilt, focal length and scale. What is left is, for each pair of
     frames, a small turn that most of its rays agree on; Gauss-Newton on dt, b and E makes these turns small,
     each axis with its own error, with priors on b and E. The rates are smoothed before: of a gyro's vibration
-    the picture shows nothing, but it would drown the derivative by dt and hold the offset where it starts.
-
-    Parameters
-    ----------
-    rays
-        Those that agree with a turn of the camera.
-    log
-        The gyro.
-    cam_from_imu
-        Its axes.
-    start
-        Offset to begin with, s.
+    the picture shows nothing, but it would drown the derivative by dt and hold the offset at its start (s).
     """
     rays = subsample_rays(select_covered_rays(rays, log, start))
     turns, pair = np.unique(rays.pair, return_inverse=True)
     if len(turns) < MIN_FIT_FRAME_PAIRS:
         return None
-    turning = integrate_rates(log.t, smooth_rates(log) @ cam_from_imu.T)
-    offset, changed = start, np.zeros(12)  # b, and E row by row
+    orientation = integrate_rates(log.t, smooth_rates(log) @ cam_from_imu.T)
+    steps = rays.times[:, 1] - rays.times[:, 0]
+    precision = np.r_[0.0, np.full(3, GYRO_BIAS_STD_RAD_S**-2), np.full(9, MISALIGNMENT_STD_RAD**-2)]
+    offset, errors = start, np.zeros(12)  # b, and E row by row
     for _ in range(_OFFSET_FIT_ITERATIONS):
-        carried, phi = rotate_rays_by_gyro(rays, turning, offset)
-        steps = rays.times[:, 1] - rays.times[:, 0]
-        more = changed[:3] * steps[:, None] + phi @ changed[3:].reshape(3, 3).T
-        carried = np.einsum("kij,kj->ki", so3_exp(-more), carried)
-        left, weights = residual_rotations(rays.after, carried, pair, len(turns), rays.focal)
-        slope = _offset_derivative(rays, turning, offset, pair, weights)
+        predicted, phi = rotate_rays_by_gyro(rays, orientation, offset)
+        correction = errors[:3] * steps[:, None] + phi @ errors[3:].reshape(3, 3).T
+        predicted = np.einsum("kij,kj->ki", so3_exp(-correction), predicted)
+        residual, weights = residual_rotations(rays.after, predicted, pair, len(turns), rays.focal)
+        slope = _offset_derivative(rays, orientation, offset, pair, weights)
         design = _design_matrix(slope, phi, steps, pair, len(turns))
-        error = np.maximum(1.48 * np.median(np.abs(left), axis=0), 0.002 / rays.focal)
-        trust = 1 / (1 + ((left / error) ** 2).mean(axis=1))
-        weighted = design * (trust[:, None] / error**2)[:, :, None]
-        prior = np.concatenate(
-            [np.zeros(1), np.full(3, GYRO_BIAS_STD_RAD_S**-2), np.full(9, MISALIGNMENT_STD_RAD**-2)]
-        )
-        normal = np.einsum("tci,tcj->ij", weighted, design) + np.diag(prior)
-        moment = np.einsum("tci,tc->i", weighted, left) - prior * np.concatenate([[0.0], changed])
+        std = np.maximum(1.48 * np.median(np.abs(residual), axis=0), 0.002 / rays.focal)
+        trust = 1 / (1 + ((residual / std) ** 2).mean(axis=1))
+        weighted = design * (trust[:, None] / std**2)[:, :, None]
+        normal = np.einsum("tci,tcj->ij", weighted, design) + np.diag(precision)
+        moment = np.einsum("tci,tc->i", weighted, residual) - precision * np.r_[0.0, errors]
         try:
-            inverse = np.linalg.inv(normal)
+            covariance = np.linalg.inv(normal)
         except np.linalg.LinAlgError:
             return None
-        change = inverse @ moment
-        offset, changed = offset + float(change[0]), changed + change[1:]
+        change = covariance @ moment
+        offset, errors = offset + float(change[0]), errors + change[1:]
         if not abs(offset - start) < _MAX_OFFSET_CHANGE_S:
             return None
         if abs(change[0]) < _CONVERGED_STEP_S:
             break
-    noise = np.einsum("tci,tcj,tc->ij", weighted, weighted, left**2)
-    spread = float(np.sqrt((inverse @ noise @ inverse.T)[0, 0]))
-    missed = np.linalg.norm(rays.after - carried, axis=1)
-    return OffsetFit(offset, spread, float(np.median(missed)) * rays.focal)
+    noise = np.einsum("tci,tcj,tc->ij", weighted, weighted, residual**2)
+    offset_std = float(np.sqrt((covariance @ noise @ covariance.T)[0, 0]))
+    distance = np.linalg.norm(rays.after - predicted, axis=1)
+    return OffsetFit(offset, offset_std, float(np.median(distance)) * rays.focal)
 
 
 def _design_matrix(
@@ -109,13 +96,13 @@ def _design_matrix(
 ) -> Float64[ndarray, "t 3 13"]:
     """Return the derivative of each pair's turn by offset, bias and E."""
     number = np.bincount(pair, minlength=count)
-    step = np.bincount(pair, steps, count) / number
-    turned = np.stack([np.bincount(pair, phi[:, axis], count) / number for axis in range(3)], axis=1)
+    mean_step = np.bincount(pair, steps, count) / number
+    mean_phi = np.stack([np.bincount(pair, phi[:, axis], count) / number for axis in range(3)], axis=1)
     design = np.zeros((count, 3, 13))
     design[:, :, 0] = slope
     for axis in range(3):
-        design[:, axis, 1 + axis] = step
-        design[:, axis, 4 + 3 * axis : 7 + 3 * axis] = turned
+        design[:, axis, 1 + axis] = mean_step
+        design[:, axis, 4 + 3 * axis : 7 + 3 * axis] = mean_phi
     return design
 
 
@@ -140,7 +127,7 @@ def subsample_rays(rays: RayPairs) -> RayPairs:
 def rotate_rays_by_gyro(
     rays: RayPairs, orientation: Orientation, offset: float
 ) -> tuple[Float64[ndarray, "k 3"], Float64[ndarray, "k 3"]]:
-    """Return where the gyro carries rays, and how the camera turned meanwhile (rad, to third order)."""
+    """Return the rays that the gyro predicts, and the camera's rotation vectors (rad, to third order)."""
     world = orientation.at(rays.times + offset)
     turn = world[:, 0].swapaxes(-1, -2) @ world[:, 1]  # earlier_from_later
     sine = 0.5 * np.stack(
@@ -159,11 +146,11 @@ def _offset_derivative(
 ) -> Float64[ndarray, "t 3"]:
     """Return the derivative of each pair's turn by the offset, rad/s."""
     earlier, later = (
-        rotate_rays_by_gyro(rays, orientation, offset + part)[0]
-        for part in (-_DERIVATIVE_STEP_S, _DERIVATIVE_STEP_S)
+        rotate_rays_by_gyro(rays, orientation, offset + step)[0]
+        for step in (-_DERIVATIVE_STEP_S, _DERIVATIVE_STEP_S)
     )
-    found = residual_rotations(later, earlier, pair, int(pair.max()) + 1, rays.focal, weights=weights)[0]
-    return found / (2 * _DERIVATIVE_STEP_S)
+    turns, _ = residual_rotations(later, earlier, pair, int(pair.max()) + 1, rays.focal, weights=weights)
+    return turns / (2 * _DERIVATIVE_STEP_S)
 
 
 def smooth_rates(log: GyroLog) -> Float64[ndarray, "n 3"]:

@@ -1,4 +1,4 @@
-"""A picture of two curves: how the picture turns, and what the gyro says of it."""
+"""A figure of two curves: the camera's rates from the picture, and from the gyro."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from .sync import SyncResult
 
 PLOT_WIDTH_PX, PLOT_HEIGHT_PX, PLOT_MARGIN_PX = 1200, 720, 60  # px
 _AXIS_LABELS = ("x (right)", "y (down)", "z (forward)")
-_PICTURE_COLOUR, _GYRO_COLOUR, _TEXT_COLOUR, _GRID_COLOUR = (
-    (30, 90, 200),
-    (220, 90, 20),
-    (60, 60, 60),
-    (225, 225, 225),
-)
+_PICTURE_COLOUR, _GYRO_COLOUR = (30, 90, 200), (220, 90, 20)
+_TEXT_COLOUR, _GRID_COLOUR = (60, 60, 60), (225, 225, 225)
 
 
 def draw_rate_curves(sync: SyncResult) -> UInt8[ndarray, "h w 3"]:
     """Draw the camera's rates about its three axes over the clip: from the picture, and from the gyro.
 
-    Each axis has its own scale. The gyro's curve is drawn at the offset that was found, so that the two
-    should lie on each other.
+    Each axis has its own scale. The gyro's curve is shifted by the estimated offset: the two should coincide.
     """
     import cv2
 
@@ -37,29 +32,20 @@ def draw_rate_curves(sync: SyncResult) -> UInt8[ndarray, "h w 3"]:
     t = sync.rotations.t
     both = np.concatenate([sync.rotations.omega, sync.gyro[np.isfinite(sync.gyro).all(axis=1)]])
     panel = (PLOT_HEIGHT_PX - 50 - PLOT_MARGIN_PX) // 3
+    length = PLOT_WIDTH_PX - 20 - PLOT_MARGIN_PX
+    x = PLOT_MARGIN_PX + (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) * length
+    curves = ((sync.gyro, _GYRO_COLOUR, 3), (sync.rotations.omega, _PICTURE_COLOUR, 1))
     for axis, name in enumerate(_AXIS_LABELS):
-        most = max(float(np.abs(both[:, axis]).max()), 1e-3)
+        largest = max(float(np.abs(both[:, axis]).max()), 1e-3)
         middle = 50 + panel * axis + panel // 2
         cv2.line(page, (PLOT_MARGIN_PX, middle), (PLOT_WIDTH_PX - 20, middle), _GRID_COLOUR, 1)
-        _draw_text(
-            page,
-            f"{name}, +-{np.degrees(most):.1f} deg/s",
-            PLOT_MARGIN_PX + 6,
-            middle - panel // 2 + 18,
-            _TEXT_COLOUR,
-        )
-        for rates, colour, thick in (
-            (sync.gyro, _GYRO_COLOUR, 3),
-            (sync.rotations.omega, _PICTURE_COLOUR, 1),
-        ):
-            x = PLOT_MARGIN_PX + (t - t[0]) / max(float(t[-1] - t[0]), 1e-9) * (
-                PLOT_WIDTH_PX - 20 - PLOT_MARGIN_PX
-            )
-            y = middle - rates[:, axis] / most * (panel / 2 - 6)
+        label = f"{name}, +-{np.degrees(largest):.1f} deg/s"
+        _draw_text(page, label, PLOT_MARGIN_PX + 6, middle - panel // 2 + 18, _TEXT_COLOUR)
+        for rates, colour, thickness in curves:
+            y = middle - rates[:, axis] / largest * (panel / 2 - 6)
             for part in _finite_segments(np.stack([x, y], axis=1)):
-                cv2.polylines(
-                    page, [np.rint(part * 16).astype(np.int32)], False, colour, thick, cv2.LINE_AA, 4
-                )
+                points = [np.rint(part * 16).astype(np.int32)]
+                cv2.polylines(page, points, False, colour, thickness, cv2.LINE_AA, 4)
     _draw_text(page, f"{t[0]:.1f} s", PLOT_MARGIN_PX, PLOT_HEIGHT_PX - 20, _TEXT_COLOUR)
     _draw_text(page, f"{t[-1]:.1f} s", PLOT_WIDTH_PX - 80, PLOT_HEIGHT_PX - 20, _TEXT_COLOUR)
     return page

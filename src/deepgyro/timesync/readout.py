@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -21,21 +21,11 @@ from .tracks import PointTracks
 READOUT_STEP_S = 0.002
 """Between two readout times that are tried, s."""
 READOUT_CLIP_PARTS = 4
-"""Of a clip, each of which tells a readout time."""
+"""Parts of a clip; each gives a readout time."""
 ACCEPT_PART_DIFFERENCE_S = 0.004
 """How far those may be from that of the whole clip, s."""
 TRACK_ERROR_PX = 0.3
-"""What points are off by, px of the small frames."""
-
-
-@dataclass(frozen=True)
-class ReadoutEstimate:
-    """A readout time that was found."""
-
-    readout_time: float
-    """s"""
-    part_readout_times: tuple[float, ...]
-    """From the clip's quarters, s."""
+"""Error of tracked points, px of the small frames."""
 
 
 def estimate_readout_time(
@@ -45,47 +35,41 @@ def estimate_readout_time(
     sync: SyncResult,
     *,
     exposures: Float64[ndarray, " frames"],
-) -> ReadoutEstimate:
-    """Find the readout time at which the gyro fits the lines of each frame best.
+) -> float:
+    """Estimate the readout time (s) at which the gyro fits the lines of each frame best.
 
-    For each time that is tried, from 0 to that from a frame to the next, points are carried by the gyro from
-    frame to frame; the offset is that of the middle line, which the readout time hardly changes. The small
-    turn that most points of a frame miss is taken out, and what is left is how lines turn against each other.
-
-    Parameters
-    ----------
-    tracks, log, camera, exposures
-        As in `synchronise_gyro`; the direction of the reading is the camera's.
-    sync
-        What that found, with the camera's readout time.
+    For each time that is tried, from 0 to the frame interval, the gyro predicts points from frame to frame;
+    the offset is that of the middle line, which the readout time hardly changes. The small turn that most
+    points of a frame share is removed; what is left is how lines turn against each other. For `tracks`, `log`
+    and `exposures` (s) see `synchronise_gyro`, whose result for this camera is `sync`.
 
     Raises
     ------
     DeepGyroError
-        If the clip's quarters don't agree: it does not tell.
+        If the clip's quarters don't agree.
     """
-    longest = float(np.median(tracks.end - tracks.start))
-    tried = np.arange(0.0, longest + READOUT_STEP_S / 2, READOUT_STEP_S)
-    turning = integrate_rates(log.t, log.omega @ sync.cam_from_imu.T)
+    frame_interval = float(np.median(tracks.end - tracks.start))
+    candidates = np.arange(0.0, frame_interval + READOUT_STEP_S / 2, READOUT_STEP_S)
+    orientation = integrate_rates(log.t, log.omega @ sync.cam_from_imu.T)
     quarter = np.arange(len(tracks.start)) * READOUT_CLIP_PARTS // len(tracks.start)
-    cost = np.zeros((READOUT_CLIP_PARTS, len(tried)))
-    for k, readout_time in enumerate(tried):
+    cost = np.zeros((READOUT_CLIP_PARTS, len(candidates)))
+    for k, readout_time in enumerate(candidates):
         rays = rays_from_tracks(tracks, replace(camera, readout_time=float(readout_time)), exposures)
         rays = subsample_rays(select_covered_rays(rays, log, sync.time_offset))
         offset = sync.time_offset - 0.5 * (float(readout_time) - (camera.readout_time or 0.0))
-        there = rotate_rays_by_gyro(rays, turning, offset)[0]
+        predicted = rotate_rays_by_gyro(rays, orientation, offset)[0]
         pairs, pair = np.unique(rays.pair, return_inverse=True)
-        turns, _ = residual_rotations(rays.after, there, pair, len(pairs), rays.focal)
-        missed = np.linalg.norm(rays.after - there - np.cross(there, turns[pair]), axis=1) * rays.focal
-        robust = np.log1p((missed / TRACK_ERROR_PX) ** 2)
+        turns, _ = residual_rotations(rays.after, predicted, pair, len(pairs), rays.focal)
+        residual = rays.after - predicted - np.cross(predicted, turns[pair])
+        distance_px = np.linalg.norm(residual, axis=1) * rays.focal
+        robust = np.log1p((distance_px / TRACK_ERROR_PX) ** 2)
         cost[:, k] = np.bincount(quarter[rays.pair], robust, READOUT_CLIP_PARTS)
-    parts = tuple(parabolic_minimum(tried, own, int(own.argmin())) for own in cost)
-    total = cost.sum(axis=0)
-    whole = parabolic_minimum(tried, total, int(total.argmin()))
+    *parts, whole = (parabolic_minimum(candidates, c, int(c.argmin())) for c in (*cost, cost.sum(axis=0)))
     if max(abs(part - whole) for part in parts) > ACCEPT_PART_DIFFERENCE_S:
-        said = ", ".join(f"{1000 * part:.1f}" for part in parts)
+        low, high = 1000 * min(parts), 1000 * max(parts)
         raise DeepGyroError(
-            f"{log.source}: the clip does not tell the readout time (its quarters say {said} ms): give "
-            "a clip in which the camera shakes more, or the readout time of its data sheet"
+            f"{log.source}: the clip does not show the readout time: "
+            f"its quarters give {low:.1f} to {high:.1f} ms; "
+            "use a clip with more camera shake, or the readout_time of the data sheet"
         )
-    return ReadoutEstimate(whole, parts)
+    return whole

@@ -1,4 +1,4 @@
-"""Where on the gyro's clock the picture's turns fit best, and in which of 24 axes: the coarse search."""
+"""The coarse search of the offset at which the picture's turns fit the gyro's, and of the gyro's axes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..telemetry import GyroLog
 from .rotation import FrameRotations
 
 SEARCH_RADIUS_S = 2.0
-"""Offsets are looked for up to this far from one that is likely, s, ..."""
+"""Offsets are searched up to this far from a likely one, s, ..."""
 MAX_SEARCH_RANGE_S = 1200.0
-"""... and where that leads to nothing, wherever the log covers the clip, if these are not more, s."""
+"""... and if none fits, wherever the log covers the clip, unless that is a longer range than this, s."""
 OFFSET_STEP_S = 0.004
 """Between two offsets that are tried, s."""
 PEAK_SEPARATION_S = 0.1
@@ -24,9 +24,9 @@ PEAK_SEPARATION_S = 0.1
 MIN_COVERED_SHARE = 0.8
 """Of the turns, that the log must cover at an offset that is tried."""
 MISALIGNMENT_STD_RAD = 0.05
-"""Camera and gyro are parallel, and the focal length is known, to about this share (3 degrees)."""
+"""Error of the gyro's axes (3 degrees), and relative error of the focal length."""
 GYRO_BIAS_STD_RAD_S = 0.02
-"""A gyro may be off by about so much all the time, rad/s."""
+"""rad/s"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,49 +74,30 @@ def find_matches(
     *,
     offsets: Float64[ndarray, " n"],
 ) -> list[OffsetMatch]:
-    """Return the best match, and the best one of all that are another.
+    """Return the best match, and the best one with other axes or over `PEAK_SEPARATION_S` away: up to two.
 
     Each axis of the camera has an error of its own: where a camera only pans, the faint turns about the other
-    two axes still tell which is which. Small tilts, an error of the focal length and a bias are allowed for.
-
-    Parameters
-    ----------
-    turns
-        Of the camera, from the picture.
-    log
-        The gyro.
-    cam_from_imu
-        cam_from_imu, where it is known; else all 24 are tried.
-    offsets
-        That are tried, s, `OFFSET_STEP_S` apart.
-
-    Returns
-    -------
-    matches
-        None, one or two, the best first: the second has other axes, or an offset over `PEAK_SEPARATION_S`
-        away.
+    two axes still identify them. Small tilts, an error of the focal length and a bias are allowed for.
+    Without `cam_from_imu` all 24 axis permutations are tried. `offsets`: s, `OFFSET_STEP_S` apart.
     """
     axes = axis_permutations() if cam_from_imu is None else cam_from_imu[None]
     rates = LogMeanRates(log)
-    cost, misfit = (np.full((len(offsets), len(axes)), np.inf) for _ in range(2))
+    cost, misfit = np.full((2, len(offsets), len(axes)), np.inf)
     for k, offset in enumerate(offsets):
         gyro, covered = rates.mean(turns.t + offset, turns.span)
         if covered.mean() >= MIN_COVERED_SHARE and covered.sum() > 6:
             cost[k], misfit[k] = _matching_costs(
                 turns.omega[covered], gyro[covered], axes, turns.noise, len(turns.t)
             )
-    if not np.isfinite(cost).any():
-        return []
-    k, m = divmod(int(np.argmin(cost)), len(axes))
-    best = OffsetMatch(
-        parabolic_minimum(offsets, cost[:, m], k), axes[m], float(cost[k, m]), float(misfit[k, m])
-    )
-    others = np.where(_local_minima(cost), cost, np.inf)
-    others[np.abs(offsets - offsets[k]) < PEAK_SEPARATION_S, m] = np.inf
-    if not np.isfinite(others).any():
-        return [best]
-    k, m = divmod(int(np.argmin(others)), len(axes))
-    return [best, OffsetMatch(float(offsets[k]), axes[m], float(cost[k, m]), float(misfit[k, m]))]
+    matches: list[OffsetMatch] = []
+    others = cost
+    while len(matches) < 2 and np.isfinite(others).any():
+        k, m = divmod(int(np.argmin(others)), len(axes))
+        offset = float(offsets[k]) if matches else parabolic_minimum(offsets, cost[:, m], k)
+        matches.append(OffsetMatch(offset, axes[m], float(cost[k, m]), float(misfit[k, m])))
+        others = np.where(_local_minima(cost), cost, np.inf)
+        others[np.abs(offsets - offsets[k]) < PEAK_SEPARATION_S, m] = np.inf
+    return matches
 
 
 def _matching_costs(
@@ -126,39 +107,33 @@ def _matching_costs(
     noise: Float64[ndarray, " 3"],
     count: int,
 ) -> tuple[Float64[ndarray, " a"], Float64[ndarray, " a"]]:
-    """Return the cost of each orientation at one offset, and the share of the energy that is left.
+    """Return the cost of each orientation at one offset, and the share of the energy it leaves unexplained.
 
-    For each axis of the camera the least of ``|seen - gyro g - b|^2 + error^2 (|g - row|^2 / TILT^2 +
-    b^2 / BIAS^2)`` over g and b, `row` being the orientation's, and the error what no g and b can explain.
+    For each axis of the camera the least of ``|picture - gyro g - b|^2 + error^2 (|g - row|^2 / tilt^2 +
+    b^2 / bias^2)`` over g and b, `row` being the orientation's, and the error what no g and b can explain.
     """
-    given = np.column_stack([gyro_rates, np.ones(len(gyro_rates))])
-    gram, with_seen = given.T @ given, given.T @ picture_rates
+    design = np.column_stack([gyro_rates, np.ones(len(gyro_rates))])
+    gram, moments = design.T @ design, design.T @ picture_rates
     energy = (picture_rates**2).sum(axis=0)
-    cost, left = np.zeros(len(axes)), np.zeros(len(axes))
+    cost, unexplained = np.zeros(len(axes)), np.zeros(len(axes))
     ridge = 1e-9 * (1 + np.trace(gram)) * np.eye(4)
+    stds = np.array([*[MISALIGNMENT_STD_RAD] * 3, GYRO_BIAS_STD_RAD_S])
     for axis in range(3):
-        free = energy[axis] - with_seen[:, axis] @ np.linalg.solve(gram + ridge, with_seen[:, axis])
-        error = max(float(free) / len(picture_rates), noise[axis] ** 2)
-        trust = (
-            error
-            / np.array(
-                [MISALIGNMENT_STD_RAD, MISALIGNMENT_STD_RAD, MISALIGNMENT_STD_RAD, GYRO_BIAS_STD_RAD_S]
-            )
-            ** 2
-        )
+        free = energy[axis] - moments[:, axis] @ np.linalg.solve(gram + ridge, moments[:, axis])
+        variance = max(float(free) / len(picture_rates), noise[axis] ** 2)
         rows = np.column_stack([axes[:, axis], np.zeros(len(axes))])
         # With g = row + e: the residual without e, and how far e lowers it
-        alone = energy[axis] - 2 * rows @ with_seen[:, axis] + np.einsum("ai,ij,aj->a", rows, gram, rows)
-        pull = with_seen[:, axis] - rows @ gram
-        found = pull @ np.linalg.inv(gram + np.diag(trust))
-        lowered = (found * pull).sum(axis=1)
+        residual = energy[axis] - 2 * rows @ moments[:, axis] + np.einsum("ai,ij,aj->a", rows, gram, rows)
+        gradient = moments[:, axis] - rows @ gram
+        e = gradient @ np.linalg.inv(gram + np.diag(variance / stds**2))
+        lowered = (e * gradient).sum(axis=1)
         # What no tilt can be, such as half the scale, the gyro does not explain
-        beyond = np.maximum(np.abs(found[:, :3]) - 2 * MISALIGNMENT_STD_RAD, 0) * np.sign(found[:, :3])
-        left += np.einsum("ai,ij,aj->a", beyond, gram[:3, :3], beyond) / len(picture_rates)
-        rest = np.maximum(alone - lowered, 0) / len(picture_rates) + noise[axis] ** 2
+        beyond = np.maximum(np.abs(e[:, :3]) - 2 * MISALIGNMENT_STD_RAD, 0) * np.sign(e[:, :3])
+        unexplained += np.einsum("ai,ij,aj->a", beyond, gram[:3, :3], beyond) / len(picture_rates)
+        rest = np.maximum(residual - lowered, 0) / len(picture_rates) + noise[axis] ** 2
         cost += 0.5 * count * np.log(rest)
-        left += rest - noise[axis] ** 2
-    return cost, left * len(picture_rates) / max(float(energy.sum()), 1e-12)
+        unexplained += rest - noise[axis] ** 2
+    return cost, unexplained * len(picture_rates) / max(float(energy.sum()), 1e-12)
 
 
 class LogMeanRates:
@@ -178,10 +153,8 @@ class LogMeanRates:
         covered = (first >= t[0]) & (last <= t[-1])
         for start, end in self.log.gaps():
             covered &= (last < start) | (first > end)
-        ends = [
-            np.stack([np.interp(when, t, self._sum[:, a]) for a in range(3)], -1) for when in (first, last)
-        ]
-        return (ends[1] - ends[0]) / span[:, None], covered
+        a, b = (np.stack([np.interp(x, t, self._sum[:, k]) for k in range(3)], -1) for x in (first, last))
+        return (b - a) / span[:, None], covered
 
 
 def parabolic_minimum(positions: Float64[ndarray, " n"], cost: Float64[ndarray, " n"], k: int) -> float:
@@ -189,10 +162,9 @@ def parabolic_minimum(positions: Float64[ndarray, " n"], cost: Float64[ndarray, 
     if not 0 < k < len(positions) - 1 or not np.isfinite(cost[k - 1 : k + 2]).all():
         return float(positions[k])
     a, b, c = cost[k - 1 : k + 2]
-    bend = a - 2 * b + c
-    return float(
-        positions[k] + (0.5 * (a - c) / bend * (positions[k + 1] - positions[k]) if bend > 0 else 0.0)
-    )
+    curvature = a - 2 * b + c
+    shift = 0.5 * (a - c) / curvature * (positions[k + 1] - positions[k]) if curvature > 0 else 0.0
+    return float(positions[k] + shift)
 
 
 def _local_minima(cost: Float64[ndarray, "n m"]) -> Bool[ndarray, "n m"]:
