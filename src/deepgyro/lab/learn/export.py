@@ -1,4 +1,4 @@
-"""`deepgyro export`: a training's weights as one ONNX file that says how it is used."""
+"""`deepgyro export`: a training's weights as one ONNX file with its contract, and its card."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ from ...refine.cells import CELL_COLUMNS, CELL_ROWS, FEATURE_COUNT
 from ...restore.baselines import OnePieceContract
 from ...runtime.contract import METADATA_KEY, Contract, Provenance
 from ..report import current_commit
-from ..synthesis.shards import SHARD_PATTERN
-from . import arithmetic
-from .baselines.wrapper import OnePieceModel, RestorationNetwork, build_network, count_network_gmac
+from ..synthesis.shards import SHARD_PATTERN, write_atomically
+from .baselines.wrapper import (
+    OnePieceModel,
+    RestorationNetwork,
+    build_network,
+    count_multiply_adds,
+    count_network_gmac,
+)
 from .checkpoint import load_checkpoint, read_checkpoint_metadata
 from .corrector import training as correction
 from .corrector.network import MAP_INPUTS, CorrectorConfig, FieldCorrectorNetwork
@@ -39,7 +44,7 @@ ONNX_OPSET = 18
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectorContract(Provenance):
-    """How the network that corrects fields is used.
+    """How the field corrector is used.
 
     Multiply-adds (`gmac`) are those for a picture of any size; scores are those of `correction.validate`.
     """
@@ -54,17 +59,17 @@ class CorrectorContract(Provenance):
 
 
 class _SeparateStages(nn.Module):
-    """The stages side by side, each with inputs of its own: what lies between them is not in the file."""
+    """The stages side by side, each with its own inputs; the operators between them are not in the file."""
 
     def __init__(self, network: DeepGyro) -> None:
         super().__init__()
         self.stages = network.stages
 
-    def forward(self, seen: list[Tensor], before: list[Tensor]) -> list[Tensor]:
-        """Return ``change1, memory1, change2, ...``; the last stage has no memory."""
+    def forward(self, features: list[Tensor], hidden: list[Tensor]) -> list[Tensor]:
+        """Return ``change1, hidden1, change2, ...``; the last stage has no hidden state."""
         outputs: list[Tensor] = []
         for k, stage in enumerate(self.stages):
-            outputs += stage(seen[k], before[k - 1] if k else None)
+            outputs += stage(features[k], hidden[k - 1] if k else None)
         return outputs[:-1]
 
 
@@ -75,9 +80,9 @@ class _OnePiece(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, seen: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """Return the sharp picture."""
-        return self.network.forward_inputs(seen)
+        return self.network.forward_inputs(features)
 
 
 def export_checkpoint(
@@ -118,38 +123,51 @@ def export_checkpoint(
     card = out.with_suffix(".md")
     for path in (out, card):
         check_writable(path, overwrite=overwrite)
-    network, about = read_network(checkpoint)
-    known: dict[str, Any] = {
+    network, metadata = read_network(checkpoint)
+    provenance: dict[str, Any] = {
         "name": out.stem,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "trained": _describe_budget(about),
+        "trained": _describe_budget(metadata),
         "licence": licence,
         "commit": current_commit(),
         **_measure_network(network, validation),
     }
     contract: Contract | OnePieceContract | CorrectorContract
     if isinstance(network, FieldCorrectorNetwork):
-        contract = CorrectorContract(**known)
-        write_corrector(network, contract, out)
+        contract = CorrectorContract(**provenance)
+        model = _export_corrector(network)
     elif isinstance(network, OnePieceModel):
-        contract = OnePieceContract(inputs=network.inputs, **known)
-        write_baseline(network, contract, out)
+        contract = OnePieceContract(inputs=network.inputs, **provenance)
+        model = _export_baseline(network)
     else:
         c = network.config
-        contract = Contract(stages=c.stages, fractions=c.fractions, steps=c.steps, margin=c.margin, **known)
-        write_onnx(network, contract, out)
-    card.write_text(_write_card(contract, data, about, sha256(out.read_bytes()).hexdigest()))
+        contract = Contract(
+            stages=c.stages, fractions=c.fractions, steps=c.steps, margin=c.margin, **provenance
+        )
+        model = _export_stages(network)
+    _save_onnx(model, contract, out)
+    card.write_text(_write_card(contract, data, metadata, sha256(out.read_bytes()).hexdigest()))
     return contract
+
+
+def read_network(checkpoint: Path) -> tuple[RestorationNetwork | FieldCorrectorNetwork, dict[str, Any]]:
+    """Return a checkpoint's network with its averaged weights, and the checkpoint's metadata."""
+    metadata = read_checkpoint_metadata(checkpoint)
+    try:
+        sizes = read_saved_network_config(metadata["config"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
+    average = FieldCorrectorNetwork(sizes) if isinstance(sizes, CorrectorConfig) else build_network(sizes)
+    load_checkpoint(checkpoint, None, average)
+    return average.eval(), metadata
 
 
 def _measure_network(
     network: RestorationNetwork | FieldCorrectorNetwork, validation: Path | None
 ) -> dict[str, Any]:
-    """Return which sizes a network takes, what it costs, and how good it is."""
+    """Return a network's size multiple, multiply-adds and scores."""
     if isinstance(network, FieldCorrectorNetwork):
-        cost = arithmetic.count_multiply_adds(
-            network, torch.zeros(1, MAP_INPUTS + FEATURE_COUNT, CELL_ROWS, CELL_COLUMNS)
-        )
+        cost = count_multiply_adds(network, _corrector_features())
         scores = correction.validate(network, validation) if validation else {}
         return {"multiple": 1, "gmac": round(cost, 2), "scores": scores}
     return {
@@ -159,85 +177,66 @@ def _measure_network(
     }
 
 
-def _describe_budget(about: Mapping[str, Any]) -> str:
+def _describe_budget(metadata: Mapping[str, Any]) -> str:
     """Return for how long a checkpoint was trained, in words."""
-    progress = about["progress"]
-    core = " of one core" if about["config"]["threads"] == 1 else ""
+    progress = metadata["progress"]
+    core = " of one core" if metadata["config"]["threads"] == 1 else ""
     return f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours{core}"
 
 
 def _write_card(
     contract: Contract | OnePieceContract | CorrectorContract,
     data: str,
-    about: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     digest: str,
 ) -> str:
-    """Return a page that says where weights come from and what they can do."""
+    """Return a page about the weights' origin and scores."""
     if isinstance(contract, CorrectorContract):
-        kind, size = "Corrects fields: ", "a picture of any size"
-        column, says = "what", "On validation pairs: how far fields are off, px, and shares of fields"
-        rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in contract.scores.items())
+        kind, size, columns, digits = "Corrects fields: ", "a picture of any size", "what | value", ".3f"
+        title = "On validation pairs: how far fields are off, px, and shares of fields"
     else:
         kind = f"{contract.stages} stages, " if isinstance(contract, Contract) else "A baseline: "
-        size, column = "256 x 256 px", "field"
-        says = "Gain over the blurred picture on validation pairs, dB, by the prior field"
-        rows = "\n".join(f"| {name} | {gain:+.2f} |" for name, gain in contract.scores.items())
-    heading = "value" if isinstance(contract, CorrectorContract) else "gain"
-    scores = f"{says}:\n\n| {column} | {heading} |\n|---|---|\n{rows}\n\n" if rows else ""
-    config = json.dumps(about["config"], indent=1)
+        size, columns, digits = "256 x 256 px", "field | gain", "+.2f"
+        title = "Gain over the blurred picture on validation pairs, dB, by the prior field"
+    rows = "\n".join(f"| {name} | {value:{digits}} |" for name, value in contract.scores.items())
+    scores = f"{title}:\n\n| {columns} |\n|---|---|\n{rows}\n\n" if rows else ""
     return f"""# {contract.name}
 
 {kind}{contract.parameters / 1e6:.2f} M parameters, {contract.gmac} GMAC for {size}.
 Trained for {contract.trained}. {data}
 
 - Licence: {contract.licence}
-- Program: deepgyro {about["deepgyro"]}, exported on {contract.commit}
+- Program: deepgyro {metadata["deepgyro"]}, exported on {contract.commit}
 - SHA-256 of the ONNX file: `{digest}`
 
 {scores}Configuration of the training:
 
 ```json
-{config}
+{json.dumps(metadata["config"], indent=1)}
 ```
 """
 
 
-def read_network(checkpoint: Path) -> tuple[RestorationNetwork | FieldCorrectorNetwork, dict[str, Any]]:
-    """Return a checkpoint's network with its averaged weights, and what the checkpoint says of itself."""
-    about = read_checkpoint_metadata(checkpoint)
-    try:
-        sizes = read_saved_network_config(about["config"])
-        average = FieldCorrectorNetwork(sizes) if isinstance(sizes, CorrectorConfig) else build_network(sizes)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DeepGyroError(f"{checkpoint}: of another version of deepgyro ({error})") from error
-    load_checkpoint(checkpoint, None, average)
-    return average.eval(), about
-
-
-def write_onnx(network: DeepGyro, contract: Contract, out: Path) -> None:
-    """Write a network's stages with their contract."""
+def _export_stages(network: DeepGyro) -> ModelProto:
+    """Return our network's stages."""
     config = network.config
-    side = 8 * config.multiple
-    count = config.stages
-    seen = [torch.zeros(1, config.input_channels(k), side, side) for k in range(count)]
-    before = [torch.zeros(1, config.memory, side // 2, side // 2) for _ in range(count - 1)]
+    count, side, half = config.stages, 8 * config.multiple, config.multiple // 2
+    features = [torch.zeros(1, config.input_channels(k), side, side) for k in range(count)]
+    hidden = [torch.zeros(1, config.memory, side // 2, side // 2) for _ in range(count - 1)]
     blocks = [[torch.export.Dim(f"{axis}{k + 1}") for axis in ("rows", "columns")] for k in range(count)]
     shapes = [{2: config.multiple * rows, 3: config.multiple * columns} for rows, columns in blocks]
-    half = config.multiple // 2
     halves = [{2: half * rows, 3: half * columns} for rows, columns in blocks[1:]]
-    names = [f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1]
-    model = _export_onnx(
+    return _export_onnx(
         _SeparateStages(network),
-        (seen, before),
+        (features, hidden),
         input_names=[f"seen{k + 1}" for k in range(count)] + [f"before{k + 1}" for k in range(1, count)],
-        output_names=names,
+        output_names=[f"{what}{k + 1}" for k in range(count) for what in ("change", "memory")][:-1],
         dynamic_shapes=(shapes, halves),
     )
-    _save_onnx(model, contract, out)
 
 
-def write_baseline(network: OnePieceModel, contract: OnePieceContract, out: Path) -> None:
-    """Write a baseline's network with its contract, its weights in half precision."""
+def _export_baseline(network: OnePieceModel) -> ModelProto:
+    """Return a baseline's network, its weights in half precision."""
     rows, columns = (torch.export.Dim(axis) for axis in ("rows", "columns"))
     side = 4 * network.multiple
     model = _export_onnx(
@@ -247,20 +246,22 @@ def write_baseline(network: OnePieceModel, contract: OnePieceContract, out: Path
         output_names=["sharp"],
         dynamic_shapes=({2: network.multiple * rows, 3: network.multiple * columns},),
     )
-    _store_half_precision(model)
-    _save_onnx(model, contract, out)
+    return _store_half_precision(model)
 
 
-def write_corrector(network: FieldCorrectorNetwork, contract: CorrectorContract, out: Path) -> None:
-    """Write a corrector with its contract, its weights in half precision."""
+def _export_corrector(network: FieldCorrectorNetwork) -> ModelProto:
+    """Return a field corrector, its weights in half precision."""
     model = _export_onnx(
         network,
-        (torch.zeros(1, MAP_INPUTS + FEATURE_COUNT, CELL_ROWS, CELL_COLUMNS),),
+        (_corrector_features(),),
         input_names=["seen"],
         output_names=["moves", "log_spread", "weights", "odds", "sharp"],
     )
-    _store_half_precision(model)
-    _save_onnx(model, contract, out)
+    return _store_half_precision(model)
+
+
+def _corrector_features() -> Tensor:
+    return torch.zeros(1, MAP_INPUTS + FEATURE_COUNT, CELL_ROWS, CELL_COLUMNS)
 
 
 def _export_onnx(
@@ -271,9 +272,9 @@ def _export_onnx(
     output_names: list[str],
     dynamic_shapes: tuple[Any, ...] | None = None,
 ) -> ModelProto:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that nobody needs here
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it names packages that are not needed here
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own calls are deprecated here and there
+        warnings.simplefilter("ignore")  # some of the exporter's own calls are deprecated
         program = torch.onnx.export(
             module,
             inputs,
@@ -288,8 +289,8 @@ def _export_onnx(
     return program.model_proto
 
 
-def _store_half_precision(model: ModelProto) -> None:
-    """Keep a model's weights in half precision, each with a node that makes float32 of it."""
+def _store_half_precision(model: ModelProto) -> ModelProto:
+    """Store a model's weights in half precision, each with a node that casts it to float32."""
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
@@ -302,19 +303,14 @@ def _store_half_precision(model: ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
+    return model
 
 
 def _save_onnx(model: ModelProto, contract: Provenance, out: Path) -> None:
-    import onnx
-
-    for part_of_it in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        del part_of_it.metadata_props[:]  # where in which file each was called
+    """Write a model with its contract, without the names of source files."""
+    graph = model.graph
+    for each in (*graph.node, *graph.value_info, *graph.input, *graph.output):
+        del each.metadata_props[:]
     model.doc_string = contract.about
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, contract.to_json()
-    part = out.with_suffix(".part")
-    try:
-        onnx.save(model, part)
-        part.replace(out)
-    except OSError as error:
-        raise DeepGyroError(f"{out}: cannot be written ({error})") from error
+    model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
+    write_atomically(out, lambda file: file.write(model.SerializeToString()))

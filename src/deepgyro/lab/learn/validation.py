@@ -1,4 +1,4 @@
-"""How good a network is on pairs that it is not trained on."""
+"""How good a network is on validation pairs: gains over the blurred picture, and some pairs to look at."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..synthesis.shards import read_samples
 from .baselines.wrapper import RestorationNetwork
 from .dataset import Sample, make_sample
 
-SAMPLE_PICTURE_COUNT = 4
-"""Pairs that are shown."""
+VALIDATION_PAIR_COUNT, SAMPLE_PICTURE_COUNT = 64, 4
+"""Pairs that are scored, and pairs that are shown."""
 
 
 def mean_psnr(picture: Tensor, sharp: Tensor) -> Tensor:
@@ -45,45 +45,32 @@ def restore_sample(
 def whole_samples(
     network: RestorationNetwork, folder: Path, count: int
 ) -> Iterator[tuple[Sample, Mapping[str, object]]]:
-    """Yield the first pairs of a data set, cut to the network's multiple, and the facts of each."""
+    """Yield the first pairs of a data set, cut to the network's multiple, and each one's metadata."""
     for pair in islice(map(unpack_pair, read_samples(folder)), count):
         item = make_sample(pair, turned=network.turned)
         height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
         yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.metadata
 
 
-def validate(
-    network: RestorationNetwork, folder: Path, *, count: int = 64, mixed: bool = False
-) -> dict[str, float]:
+def validate(network: RestorationNetwork, folder: Path, *, mixed: bool = False) -> dict[str, float]:
     """Return mean gains over the blurred picture, dB: by the kind of prior field, and for exact fields."""
     gains: dict[str, list[float]] = {}
-    for item, facts in whole_samples(network, folder, count):
+    for item, metadata in whole_samples(network, folder, VALIDATION_PAIR_COUNT):
         sharp = item["sharp"][None]
         before = mean_psnr(item["blurred"][None], sharp)
-        for kind, field in (
-            (str(facts["gyro"]), "noisy"),
-            (f"exact field, {facts['encoding']}", "exact"),
-        ):
+        exact = f"exact field, {metadata['encoding']}"
+        for kind, field in ((str(metadata["gyro"]), "noisy"), (exact, "exact")):
             gain = mean_psnr(restore_sample(network, item, field, mixed=mixed)[None], sharp) - before
             gains.setdefault(kind, []).append(float(gain))
     return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
 
 
-def validate_with_pictures(
-    network: RestorationNetwork, folder: Path, *, mixed: bool
-) -> tuple[dict[str, float], UInt8[ndarray, "h w 3"]]:
-    """Return `validate` and `sample_pictures` of a network in training."""
-    return validate(network, folder, mixed=mixed), sample_pictures(network, folder, mixed=mixed)
-
-
-def sample_pictures(
-    network: RestorationNetwork, folder: Path, *, mixed: bool = False
-) -> UInt8[ndarray, "h w 3"]:
+def sample_pictures(network: RestorationNetwork, folder: Path, *, mixed: bool) -> UInt8[ndarray, "h w 3"]:
     """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
     rows = []
     for item, _ in whole_samples(network, folder, SAMPLE_PICTURE_COUNT):
         row = [item["blurred"], restore_sample(network, item, mixed=mixed), item["sharp"]]
-        lying = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all in one way, to fit together
-        rows.append(torch.cat([x.transpose(1, 2) for x in row] if lying else row, 2))
+        portrait = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all to landscape, to fit together
+        rows.append(torch.cat([x.transpose(1, 2) for x in row] if portrait else row, 2))
     picture = torch.cat(rows, 1).clamp(0, 1) * 255
     return np.asarray(picture.round().byte().permute(1, 2, 0))

@@ -111,7 +111,7 @@ def render_exposure(
 ) -> RenderedPair:
     """Record light: it adds up while the shutter is open, highlights are clipped after that, noise comes in.
 
-    `learn.recording` has a twin on a device.
+    `learn.rendering` has a twin on a device.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from deepgyro.lab.learn.arithmetic import count_multiply_adds
 from deepgyro.lab.learn.baselines.deblurgan import Critic, Generator, gradient_penalty
+from deepgyro.lab.learn.baselines.wrapper import count_multiply_adds
 
 
 def test_the_generator_has_the_published_size():

@@ -15,9 +15,8 @@ from deepgyro.lab.benchmark.contenders import select_methods
 from deepgyro.lab.benchmark.speed import _network_jobs
 from deepgyro.lab.learn.baselines import wrapper as baseline
 from deepgyro.lab.learn.baselines.adversarial import AdversarialTraining
-from deepgyro.lab.learn.baselines.deblurgan import GanConfig
+from deepgyro.lab.learn.baselines.deblurgan import VGG_BLOCKS, GanConfig, VggFeatures
 from deepgyro.lab.learn.baselines.paper import UNetConfig
-from deepgyro.lab.learn.baselines.vgg import VGG_BLOCKS, VggFeatures
 from deepgyro.lab.learn.export import export_checkpoint, read_network
 from deepgyro.lab.learn.network.stages import NetworkConfig
 from deepgyro.lab.learn.settings import TrainConfig

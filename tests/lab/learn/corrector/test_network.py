@@ -26,8 +26,8 @@ def same(one, other):
 def random_guess(batch, seed=0):
     """Return moves and weights for a batch's cells, as the network might say them."""
     generator = torch.Generator().manual_seed(seed)
-    moves = torch.randn(batch["wanted"].shape, generator=generator)
-    return moves, torch.rand(batch["wanted"].shape, generator=generator)
+    moves = torch.randn(batch["target"].shape, generator=generator)
+    return moves, torch.rand(batch["target"].shape, generator=generator)
 
 
 def test_both_twins_fit_the_same_terms(pairs):
@@ -63,7 +63,7 @@ def test_a_mirrored_picture_is_solved_as_the_mirrored_solution(batch, axis):
     moved = solve_terms(moves, weights, batch["vectors"])[1]
 
     def mirrored(values):
-        return mirror_samples({**batch, "wanted": values}, axis)["wanted"]
+        return mirror_samples({**batch, "target": values}, axis)["target"]
 
     sign = torch.tensor([1.0, -1.0])
     vectors = mirror_samples(batch, axis)["vectors"]
@@ -74,9 +74,9 @@ def test_a_mirrored_picture_is_solved_as_the_mirrored_solution(batch, axis):
 
 
 def test_an_untrained_network_moves_nothing(batch):
-    guess = CorrectorOutput(*FieldCorrectorNetwork(SMALL)(batch["seen"]))
+    guess = CorrectorOutput(*FieldCorrectorNetwork(SMALL)(batch["features"]))
 
     assert not guess.residuals.any()
-    empty = batch["seen"][:, PLACE_CHANNELS] == 0
+    empty = batch["features"][:, PLACE_CHANNELS] == 0
     assert empty.any()
     assert (flatten_cells(guess.log_spread)[empty.flatten(1)] == 4).all()

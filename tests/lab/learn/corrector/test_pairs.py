@@ -33,7 +33,7 @@ def test_what_is_wanted_carries_told_ends_to_the_true_ones(pairs):
         true = series.exact_vectors(pair)[0]
         along = row["vectors"] / np.linalg.norm(row["vectors"], axis=1, keepdims=True)
         across = np.stack([-along[:, 1], along[:, 0]], -1)
-        ends = row["vectors"] + row["wanted"][:, :1] * along + row["wanted"][:, 1:] * across
+        ends = row["vectors"] + row["target"][:, :1] * along + row["target"][:, 1:] * across
         found = row["pixel"] * ends.reshape(CELL_ROWS, CELL_COLUMNS, 2)
         expected = true[2::5, 2::5]  # the cells' centres
         assert np.abs(found - expected).max() < 0.03 * np.abs(true).max() + 0.1  # px
@@ -106,22 +106,22 @@ def test_what_was_kept_is_what_would_be_made(pairs, tmp_path, monkeypatch):
     assert all(map(same, written, expected))
     assert all(map(same, read, expected))
     assert not looked
-    assert CellPairs(pairs, seed=1, cache=tmp_path).kept.path != kept.kept.path
+    assert CellPairs(pairs, seed=1, cache=tmp_path).cache.path != kept.cache.path
 
 
 def test_a_row_that_was_not_written_to_its_end_is_made_anew(pairs, tmp_path):
     series = CellPairs(pairs, seed=0, cache=tmp_path)
     pair = next(k for k in range(len(series)) if series.read_row(k, 1) is not None)
     expected = series.read_row(pair, 1).tobytes()
-    with open(series.kept.path, "r+b") as file:
-        file.seek((len(series) + pair) * series.kept.size + 1000)
+    with open(series.cache.path, "r+b") as file:
+        file.seek((len(series) + pair) * series.cache.size + 1000)
         file.write(bytes(5000))
 
-    found = series.kept.read(len(series) + pair)
+    found = series.cache.read(len(series) + pair)
 
     assert found is None
     assert series.read_row(pair, 1).tobytes() == expected
-    assert series.kept.read(len(series) + pair).tobytes() == expected
+    assert series.cache.read(len(series) + pair).tobytes() == expected
 
 
 def test_pairs_without_blur_are_refused_in_one_line(pairs, monkeypatch):
@@ -152,7 +152,7 @@ def test_a_picture_on_its_side_is_seen_as_the_upright_one(pairs):
         20.0,
     )
 
-    for name in ("vectors", "wanted", "own", "seen"):
+    for name in ("vectors", "target", "own", "features"):
         np.testing.assert_allclose(lying[name], upright[name], atol=0.02, rtol=0.01)
 
 
@@ -173,7 +173,9 @@ def test_a_mirrored_picture_looks_like_its_mirrored_cells(pairs):
         for c in (one, other)
     ]
     vectors = [torch.from_numpy(c.vectors.astype(np.float32)) for c in (one, other)]
-    found = mirror_samples({"seen": seen[0], **dict.fromkeys(("vectors", "wanted", "own"), vectors[0])}, -1)
+    found = mirror_samples(
+        {"features": seen[0], **dict.fromkeys(("vectors", "target", "own"), vectors[0])}, -1
+    )
     counts = np.minimum(
         one.counts.reshape(CELL_ROWS, CELL_COLUMNS)[:, ::-1], other.counts.reshape(CELL_ROWS, CELL_COLUMNS)
     )
@@ -181,9 +183,12 @@ def test_a_mirrored_picture_looks_like_its_mirrored_cells(pairs):
     assert inside.sum() > 20
     for k, most in ((0, 0.2), (1, 0.4)):  # cells of so small a picture are 4 px wide at a quarter of its size
         part = slice(k * MAP_SIDE_PX**2, (k + 1) * MAP_SIDE_PX**2)
-        off, size = ((x[part, inside]).square().mean().sqrt() for x in (found["seen"] - seen[1], seen[1]))
+        off, size = ((x[part, inside]).square().mean().sqrt() for x in (found["features"] - seen[1], seen[1]))
         assert off < most * size
     torch.testing.assert_close(found["vectors"], vectors[1], atol=0.5, rtol=0.05)
     torch.testing.assert_close(
-        found["seen"][MAP_INPUTS : MAP_INPUTS + 3], seen[1][MAP_INPUTS : MAP_INPUTS + 3], atol=0.05, rtol=0.05
+        found["features"][MAP_INPUTS : MAP_INPUTS + 3],
+        seen[1][MAP_INPUTS : MAP_INPUTS + 3],
+        atol=0.05,
+        rtol=0.05,
     )

@@ -43,7 +43,7 @@ def same(one, other):
 
 def test_the_loss_is_lower_for_what_is_wanted(batch):
     zero = torch.zeros(len(batch["kind"]), 2, CELL_ROWS, CELL_COLUMNS)
-    wanted = batch["wanted"].transpose(1, 2).unflatten(2, (CELL_ROWS, CELL_COLUMNS))
+    wanted = batch["target"].transpose(1, 2).unflatten(2, (CELL_ROWS, CELL_COLUMNS))
     odds = torch.zeros(len(zero))
 
     guesses = [CorrectorOutput(moves, zero, zero + 1, odds, odds) for moves in (zero, wanted)]
@@ -51,7 +51,7 @@ def test_the_loss_is_lower_for_what_is_wanted(batch):
 
     assert all_[0] < nothing[0] - 0.2
     assert all_[1] < 0.2 * nothing[1]
-    came = measure_outcome(batch["wanted"], guesses[1], batch)
+    came = measure_outcome(batch["target"], guesses[1], batch)
     assert torch.equal(came.right, batch["kind"] == KIND_SMOOTH_ERROR)
     assert (came.after == 0).all()
     assert torch.equal(came.probability, torch.full_like(odds, 0.5))
@@ -75,7 +75,7 @@ def test_a_training_writes_what_it_should_and_goes_on_bit_for_bit(config, tmp_pa
     train(replace(config, steps=None, minutes=1e-9), tmp_path / "parts")
     again = train(config, tmp_path / "parts", resume=True)
 
-    assert (whole.step, again.step, again.sittings) == (6, 6, 2)
+    assert (whole.step, again.step, again.runs) == (6, 6, 2)
     weights = [load_file(tmp_path / name / CHECKPOINT_FILE) for name in ("whole", "parts")]
     assert same(*weights)
     found = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]

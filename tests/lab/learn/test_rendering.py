@@ -8,7 +8,7 @@ import torch
 
 from deepgyro.cli import main
 from deepgyro.lab.learn.dataset import FreshPairs
-from deepgyro.lab.learn.recording import LazyPairs, collate_lazy_pairs, counter_noise, render_batch
+from deepgyro.lab.learn.rendering import LazyPairs, collate_lazy_pairs, counter_noise, render_batch
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
 from deepgyro.lab.synthesis.kernels import encode_srgb_with_noise
 
