@@ -101,7 +101,7 @@ def export(
     checkpoint
         Of deepgyro train: checkpoint.safetensors.
     out
-        The ONNX file, named after the network; its card lies beside it as .md. By default beside the
+        The ONNX file, named after the network; its card is beside it as .md. By default beside the
         checkpoint, with the name of its folder.
     validation
         Folder of deepgyro synth, for the scores: pairs of photos and logs that were not trained on.

@@ -67,9 +67,9 @@ def stopping_at(step, number=signal.SIGTERM):
 
 
 def test_a_training_writes_all_that_it_should(config, tmp_path):
-    told = []
+    reports = []
 
-    done = train(config, tmp_path, report=lambda progress, left, row: told.append((left, row)))
+    done = train(config, tmp_path, report=lambda progress, left, row: reports.append((left, row)))
 
     assert (done.step, done.pairs, done.runs, done.moments) == (6, 12, 1, "none")
     network, average = DeepGyro(SMALL), DeepGyro(SMALL)
@@ -84,7 +84,7 @@ def test_a_training_writes_all_that_it_should(config, tmp_path):
     assert "exact field, linear" in rows(tmp_path, "validation")[-1]["validation"]
     assert read_photo(tmp_path / "samples.png").pixels.shape == (4 * 40, 3 * 56, 3)
     assert list(tmp_path.glob("events.out.tfevents.*"))
-    lefts = [left for left, row in told if row and "loss" in row]
+    lefts = [left for left, row in reports if row and "loss" in row]
     assert lefts[-1] == 0
     assert lefts[0] > 0
 

@@ -36,8 +36,7 @@ class Progress:
     gradient: float = 0.0
     """Moving average of its length; 0: not known yet."""
     moments: str = "none"
-    """Type of the moments that this run has loaded: float32; none, as in a slim checkpoint; bfloat16, in old
-    ones."""
+    """Type of the loaded moments: float32; none, as in a slim checkpoint; bfloat16, in old ones."""
 
 
 def save_checkpoint(
@@ -50,25 +49,11 @@ def save_checkpoint(
     optimizer: Optimizer | None = None,
     slim: bool = False,
 ) -> None:
-    """Write a checkpoint; the file appears once it is whole.
+    """Write a checkpoint: weights, their moving average, the optimiser's moments, configuration and progress.
 
-    Its metadata has the configuration and the progress, and of folders only their names: no path of the
-    machine.
-
-    Parameters
-    ----------
-    average
-        The moving average of the network's weights.
-    optimizer
-        Its moments are saved, too.
-    slim
-        Save the weights and their average alone, in float16: 4 bytes a parameter instead of 12, with Adam of
-        16. A training that continues from there starts with new moments and a warm-up.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be written.
+    It has only the names of folders: no path of the machine. slim: weights and average alone, in float16: 4
+    bytes a parameter instead of 12, with Adam of 16; a training that continues from there starts with new
+    moments and a warm-up.
     """
     tensors = {f"weights.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
@@ -93,13 +78,7 @@ def save_checkpoint(
 
 
 def read_checkpoint_metadata(path: Path) -> dict[str, Any]:
-    """Return a checkpoint's config, progress, and version of deepgyro.
-
-    Raises
-    ------
-    DeepGyroError
-        If it is no checkpoint.
-    """
+    """Return a checkpoint's config, progress, and version of deepgyro."""
     with _explain_errors(path), safe_open(path, "pt") as file:
         metadata: dict[str, Any] = json.loads(file.metadata()["deepgyro"])
         return metadata
@@ -108,15 +87,7 @@ def read_checkpoint_metadata(path: Path) -> dict[str, Any]:
 def load_checkpoint(
     path: Path, network: nn.Module | None, average: nn.Module, optimizer: Optimizer | None = None
 ) -> Progress:
-    """Read a checkpoint into networks, an optimiser and torch's generator; return how far the training was.
-
-    network: None: the average alone.
-
-    Raises
-    ------
-    DeepGyroError
-        If it is no checkpoint, or one of another network.
-    """
+    """Read a checkpoint into networks (None: the average alone), an optimiser and torch's generator."""
     with _explain_errors(path):
         counters, tensors = read_checkpoint_metadata(path)["progress"], load_file(path)
         for prefix, module in (("weights.", network), ("average.", average)):

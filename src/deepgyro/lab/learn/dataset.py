@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Int64
 from numpy import ndarray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 
 from ...blurfield import GridField
 from ...errors import DeepGyroError
@@ -45,31 +45,22 @@ def make_sample(
     patch: tuple[int, int] | None = None,
     turned: bool = True,
 ) -> Sample:
-    """Return a pair, or a patch of it, as tensors, in the `canonical_orientation` of our networks.
+    """Return a pair, or a patch of it (height and width, px), as tensors in `canonical_orientation`.
 
-    Parameters
-    ----------
-    rng
-        Draws where the patch is, and whether it is turned by 180 degrees; needed for a patch.
-    patch
-        Height and width of a patch, px; None: the whole picture.
-    turned
-        False: the orientation stays, also that of patches.
+    rng: draws where the patch is, and whether it is turned by 180 degrees; turned: False: the orientation
+    stays, also that of patches.
 
-    Returns
-    -------
-    sample
-        sharp, blurred: (3, h, w) float32, 0 to 1, encoded (sRGB). exact, noisy: (2 n, h, w) float32, px,
-        channels x0, y0, x1, y1, ...: the exact and the prior field at n instants. gyro: 1.0, or 0.0 where
-        there is none (the prior field is zero). linear: 1.0 if light was blurred, 0.0 if encoded values were.
-        A whole pair may be transposed: (3, w, h).
+    sharp, blurred: (3, h, w) float32, 0 to 1, encoded (sRGB). exact, prior: (2 n, h, w) float32, px, channels
+    x0, y0, x1, y1, ...: the exact and the prior field at n instants. gyro: 1.0, or 0.0 where there is none
+    (the prior field is zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may
+    be transposed: (3, w, h).
     """
     turn, window = choose_patch(pair.prior, rng, patch=patch, turned=turned)
     return {
         "sharp": _image_tensor(turn.picture(pair.sharp[window])),
         "blurred": _image_tensor(turn.picture(pair.blurred[window])),
         "exact": field_channels(turn.field(pair.exact[window])),
-        "noisy": field_channels(turn.field(pair.prior[window])),
+        "prior": field_channels(turn.field(pair.prior[window])),
         "gyro": torch.tensor(float(pair.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(pair.metadata["encoding"] == "linear")),
     }
@@ -84,10 +75,7 @@ def choose_patch(
 ) -> tuple[PictureOrientation, Window]:
     """Return how a pair with this field is turned, and which part of it becomes the patch; see `make_sample`.
 
-    Raises
-    ------
-    ValueError
-        If the patch does not fit, or there is no rng to draw it.
+    A patch that does not fit, or that there is no rng to draw, is a ValueError.
     """
     turn = canonical_orientation(prior) if turned else PictureOrientation()
     height, width = prior.shape[:2]
@@ -100,9 +88,7 @@ def choose_patch(
         if not all(0 < side <= most for side, most in zip(patch, room, strict=True)):
             sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
             raise ValueError(f"{sizes}, and may be transposed" if turned else sizes)
-        turn = replace(
-            turn, reverse=False
-        )  # patches' paths run to either side, as when turned by 180 degrees
+        turn = replace(turn, reverse=False)  # patches are turned by 180 degrees at random
         if turned and rng.random() < 0.5:
             turn = add_half_turn(turn)
         top, left = (
@@ -112,10 +98,12 @@ def choose_patch(
     return turn, turn.window(window, height, width)
 
 
-def collate_samples(samples: Sequence[Sample]) -> Sample:
-    """Return samples of one size as one batch; straight paths of two instants and curved ones can't mix."""
-    batch: Sample = default_collate(list(samples))
-    return batch
+def find_shards(folder: Path) -> list[Path]:
+    """Return the shards of a data set; a folder without any is a DeepGyroError."""
+    shards = sorted(folder.glob(SHARD_PATTERN))
+    if not shards:
+        raise DeepGyroError(f"{folder}: no {SHARD_PATTERN} there; make some with deepgyro synth")
+    return shards
 
 
 class ShardPairs(Dataset[Sample]):
@@ -131,25 +119,11 @@ class ShardPairs(Dataset[Sample]):
         encoding: str | None = None,
         turned: bool = True,
     ) -> None:
-        """Open the shards in a folder.
+        """Open the shards in a folder; skip pairs by their kind of gyro (`without`) and their encoding.
 
-        Parameters
-        ----------
-        patch, turned
-            As in `make_sample`.
-        without
-            Kinds of gyro whose pairs are skipped.
-        encoding
-            Skip pairs of another encoding than this ("encoded", "linear").
-
-        Raises
-        ------
-        DeepGyroError
-            If there are no shards, a shard is damaged, or no pair is left.
+        patch, turned: as in `make_sample`; encoding: the one that is kept ("encoded", "linear"), or both.
         """
-        shards = sorted(folder.glob(SHARD_PATTERN))
-        if not shards:
-            raise DeepGyroError(f"{folder}: no {SHARD_PATTERN} there; make some with deepgyro synth")
+        shards = find_shards(folder)
         self.seed, self.patch, self.turned = seed, patch, turned
         self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
         if without or encoding:
@@ -211,17 +185,10 @@ class FreshPairs(Dataset[Sample]):
         raise DeepGyroError(f"every pair is skipped (without: {', '.join(sorted(self.without))})")
 
 
-class BatchNumbers(Sampler[list[int]]):
-    """The numbers of batch after batch, without end; with R ranks, each takes every R-th batch."""
-
-    def __init__(self, start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> None:
-        """Count from `start` on."""
-        self.first, self.batch, self.stride = start + rank * batch, batch, ranks * batch
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """Yield the numbers of each batch."""
-        for first in count(self.first, self.stride):
-            yield list(range(first, first + self.batch))
+def batch_numbers(start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> Iterator[list[int]]:
+    """Yield the numbers of batch after batch from `start` on; with R ranks, each takes every R-th batch."""
+    for first in count(start + rank * batch, ranks * batch):
+        yield list(range(first, first + batch))
 
 
 @lru_cache(maxsize=2)

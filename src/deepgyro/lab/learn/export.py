@@ -21,20 +21,15 @@ from ...refine.cells import CELL_COLUMNS, CELL_ROWS, FEATURE_COUNT
 from ...restore.baselines import OnePieceContract
 from ...runtime.contract import METADATA_KEY, Contract, Provenance
 from ..report import current_commit
-from ..synthesis.shards import SHARD_PATTERN, write_atomically
-from .baselines.wrapper import (
-    OnePieceModel,
-    RestorationNetwork,
-    build_network,
-    count_multiply_adds,
-    count_network_gmac,
-)
+from ..synthesis.shards import write_atomically
+from .baselines.wrapper import OnePieceModel, RestorationNetwork, build_network, count_multiply_adds
 from .checkpoint import load_checkpoint, read_checkpoint_metadata
 from .corrector import training as correction
 from .corrector.network import MAP_INPUTS, CorrectorConfig, FieldCorrectorNetwork
+from .dataset import find_shards
 from .network.stages import DeepGyro
 from .settings import read_saved_network_config
-from .validation import validate
+from .training import validate
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -51,11 +46,14 @@ class CorrectorContract(Provenance):
 
     about = (
         "Corrects blur fields. In: seen (1, channels, rows, columns), float32, a picture's cells with "
-        "their maps and facts (deepgyro.refine.cells.Cells). Out, (1, 2, rows, columns), along the prior "
+        "their maps and features (deepgyro.refine.cells.Cells). Out, (1, 2, rows, columns), along the prior "
         "path and across it: moves, by how much the path's end is off, px of the level; log_spread, the "
         "logarithm of how far off that may be; weights of the fit; and (1,) each odds and sharp, the "
         "logarithms of the odds that the moved field is right and that the picture is sharp."
     )
+
+
+AnyContract = Contract | OnePieceContract | CorrectorContract
 
 
 class _SeparateStages(nn.Module):
@@ -74,7 +72,7 @@ class _SeparateStages(nn.Module):
 
 
 class _OnePiece(nn.Module):
-    """A baseline, as its file has it."""
+    """A baseline, with the inputs of its file."""
 
     def __init__(self, network: OnePieceModel) -> None:
         super().__init__()
@@ -93,33 +91,21 @@ def export_checkpoint(
     licence: str = "not stated",
     data: str = "On what is not stated.",
     overwrite: bool = False,
-) -> Contract | OnePieceContract | CorrectorContract:
+) -> AnyContract:
     """Write the averaged weights of a checkpoint as ONNX, with their contract as metadata, and their card.
 
-    Parameters
-    ----------
-    checkpoint
-        Of `deepgyro train`.
-    out
-        The ONNX file, named after the network; the card is the same with .md.
-    validation
-        Folder of `deepgyro synth`: pairs of photos and logs that were not trained on, for the scores.
-    licence, data
-        Of the weights; and what they were trained on, for the card.
-    overwrite
-        Replace files of these names.
+    out: the ONNX file, named after the network; the card is the same with .md. validation: a folder of
+    `deepgyro synth`, for the scores. licence, data: of the weights, and a sentence about the training data.
 
     Raises
     ------
     DeepGyroError
-        If it is no checkpoint, or a file is there already or cannot be written.
+        If it is no checkpoint, or a file exists already or cannot be written.
     """
     if out.suffix != ".onnx":
         raise DeepGyroError(f"{out}: a name that ends in .onnx is needed")
-    if validation and not any(validation.glob(SHARD_PATTERN)):
-        raise DeepGyroError(
-            f"{validation}: no {SHARD_PATTERN} there (validation); make some with deepgyro synth"
-        )
+    if validation:
+        find_shards(validation)
     card = out.with_suffix(".md")
     for path in (out, card):
         check_writable(path, overwrite=overwrite)
@@ -132,20 +118,17 @@ def export_checkpoint(
         "commit": current_commit(),
         **_measure_network(network, validation),
     }
-    contract: Contract | OnePieceContract | CorrectorContract
+    contract: AnyContract
     if isinstance(network, FieldCorrectorNetwork):
         contract = CorrectorContract(**provenance)
-        model = _export_corrector(network)
     elif isinstance(network, OnePieceModel):
         contract = OnePieceContract(inputs=network.inputs, **provenance)
-        model = _export_baseline(network)
     else:
         c = network.config
         contract = Contract(
             stages=c.stages, fractions=c.fractions, steps=c.steps, margin=c.margin, **provenance
         )
-        model = _export_stages(network)
-    _save_onnx(model, contract, out)
+    write_onnx(network, contract, out)
     card.write_text(_write_card(contract, data, metadata, sha256(out.read_bytes()).hexdigest()))
     return contract
 
@@ -170,9 +153,11 @@ def _measure_network(
         cost = count_multiply_adds(network, _corrector_features())
         scores = correction.validate(network, validation) if validation else {}
         return {"multiple": 1, "gmac": round(cost, 2), "scores": scores}
+    blurred, paths = torch.zeros(1, 3, 256, 256), torch.zeros(1, 4, 256, 256)
+    cost = count_multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))
     return {
         "multiple": network.multiple,
-        "gmac": round(count_network_gmac(network, 256, 256), 2),
+        "gmac": round(cost, 2),
         "scores": validate(network, validation) if validation else {},
     }
 
@@ -184,12 +169,7 @@ def _describe_budget(metadata: Mapping[str, Any]) -> str:
     return f"{progress['step']} steps, {progress['minutes'] / 60:.1f} hours{core}"
 
 
-def _write_card(
-    contract: Contract | OnePieceContract | CorrectorContract,
-    data: str,
-    metadata: Mapping[str, Any],
-    digest: str,
-) -> str:
+def _write_card(contract: AnyContract, data: str, metadata: Mapping[str, Any], digest: str) -> str:
     """Return a page about the weights' origin and scores."""
     if isinstance(contract, CorrectorContract):
         kind, size, columns, digits = "Corrects fields: ", "a picture of any size", "what | value", ".3f"
@@ -217,6 +197,22 @@ Trained for {contract.trained}. {data}
 """
 
 
+def write_onnx(network: RestorationNetwork | FieldCorrectorNetwork, contract: Provenance, out: Path) -> None:
+    """Write a network with its contract; baselines and correctors have their weights in half precision."""
+    if isinstance(network, DeepGyro):
+        model = _export_stages(network)
+    elif isinstance(network, OnePieceModel):
+        model = _store_half_precision(_export_baseline(network))
+    else:
+        model = _store_half_precision(_export_corrector(network))
+    graph = model.graph
+    for each in (*graph.node, *graph.value_info, *graph.input, *graph.output):
+        del each.metadata_props[:]  # names of source files
+    model.doc_string = contract.about
+    model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
+    write_atomically(out, lambda file: file.write(model.SerializeToString()))
+
+
 def _export_stages(network: DeepGyro) -> ModelProto:
     """Return our network's stages."""
     config = network.config
@@ -236,28 +232,18 @@ def _export_stages(network: DeepGyro) -> ModelProto:
 
 
 def _export_baseline(network: OnePieceModel) -> ModelProto:
-    """Return a baseline's network, its weights in half precision."""
+    """Return a baseline's network."""
     rows, columns = (torch.export.Dim(axis) for axis in ("rows", "columns"))
     side = 4 * network.multiple
-    model = _export_onnx(
-        _OnePiece(network),
-        (torch.zeros(1, network.inputs, side, side),),
-        input_names=["seen"],
-        output_names=["sharp"],
-        dynamic_shapes=({2: network.multiple * rows, 3: network.multiple * columns},),
-    )
-    return _store_half_precision(model)
+    features = torch.zeros(1, network.inputs, side, side)
+    shapes = ({2: network.multiple * rows, 3: network.multiple * columns},)
+    return _export_onnx(_OnePiece(network), (features,), ["seen"], ["sharp"], shapes)
 
 
 def _export_corrector(network: FieldCorrectorNetwork) -> ModelProto:
-    """Return a field corrector, its weights in half precision."""
-    model = _export_onnx(
-        network,
-        (_corrector_features(),),
-        input_names=["seen"],
-        output_names=["moves", "log_spread", "weights", "odds", "sharp"],
-    )
-    return _store_half_precision(model)
+    """Return a field corrector."""
+    outputs = ["moves", "log_spread", "weights", "odds", "sharp"]
+    return _export_onnx(network, (_corrector_features(),), ["seen"], outputs)
 
 
 def _corrector_features() -> Tensor:
@@ -267,24 +253,17 @@ def _corrector_features() -> Tensor:
 def _export_onnx(
     module: nn.Module,
     inputs: tuple[Any, ...],
-    *,
     input_names: list[str],
     output_names: list[str],
-    dynamic_shapes: tuple[Any, ...] | None = None,
+    dynamic_shapes: Any = None,
 ) -> ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it names packages that are not needed here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some of the exporter's own calls are deprecated
         program = torch.onnx.export(
-            module,
-            inputs,
-            dynamo=True,
-            verbose=False,
-            input_names=input_names,
-            output_names=output_names,
-            dynamic_shapes=dynamic_shapes,
-            opset_version=ONNX_OPSET,
-        )
+            module, inputs, input_names=input_names, output_names=output_names, dynamic_shapes=dynamic_shapes,
+            opset_version=ONNX_OPSET, dynamo=True, verbose=False,
+        )  # fmt: skip
     assert program is not None
     return program.model_proto
 
@@ -304,13 +283,3 @@ def _store_half_precision(model: ModelProto) -> ModelProto:
     del model.graph.node[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
     return model
-
-
-def _save_onnx(model: ModelProto, contract: Provenance, out: Path) -> None:
-    """Write a model with its contract, without the names of source files."""
-    graph = model.graph
-    for each in (*graph.node, *graph.value_info, *graph.input, *graph.output):
-        del each.metadata_props[:]
-    model.doc_string = contract.about
-    model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
-    write_atomically(out, lambda file: file.write(model.SerializeToString()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from torch import Tensor, nn
 from ...errors import DeepGyroError
 from ..report import BenchReport, Row, make_report
 from .baselines.wrapper import count_multiply_adds
-from .dataset import Sample
 from .network.stages import DeepGyro, NetworkConfig
 from .settings import TrainConfig
 from .train import load_batches, make_fabric, open_pairs, resolve_precision
@@ -54,21 +54,10 @@ def bench_training(
     operator, the differences and the maps; ``step_ms``: a whole step; ``waiting_ms``: of that for its data.
     ``gflops``: the convolutions' rate alone, 10^9 operations a second; ``share``: which share of it the
     training reaches without the operators; ``operators``: how many times as long a step takes with them.
-    No files are written. One turn goes before, uncounted.
+    No files are written. A first turn is not counted.
 
-    Parameters
-    ----------
-    config
-        A training of ours; a baseline has no operators between its stages.
-    steps
-        Counted turns.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If the network is a baseline, or there are no pairs.
+    steps: counted turns; progress: called with the share that is done. A baseline, which has no operators
+    between its stages, and missing pairs are a DeepGyroError.
     """
     if config.corrector or not isinstance(config.network_config, NetworkConfig):
         raise DeepGyroError("bench training compares steps with and without operators; here there are none")
@@ -80,24 +69,28 @@ def bench_training(
     without.network.make_operators = NoOperators
     batches = load_batches(pairs, config, fabric, 0)
     batch = next(batches)
-    inputs = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
+    inputs = batch["blurred"], batch["prior"], batch["gyro"], batch["linear"]
     convolutions = list(_convolution_runs(without.network, inputs, mixed=config.uses_bf16))
 
-    def time_ms(work: Callable[[], object]) -> float:
-        _synchronize_device(fabric.device)
-        start = time.perf_counter()
-        work()
-        _synchronize_device(fabric.device)
-        return 1e3 * (time.perf_counter() - start)
+    def now_ms() -> float:
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize(fabric.device)
+        return 1e3 * time.perf_counter()
 
     turns: list[list[float]] = []
     for turn in range(steps + 1):
-        times = [sum(time_ms(run) for run in convolutions)]
+        times = [0.0]
+        for run in convolutions:
+            start = now_ms()
+            run()
+            times[0] += now_ms() - start
         for training in (without, whole):
-            loaded: list[Sample] = []
-            waiting = time_ms(lambda loaded=loaded: loaded.append(next(batches)))  # type: ignore[misc]
-            times.append(waiting + time_ms(lambda step=training.step, loaded=loaded: step(loaded[0])))  # type: ignore[misc]
-        turns.append([*times, waiting])
+            start = now_ms()
+            batch = next(batches)
+            arrival = now_ms()
+            training.step(batch)
+            times.append(now_ms() - start)
+        turns.append([*times, arrival - start])
         if progress:
             progress((turn + 1) / (steps + 1))
     alone, least, step, waiting = (float(x) for x in np.median(turns[1:], axis=0))
@@ -117,19 +110,13 @@ def bench_training(
     return make_report("training", [row])
 
 
-def _synchronize_device(device: torch.device) -> None:
-    """Wait for a GPU."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def _convolution_runs(
     network: nn.Module, inputs: tuple[Tensor, ...], *, mixed: bool
 ) -> Iterator[Callable[[], None]]:
     """Yield a function for each convolution that runs it alone, forward and backward, as in a step."""
-    calls: list[tuple[nn.Module, Tensor]] = []
+    calls: list[tuple[nn.Module, Tensor, Tensor]] = []
     hooks = [
-        module.register_forward_hook(lambda module, inputs, _: calls.append((module, inputs[0])))
+        module.register_forward_hook(lambda module, inputs, y: calls.append((module, inputs[0], y)))
         for module in network.modules()
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
     ]
@@ -137,17 +124,13 @@ def _convolution_runs(
     for hook in hooks:
         hook.remove()
     dtype = torch.bfloat16 if mixed else torch.float32
-    for module, x in calls:
-        yield _convolution_run(copy.deepcopy(module).to(dtype), x.detach().to(dtype), x.requires_grad)
+    for module, x, y in calls:
+        own = x.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+        own.requires_grad_(x.requires_grad)
+        yield partial(_run_convolution, copy.deepcopy(module).to(dtype), own, torch.ones_like(y, dtype=dtype))
 
 
-def _convolution_run(convolution: nn.Module, x: Tensor, needs_gradient: bool) -> Callable[[], None]:
-    """Return what runs a convolution forward and backward, with the gradient of its input if needed."""
-    x = x.contiguous(memory_format=torch.channels_last).requires_grad_(needs_gradient)
-    gradient = torch.ones_like(convolution(x))
-
-    def run() -> None:
-        convolution.zero_grad()
-        convolution(x).backward(gradient)
-
-    return run
+def _run_convolution(convolution: nn.Module, x: Tensor, gradient: Tensor) -> None:
+    """Run a convolution forward and backward."""
+    convolution.zero_grad()
+    convolution(x).backward(gradient)

@@ -29,7 +29,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": rate, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # nobody gives a closure
+    def step(self) -> None:  # type: ignore[override]  # without a closure
         """Change the weights by their gradients."""
         for group in self.param_groups:
             for weights in group["params"]:
@@ -43,7 +43,8 @@ class Muon(torch.optim.Optimizer):
                 step = orthogonalize(gradient.lerp(momentum, group["momentum"]))
                 weights.mul_(1 - group["lr"] * group["weight_decay"])
                 size = 0.2 * math.sqrt(max(step.shape))
-                weights.sub_(_as_convolution(step, weights), alpha=group["lr"] * size)
+                step = step.view_as(weights.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+                weights.sub_(step, alpha=group["lr"] * size)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -71,7 +72,6 @@ class Optimizer:
     """Groups of a network's parameters, at one rate, with moments that can be saved by name."""
 
     def __init__(self, groups: Mapping[str, ParameterGroup]) -> None:
-        """Take groups by name."""
         self.groups = groups
 
     @property
@@ -103,13 +103,7 @@ class Optimizer:
                         yield f"{moment}.{name}", group.optimizer.state[parameter][moment]
 
     def set_moments(self, moments: Mapping[str, Tensor], steps: int) -> None:
-        """Set the moments that `moments` has yielded, after so many steps of the training.
-
-        Raises
-        ------
-        KeyError, RuntimeError
-            If they are another network's.
-        """
+        """Set the moments that `moments` has yielded, after so many steps of the training."""
         for group in self.groups.values():
             is_muon = isinstance(group.optimizer, Muon)
             names = _MUON_MOMENTS if is_muon else _ADAMW_MOMENTS
@@ -163,9 +157,3 @@ def update_average(average: nn.Module, network: nn.Module, step: int, decay: flo
 def _as_matrix(weights: Tensor) -> Tensor:
     """Return weights (out, in, kh, kw) as (out, kh kw in): a view, of weights that are kept channels last."""
     return weights.permute(0, 2, 3, 1).flatten(1)
-
-
-def _as_convolution(matrix: Tensor, weights: Tensor) -> Tensor:
-    """Return a matrix (out, kh kw in) as (out, in, kh, kw): a view."""
-    out, channels, height, width = weights.shape
-    return matrix.view(out, height, width, channels).permute(0, 3, 1, 2)

@@ -17,15 +17,7 @@ from torch.utils.data import Dataset, default_collate
 from ...frames import decode_pixels
 from ...restore import PictureOrientation
 from ...tiles import Window
-from ..synthesis.image import (
-    crop_with_margin,
-    draw_jpeg_options,
-    draw_render_parameters,
-    encode_jpeg,
-    highlight_factor_table,
-    srgb_decode_table,
-    srgb_encode_table,
-)
+from ..synthesis import image
 from ..synthesis.kernels import U16_SUM_STD
 from ..synthesis.pair import LazyPair, draw_uses_jpeg
 from ..synthesis.pool import draw_lazy_pair_at
@@ -53,7 +45,7 @@ def lazy_pair_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generato
     """Return a patch of a scene that is to be rendered.
 
     scene: (3, h + 2 margin, w + 2 margin) uint8, encoded, the patch in its middle, continued by its border
-    pixels; exact, noisy, gyro, linear: as in `make_sample`; light: (3,) float32, highlight gain, shot and
+    pixels; exact, prior, gyro, linear: as in `make_sample`; light: (3,) float32, highlight gain, shot and
     read noise, or 0, 0 and the noise's share of the root mean square; key: seed of the noise; jpeg: quality
     and whether chroma is halved, or zeros.
     """
@@ -63,13 +55,13 @@ def lazy_pair_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generato
         light = (0.0, 0.0, 10 ** (-draws.encoded_noise / 20))
         key = int(scene.rng.integers(2**64, dtype=np.uint64))
     else:
-        drawn = draw_render_parameters(scene.rng, draws)
+        drawn = image.draw_render_parameters(scene.rng, draws)
         light, key = (drawn.highlight_gain, drawn.shot_noise, drawn.read_noise), drawn.noise_key
-    jpeg = draw_jpeg_options(scene.rng, draws) if draw_uses_jpeg(scene, draws) else (0, False)
+    jpeg = image.draw_jpeg_options(scene.rng, draws) if draw_uses_jpeg(scene, draws) else (0, False)
     return {
         "scene": torch.from_numpy(_crop_with_surroundings(scene, turn, window)),
         "exact": field_channels(turn.field(scene.exact[window])),
-        "noisy": field_channels(turn.field(scene.prior[window])),
+        "prior": field_channels(turn.field(scene.prior[window])),
         "gyro": torch.tensor(float(scene.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(not scene.encoded)),
         "light": torch.tensor(light),
@@ -83,15 +75,11 @@ def _crop_with_surroundings(
 ) -> UInt8[np.ndarray, "3 a b"]:
     """Return a patch of a scene with a margin on every side, as wide as the scene moves."""
     margin = scene.exact.max_reach_px
-    rows, columns = (range(*p.indices(side)) for p, side in zip(window, scene.exact.shape, strict=False))
-    height, width = len(rows), len(columns)
-    part, above, before = crop_with_margin(
-        scene.scene, scene.top + rows[0], scene.left + columns[0], height, width, margin
+    rows, columns = (
+        np.clip(np.arange(part.start - margin, part.stop + margin) + offset, 0, side - 1)
+        for part, offset, side in zip(window, (scene.top, scene.left), scene.scene.shape, strict=False)
     )
-    top, left = margin - above, margin - before
-    below, after = (height + 2 * margin - top - part.shape[0], width + 2 * margin - left - part.shape[1])
-    padded = np.pad(part, [(top, below), (left, after), (0, 0)], "edge")
-    return np.ascontiguousarray(turn.picture(padded).transpose(2, 0, 1))
+    return np.ascontiguousarray(turn.picture(scene.scene[rows[:, None], columns]).transpose(2, 0, 1))
 
 
 def collate_lazy_pairs(samples: Sequence[Sample]) -> Sample:
@@ -123,7 +111,7 @@ def render_batch(batch: Sample) -> Sample:
     return {
         "sharp": _round_to_8_bits(values[:, :, *inside], linear),
         "blurred": apply_jpeg(_round_to_8_bits(noisy, linear), batch["jpeg"]),
-        **{name: batch[name] for name in ("exact", "noisy", "gyro", "linear")},
+        **{name: batch[name] for name in ("exact", "prior", "gyro", "linear")},
     }
 
 
@@ -131,10 +119,8 @@ def decode_with_highlights(
     scene: UInt8[Tensor, "b 3 h w"], gain: Float32[Tensor, "b 1 1 1"]
 ) -> Float32[Tensor, "b 3 h w"]:
     """Return the light of encoded pixels, highlights brighter than white: a twin of `synthesis.kernels`."""
-    device = scene.device
-    plain, over = (
-        torch.from_numpy(table).to(device) for table in (srgb_decode_table(), highlight_factor_table(1.0) - 1)
-    )
+    tables = image.srgb_decode_table(), image.highlight_factor_table(1.0) - 1
+    plain, over = (torch.from_numpy(table).to(scene.device) for table in tables)
     return plain[scene.int()] * (1 + gain * over[scene.amin(1, keepdim=True).int()])
 
 
@@ -170,7 +156,7 @@ def _to_signed_64(bits: int) -> int:
 
 def _round_to_8_bits(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
     """Return values, light or encoded, as the 256 encoded ones of a file, 0 to 1."""
-    table = torch.from_numpy(srgb_encode_table()).to(values.device)
+    table = torch.from_numpy(image.srgb_encode_table()).to(values.device)
     clipped = values.clamp(0, 1)
     from_light = table[(clipped * 65535 + 0.5).int()].float()
     return torch.where(linear, from_light, (clipped * 255).round()) / 255
@@ -182,7 +168,7 @@ def apply_jpeg(pictures: Tensor, jpeg: Int64[Tensor, "b 2"]) -> Tensor:
     for k, (quality, halved) in enumerate(jpeg.tolist()):
         if quality:
             pixels = (255 * pictures[k]).round().byte().permute(1, 2, 0).cpu().numpy()
-            file = encode_jpeg(np.ascontiguousarray(pixels), quality, half_chroma=bool(halved))
+            file = image.encode_jpeg(np.ascontiguousarray(pixels), quality, half_chroma=bool(halved))
             decoded = decode_pixels(file, "the pair's JPEG").transpose(2, 0, 1)
             out[k] = torch.from_numpy(np.ascontiguousarray(decoded)).to(out.device) / 255
     return out

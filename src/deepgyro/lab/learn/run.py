@@ -1,4 +1,4 @@
-"""One run of a training, from its start or a checkpoint to a stop: its clock, the signals and its log."""
+"""One run of a training, from its start or a checkpoint to a stop: its time, its log, and the signals."""
 
 from __future__ import annotations
 
@@ -9,68 +9,110 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
-from lightning_fabric import Fabric
-from numpy import ndarray
+from jaxtyping import Float
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ...frames import encode_png
 from .checkpoint import Progress
-from .settings import TrainConfig
+from .training import Training
 
 ReportProgress = Callable[[Progress, float, Mapping[str, object] | None], object]
 """Called after every step with the progress, the minutes left in this run, and the row if one is logged."""
 
 
-class RunClock:
-    """Counts the minutes of training, without validation and checkpoints."""
+class Run:
+    """The time and the log of a run: log.jsonl, TensorBoard's curves, samples.png of the first process."""
 
-    def __init__(self, config: TrainConfig, progress: Progress, limit: float | None) -> None:
-        """Start a run of at most `limit` minutes."""
-        self.config, self.progress = config, progress
-        self.limit = math.inf if limit is None else limit
-        self.first_step, self.first_minute = progress.step, progress.minutes
-        self.last_checkpoint = progress.minutes
-        self.steps, self.seconds, self.waiting = 0, 0.0, 0.0  # since the last row
+    def __init__(
+        self, training: Training[Any], out: Path, *, stop_after: float | None, report: ReportProgress | None
+    ) -> None:
+        """Start a run of at most `stop_after` minutes; append to the log in a folder."""
+        self.training, self.progress, self.out = training, training.progress, out
+        self.limit = math.inf if stop_after is None else stop_after
+        self.report = report or (lambda progress, left, row: None)
+        self.first_step, self.first_minute = self.progress.step, self.progress.minutes
+        self.last_checkpoint = self.progress.minutes
+        self._start_row()
+        self.board: SummaryWriter | None = None
+        if training.fabric.is_global_zero:
+            out.mkdir(parents=True, exist_ok=True)
+            self.board = SummaryWriter(str(out), purge_step=self.progress.step)
 
-    def add_step(self, waiting: float, working: float) -> None:
-        """Count a step that waited for data and then worked for so many seconds."""
-        self.progress.minutes += (waiting + working) / 60
-        self.steps, self.waiting = self.steps + 1, self.waiting + waiting
-        self.seconds += waiting + working
-
-    def take_speed(self) -> dict[str, float]:
-        """Return steps per second and the share of time spent waiting for data, since the last call."""
-        speed = {
-            "steps_per_second": round(self.steps / self.seconds, 3),
-            "waiting": round(self.waiting / self.seconds, 3),
-        }
+    def _start_row(self) -> None:
+        """Count from zero what the next row has."""
+        self.sums = torch.zeros(len(self.training.names), device=self.training.fabric.device)
         self.steps, self.seconds, self.waiting = 0, 0.0, 0.0
-        return speed
+
+    def add_step(self, values: Float[Tensor, " n"], waiting: float, working: float) -> None:
+        """Count a step's values, and the seconds that it waited for data and then worked."""
+        self.sums, self.steps = self.sums + values, self.steps + 1
+        self.waiting, self.seconds = self.waiting + waiting, self.seconds + waiting + working
+        self.progress.minutes += (waiting + working) / 60
 
     def is_over(self) -> bool:
         """Return whether the run has reached its limit, or the training its end."""
-        done = self.config.progress_share(self.progress.step, self.progress.minutes)
+        done = self.training.config.progress_share(self.progress.step, self.progress.minutes)
         return done >= 1 or self.progress.minutes - self.first_minute >= self.limit
 
     def minutes_left(self) -> float:
         """Return the minutes left in this run; of a training of so many steps, at the mean speed so far."""
-        minutes, steps = self.progress.minutes - self.first_minute, self.progress.step - self.first_step
-        if self.config.steps:
-            left = (self.config.steps - self.progress.step) * minutes / max(steps, 1)
+        config, minutes = self.training.config, self.progress.minutes - self.first_minute
+        if config.steps:
+            steps = max(self.progress.step - self.first_step, 1)
+            left = (config.steps - self.progress.step) * minutes / steps
         else:
-            left = (self.config.minutes or 0.0) - self.progress.minutes
+            left = (config.minutes or 0.0) - self.progress.minutes
         return max(min(left, self.limit - minutes), 0.0)
 
     def is_checkpoint_due(self) -> bool:
         """Return True once every `checkpoint_minutes`."""
-        due = self.progress.minutes - self.last_checkpoint >= self.config.checkpoint_minutes
+        due = self.progress.minutes - self.last_checkpoint >= self.training.config.checkpoint_minutes
         if due:
             self.last_checkpoint = self.progress.minutes
         return due
+
+    def take_row(self) -> dict[str, object]:
+        """Return means and speed since the last row; every process must call it."""
+        means: Any = self.training.fabric.all_reduce(self.sums / self.steps, reduce_op="mean")
+        row = {
+            **dict(zip(self.training.names, means.tolist(), strict=True)),
+            "rate": self.training.optimizer.rate,
+            "steps_per_second": round(self.steps / self.seconds, 3),
+            "waiting": round(self.waiting / self.seconds, 3),
+        }
+        self._start_row()
+        return row
+
+    def write_row(self, values: Mapping[str, object] | None) -> None:
+        """Write a row, draw its numbers, report it; None: report a step alone."""
+        if not self.board:
+            return
+        row = values and {"step": self.progress.step, "minutes": round(self.progress.minutes, 3), **values}
+        if row is not None and values is not None:
+            with open(self.out / "log.jsonl", "a") as file:
+                file.write(json.dumps(row) + "\n")
+            for name, value in values.items():
+                for key, number in value.items() if isinstance(value, dict) else [("", value)]:
+                    if isinstance(number, float):
+                        self.board.add_scalar(f"{name}/{key}".rstrip("/"), number, self.progress.step)
+        self.report(self.progress, self.minutes_left(), row)
+
+    def validate(self) -> None:
+        """Write a row of scores on validation pairs, and show some of the pairs."""
+        scores, picture = self.training.validate(Path(self.training.config.validation))
+        self.write_row({"validation": scores})
+        if self.board and picture is not None:
+            (self.out / "samples.png").write_bytes(encode_png(picture))
+            self.board.add_image("samples", picture, self.progress.step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Close TensorBoard's file."""
+        if self.board:
+            self.board.close()
 
 
 @contextmanager
@@ -96,65 +138,3 @@ def catch_signals() -> Iterator[list[int]]:
         yield caught
     finally:
         restore()
-
-
-class TrainingLog:
-    """What the first process writes: log.jsonl, TensorBoard's curves, samples.png, calls of `report`."""
-
-    def __init__(
-        self,
-        out: Path,
-        names: tuple[str, ...],
-        progress: Progress,
-        fabric: Fabric,
-        report: ReportProgress | None,
-    ) -> None:
-        """Append to the log in a folder; `names`: of the values of a step."""
-        self.out, self.names, self.progress, self.fabric = out, names, progress, fabric
-        self.report = report or (lambda progress, left, row: None)
-        self.sums, self.count = torch.zeros(len(names), device=fabric.device), 0
-        self.board: SummaryWriter | None = None
-        if fabric.is_global_zero:
-            out.mkdir(parents=True, exist_ok=True)
-            self.board = SummaryWriter(str(out), purge_step=progress.step)
-
-    def add_values(self, values: Float[Tensor, " n"]) -> None:
-        """Add a step's values to the next row."""
-        self.sums, self.count = self.sums + values, self.count + 1
-
-    def take_means(self) -> dict[str, float]:
-        """Return the means of all processes since the last call; every process must call it."""
-        means = self.fabric.all_reduce(self.sums / self.count, reduce_op="mean")
-        self.sums, self.count = torch.zeros_like(self.sums), 0
-        return dict(zip(self.names, means.tolist(), strict=True))  # type: ignore[union-attr]
-
-    def write_row(self, values: Mapping[str, object] | None, left: float) -> None:
-        """Write a row, draw its numbers, report it; None: report a step alone."""
-        if not self.board:
-            return
-        if values is None:
-            self.report(self.progress, left, None)
-            return
-        row = {"step": self.progress.step, "minutes": round(self.progress.minutes, 3), **values}
-        with open(self.out / "log.jsonl", "a") as file:
-            file.write(json.dumps(row) + "\n")
-        for name, value in values.items():
-            for key, number in value.items() if isinstance(value, dict) else [("", value)]:
-                if isinstance(number, float):
-                    self.board.add_scalar(f"{name}/{key}".rstrip("/"), number, self.progress.step)
-        self.report(self.progress, left, row)
-
-    def write_validation(
-        self, validation: tuple[Mapping[str, float], UInt8[ndarray, "h w 3"] | None], left: float
-    ) -> None:
-        """Write a row of scores on validation pairs, and show some of the pairs."""
-        scores, picture = validation
-        self.write_row({"validation": scores}, left)
-        if self.board and picture is not None:
-            (self.out / "samples.png").write_bytes(encode_png(picture))
-            self.board.add_image("samples", picture, self.progress.step, dataformats="HWC")
-
-    def close(self) -> None:
-        """Close TensorBoard's file."""
-        if self.board:
-            self.board.close()

@@ -149,15 +149,10 @@ class TrainConfig:
 
 
 def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
-    """Read a training's configuration; what it leaves out is as in `TrainConfig`.
+    """Read a training's configuration from YAML; what it leaves out is as in `TrainConfig`.
 
-    Parameters
-    ----------
-    path
-        YAML file.
-    changes
-        NAME=VALUE, in place of the file's; SECTION.NAME=VALUE for the entries of network, unet, deblurgan and
-        corrector.
+    changes: NAME=VALUE, in place of the file's; SECTION.NAME=VALUE for network, unet, deblurgan
+    and corrector.
 
     Raises
     ------
@@ -201,10 +196,7 @@ def read_saved_network_config(
 ) -> NetworkConfig | UNetConfig | GanConfig | CorrectorConfig:
     """Return the sizes of the network in a configuration that was saved as JSON.
 
-    Raises
-    ------
-    KeyError, ValueError
-        If another version of this program has saved it.
+    A configuration of another version of this program is a KeyError or a ValueError.
     """
     section = next(name for name in _SECTIONS if entries.get(name) or name == "network")
     sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig
@@ -213,13 +205,7 @@ def read_saved_network_config(
 
 
 def _convert_entries(kind: type, entries: Mapping[str, Any]) -> Any:
-    """Return a dataclass of entries as they stand in YAML or JSON.
-
-    Raises
-    ------
-    ValueError
-        If there is no such entry, or its value is of another type.
-    """
+    """Return a dataclass of entries in YAML or JSON; a wrong name or type is a ValueError."""
     annotations = {entry.name: entry.type for entry in fields(kind)}
     if unknown := set(map(str, entries)) - set(annotations):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such entry; is it misspelt?")
@@ -234,13 +220,7 @@ def _convert_entries(kind: type, entries: Mapping[str, Any]) -> Any:
 
 
 def _convert_value(kind: Any, value: Any) -> Any:
-    """Return a value as a type: whole numbers and texts such as 1e-4 as floats, lists as tuples.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
+    """Return a value as a type, or raise TypeError: whole numbers and texts as floats, lists as tuples."""
     if isinstance(kind, UnionType):
         for each in get_args(kind):
             try:

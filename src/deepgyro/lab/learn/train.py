@@ -9,33 +9,32 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from ...errors import DeepGyroError
 from ...runtime.session import has_bf16
 from ..synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
-from ..synthesis.shards import SHARD_PATTERN
 from .baselines.adversarial import AdversarialTraining
 from .baselines.wrapper import build_network
 from .checkpoint import Progress, save_checkpoint
 from .corrector.pairs import CellPairs
 from .corrector.training import CorrectorTraining
-from .dataset import BatchNumbers, FreshPairs, Sample, ShardPairs, collate_samples
+from .dataset import FreshPairs, Sample, ShardPairs, batch_numbers, find_shards
 from .rendering import LazyPairs, collate_lazy_pairs, render_batch
-from .run import ReportProgress, RunClock, TrainingLog, catch_signals
+from .run import ReportProgress, Run, catch_signals
 from .settings import TrainConfig
-from .training import RestorationTraining
+from .training import RestorationTraining, Training
 
 CHECKPOINT_FILE, SLIM_CHECKPOINT_FILE = "checkpoint.safetensors", "checkpoint-slim.safetensors"
 PREVIOUS_CHECKPOINT_FILE = "checkpoint-before.safetensors"
 
 AnyPairs = ShardPairs | FreshPairs | CellPairs
-AnyTraining = RestorationTraining | AdversarialTraining | CorrectorTraining
 
 
 def train(
@@ -46,30 +45,23 @@ def train(
     stop_after: float | None = None,
     report: ReportProgress | None = None,
 ) -> Progress | None:
-    """Train a network, or continue a training.
+    """Train a network, or continue a training; return how far it is (None in a process that helps the first).
 
     A first SIGINT or SIGTERM ends the run with a checkpoint; a second one acts as usual.
 
     Parameters
     ----------
-    config
-        What is trained and how.
     out
         Folder for checkpoint.safetensors; checkpoint-before.safetensors, the one before it;
         checkpoint-slim.safetensors, the weights and their average in float16, to be kept in a repository;
         log.jsonl; TensorBoard's events; samples.png: blurred, guess and sharp of some validation pairs
-        (not of a network that corrects fields).
+        (not of the field corrector).
     resume
         Continue from the checkpoint there.
     stop_after
         Stop after so many minutes; the schedule stays that of the whole training.
     report
         Called by the first process after every step.
-
-    Returns
-    -------
-    progress
-        How far the training is; None in a process that only helps the first.
 
     Raises
     ------
@@ -84,54 +76,40 @@ def train(
     config = resolve_precision(config, fabric.device)
     training = make_training(config, fabric, out / CHECKPOINT_FILE if resume else None)
     progress = training.progress
-    clock = RunClock(config, progress, stop_after)
     batches = load_batches(pairs, config, fabric, progress.pairs)
     with (
         catch_signals() as caught,
-        closing(TrainingLog(out, training.names, progress, fabric, report)) as log,
+        closing(Run(training, out, stop_after=stop_after, report=report)) as run,
     ):
         if resume:
-            known = {"run": progress.runs, "moments": progress.moments, "precision": config.precision}
-            log.write_row(known, clock.minutes_left())
+            run.write_row({"run": progress.runs, "moments": progress.moments, "precision": config.precision})
         while True:
-            # The first process has the clock and decides for all.
+            # The first process decides for all.
             progress.minutes, stopped = fabric.broadcast((progress.minutes, bool(caught)))
-            if stopped or clock.is_over():
+            if stopped or run.is_over():
                 break
             start = time.monotonic()
             batch = next(batches)
             arrival = time.monotonic()
-            log.add_values(training.step(batch))
-            clock.add_step(arrival - start, time.monotonic() - arrival)
-            row = None
-            if progress.step % config.log_steps == 0:
-                row = {**log.take_means(), "rate": training.optimizer.rate, **clock.take_speed()}
-            log.write_row(row, clock.minutes_left())
-            if clock.is_checkpoint_due() and fabric.is_global_zero:
+            values = training.step(batch)
+            run.add_step(values, arrival - start, time.monotonic() - arrival)
+            run.write_row(run.take_row() if progress.step % config.log_steps == 0 else None)
+            if run.is_checkpoint_due() and fabric.is_global_zero:
                 save_checkpoints(training, out)
-                log.write_validation(training.validate(Path(config.validation)), clock.minutes_left())
+                run.validate()
         if fabric.is_global_zero:
             save_checkpoints(training, out)
             if not stopped:  # whoever stops it has no time
-                log.write_validation(training.validate(Path(config.validation)), 0.0)
+                run.validate()
     return progress if fabric.is_global_zero else None
 
 
 def open_pairs(config: TrainConfig) -> AnyPairs:
-    """Open the pairs to train on, and read one.
-
-    Raises
-    ------
-    DeepGyroError
-        If there are none, none to validate with, or the patches don't fit the network.
-    """
+    """Open the pairs to train on, and read one; check the patches, and that there are validation pairs."""
     multiple = 1 if config.corrector else build_network(config.network_config).multiple
     if any(side % multiple for side in config.patch_sides):
         raise DeepGyroError(f"patch is {config.patch}; multiples of {multiple} px are needed")
-    if not any(Path(config.validation).glob(SHARD_PATTERN)):
-        raise DeepGyroError(
-            f"{config.validation}: no {SHARD_PATTERN} there (validation); make some with deepgyro synth"
-        )
+    find_shards(Path(config.validation))
     pairs = _make_pairs(config)
     pairs[0]
     return pairs
@@ -169,9 +147,9 @@ def load_batches(pairs: AnyPairs, config: TrainConfig, fabric: Fabric, start: in
     lazy = isinstance(dataset, LazyPairs)
     loader = DataLoader(
         dataset,
-        batch_sampler=BatchNumbers(start, config.batch, rank=fabric.global_rank, ranks=fabric.world_size),
+        batch_sampler=batch_numbers(start, config.batch, rank=fabric.global_rank, ranks=fabric.world_size),
         num_workers=config.workers,
-        collate_fn=collate_lazy_pairs if lazy else collate_samples,
+        collate_fn=collate_lazy_pairs if lazy else default_collate,
         pin_memory=cuda,
         multiprocessing_context="spawn" if config.workers else None,  # a fork would copy the threads' locks
         worker_init_fn=_ignore_sigint,
@@ -188,13 +166,7 @@ def _ignore_sigint(_: int) -> None:
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
-    """Return the devices at work; with several, this same command is started for each other one.
-
-    Raises
-    ------
-    DeepGyroError
-        If there are no such devices.
-    """
+    """Return the devices; with several, this same command is started for each other one."""
     if config.threads:
         torch.set_num_threads(config.threads)
     try:
@@ -223,7 +195,7 @@ def resolve_precision(config: TrainConfig, device: torch.device) -> TrainConfig:
     return replace(config, precision="bf16-mixed" if fast else "32-true")
 
 
-def make_training(config: TrainConfig, fabric: Fabric, checkpoint: Path | None) -> AnyTraining:
+def make_training(config: TrainConfig, fabric: Fabric, checkpoint: Path | None) -> Training[Any]:
     """Start a training, or continue from a checkpoint."""
     if config.deblurgan:
         return AdversarialTraining(config, config.deblurgan, fabric, checkpoint)
@@ -232,7 +204,7 @@ def make_training(config: TrainConfig, fabric: Fabric, checkpoint: Path | None) 
     return RestorationTraining(config, fabric, checkpoint)
 
 
-def save_checkpoints(training: AnyTraining, out: Path) -> None:
+def save_checkpoints(training: Training[Any], out: Path) -> None:
     """Write both checkpoints, and keep the one before: the training may have diverged since."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT_FILE).exists():

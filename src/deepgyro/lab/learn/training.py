@@ -1,13 +1,15 @@
-"""What changes at every step of a training: weights, their average, the optimiser, the progress."""
+"""What changes at every step of a training, and how good the network is on validation pairs."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
 from lightning_fabric import Fabric
@@ -15,15 +17,18 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from ...errors import DeepGyroError
+from ..synthesis import unpack_pair
+from ..synthesis.shards import read_samples
 from .baselines.wrapper import RestorationNetwork, build_network
 from .checkpoint import Progress, load_checkpoint
-from .dataset import Sample
+from .dataset import Sample, make_sample
 from .optimizer import Optimizer, adam, muon_and_adamw, update_average
 from .settings import TrainConfig
-from .validation import mean_psnr, sample_pictures, validate
 
 MAX_GRADIENT_RATIO = 1.5
 """A gradient is shortened to so many times the moving average of its length."""
+VALIDATION_PAIR_COUNT, SAMPLE_PICTURE_COUNT = 64, 4
+"""Pairs that are scored, and pairs that are shown."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -74,20 +79,11 @@ class Training(ABC, Generic[Network]):
         return values
 
     def autocast(self) -> torch.autocast:
-        """Return the context in which convolutions run in the precision of the training.
-
-        One for each forward pass: it keeps the weights that it has rounded, and steps change them.
-        """
+        """Return a context for one forward pass, as it keeps the weights that it has rounded to bfloat16."""
         return torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=self.config.uses_bf16)
 
     def descend(self, loss: Tensor, max_norm: float) -> float:
-        """Do the optimiser's step down a loss, the gradient cut to a length; return the uncut length.
-
-        Raises
-        ------
-        DeepGyroError
-            If the gradient is not finite.
-        """
+        """Do the optimiser's step down a loss, the gradient cut to a length; return the uncut length."""
         self.fabric.backward(loss)
         gradient = float(nn.utils.clip_grad_norm_(self.network.parameters(), max_norm))
         if not math.isfinite(gradient):
@@ -112,7 +108,7 @@ class RestorationTraining(Training[RestorationNetwork]):
         """Do one step; return the loss and the gain over the blurred pictures, dB: (2,)."""
         config, progress, sharp = self.config, self.progress, batch["sharp"]
         with self.autocast():
-            guesses = self.model(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
+            guesses = self.model(batch["blurred"], batch["prior"], batch["gyro"], batch["linear"])
         loss = compute_loss(guesses, sharp, config.early, config.loss)
         # Muon's steps have one size whatever the gradient's: one batch that is far off must not steer many.
         max_norm = MAX_GRADIENT_RATIO * progress.gradient if progress.gradient else 0.3
@@ -164,3 +160,58 @@ def _reduce_squares(squares: Tensor, loss: str) -> Tensor:
         return squares.mean()
     # The factor makes gradients about as long as Charbonnier's: a training can continue with either.
     return 0.03 * torch.log(squares.mean((1, 2, 3)) + 1e-5).mean()
+
+
+def mean_psnr(picture: Tensor, sharp: Tensor) -> Tensor:
+    """Return the mean of the pictures' PSNR, dB."""
+    error = ((picture.clamp(0, 1) - sharp) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
+    return (-10 * torch.log10(error)).mean()
+
+
+@torch.no_grad()
+def restore_sample(
+    network: RestorationNetwork, item: Sample, field: str = "prior", *, mixed: bool = False
+) -> Tensor:
+    """Return the last guess of one whole sample with the field `field`: (3, h, w) float32, encoded.
+
+    mixed: convolutions in bfloat16; processors without it take a hundred times as long.
+    """
+    device = next(network.parameters()).device
+    gyro = torch.ones(()) if field == "exact" else item["gyro"]
+    inputs = [value[None].to(device) for value in (item["blurred"], item[field], gyro, item["linear"])]
+    with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+        return network(*inputs)[-1][0].float().cpu()  # type: ignore[no-any-return]
+
+
+def whole_samples(
+    network: RestorationNetwork, folder: Path, count: int
+) -> Iterator[tuple[Sample, Mapping[str, object]]]:
+    """Yield the first pairs of a data set, cut to the network's multiple, and each one's metadata."""
+    for pair in islice(map(unpack_pair, read_samples(folder)), count):
+        item = make_sample(pair, turned=network.turned)
+        height, width = (side // network.multiple * network.multiple for side in item["sharp"].shape[1:])
+        yield {k: v[:, :height, :width] if v.ndim else v for k, v in item.items()}, pair.metadata
+
+
+def validate(network: RestorationNetwork, folder: Path, *, mixed: bool = False) -> dict[str, float]:
+    """Return mean gains over the blurred picture, dB: by the kind of prior field, and for exact fields."""
+    gains: dict[str, list[float]] = {}
+    for item, metadata in whole_samples(network, folder, VALIDATION_PAIR_COUNT):
+        sharp = item["sharp"][None]
+        before = mean_psnr(item["blurred"][None], sharp)
+        exact = f"exact field, {metadata['encoding']}"
+        for kind, field in ((str(metadata["gyro"]), "prior"), (exact, "exact")):
+            gain = mean_psnr(restore_sample(network, item, field, mixed=mixed)[None], sharp) - before
+            gains.setdefault(kind, []).append(float(gain))
+    return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(gains.items())}
+
+
+def sample_pictures(network: RestorationNetwork, folder: Path, *, mixed: bool) -> UInt8[ndarray, "h w 3"]:
+    """Return the first pairs of a data set below each other, each as blurred | guess | sharp."""
+    rows = []
+    for item, _ in whole_samples(network, folder, SAMPLE_PICTURE_COUNT):
+        row = [item["blurred"], restore_sample(network, item, mixed=mixed), item["sharp"]]
+        portrait = row[0].shape[1] > row[0].shape[2]  # pairs are turned: all to landscape, to fit together
+        rows.append(torch.cat([x.transpose(1, 2) for x in row] if portrait else row, 2))
+    picture = torch.cat(rows, 1).clamp(0, 1) * 255
+    return np.asarray(picture.round().byte().permute(1, 2, 0))

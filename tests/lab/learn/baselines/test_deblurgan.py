@@ -46,7 +46,7 @@ def test_the_generator_adds_to_the_picture():
 
 
 @pytest.mark.parametrize(("h", "w", "rows", "columns"), [(256, 256, 35, 35), (66, 128, 12, 19)])
-def test_the_critic_judges_patches_8_px_apart(h, w, rows, columns):
+def test_the_critic_values_patches_8_px_apart(h, w, rows, columns):
     with torch.device("meta"):
         values = Critic()(torch.zeros(2, 3, h, w))
 

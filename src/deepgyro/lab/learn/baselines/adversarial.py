@@ -19,8 +19,7 @@ from ....errors import DeepGyroError
 from ..dataset import Sample
 from ..optimizer import adam
 from ..settings import TrainConfig
-from ..training import Training
-from ..validation import mean_psnr, sample_pictures, validate
+from ..training import Training, mean_psnr, sample_pictures, validate
 from .deblurgan import Critic, GanConfig, VggFeatures, gradient_penalty
 from .wrapper import RestorationNetwork, build_network
 
@@ -29,13 +28,7 @@ class AdversarialTraining(Training[RestorationNetwork]):
     """Training of generator and critic."""
 
     def __init__(self, config: TrainConfig, gan: GanConfig, fabric: Fabric, checkpoint: Path | None) -> None:
-        """Start, or continue from a checkpoint.
-
-        Raises
-        ------
-        DeepGyroError
-            If there are several devices, or the features' weights or the checkpoint cannot be read.
-        """
+        """Start, or continue from a checkpoint."""
         if fabric.world_size > 1:
             raise DeepGyroError("deblurgan is trained on one device; devices: 1 is needed")
         torch.manual_seed(config.seed)
@@ -55,7 +48,7 @@ class AdversarialTraining(Training[RestorationNetwork]):
         """
         sharp, step = batch["sharp"], self.progress.step
         with self.autocast():
-            inputs = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
+            inputs = batch["blurred"], batch["prior"], batch["gyro"], batch["linear"]
             fake = self.generator(*inputs)[-1].float()
         for k in range(self.gan.critic_steps):
             self.optimizer.zero_grad()

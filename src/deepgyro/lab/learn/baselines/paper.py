@@ -36,21 +36,19 @@ class PaperUNet(nn.Module):
     Five inputs R, G, B, U, V: DeepGyro (`deepgyro-paper`); three, R, G, B: DeepBlind (`deepblind-paper`).
     """
 
+    multiple = 16
+    """Height and width of a picture must be multiples of this, px."""
+
     def __init__(self, inputs: int = 5, width: int = 64) -> None:
         """Make one of `width` channels at the picture's size, and twice as many at each of four halvings."""
         super().__init__()
-        self.inputs, self.width = inputs, width
+        self.inputs = inputs
         widths = [width * 2**k for k in range(5)]
         self.down = nn.ModuleList(_double_conv(a, b) for a, b in pairwise([inputs, *widths]))
         self.up = nn.ModuleList(Up(w) for w in reversed(widths[:-1]))
         self.last = nn.Conv2d(width, 3, 1)
         for parameter in self.parameters():  # as in Keras, the authors' library
             (nn.init.xavier_uniform_ if parameter.ndim > 1 else nn.init.zeros_)(parameter)
-
-    @property
-    def multiple(self) -> int:
-        """Height and width of a picture must be multiples of this, px."""
-        return int(2 ** len(self.up))
 
     def forward(self, x: Float[Tensor, "b inputs h w"]) -> Float[Tensor, "b 3 h w"]:
         """Return the sharp picture, encoded, 0 to 1 (not clipped)."""

@@ -23,17 +23,8 @@ class OnePieceModel(nn.Module):
 
     def __init__(self, network: PaperUNet | Generator) -> None:
         super().__init__()
-        self.network = network
-
-    @property
-    def multiple(self) -> int:
-        """Height and width of a picture must be multiples of this, px."""
-        return self.network.multiple
-
-    @property
-    def inputs(self) -> int:
-        """Channels of the inputs: three of the picture, and two of the blur vectors for DeepGyro."""
-        return self.network.inputs if isinstance(self.network, PaperUNet) else 3
+        self.network, self.multiple = network, network.multiple
+        self.inputs = network.inputs if isinstance(network, PaperUNet) else 3  # 5 with the blur vectors
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
         """Return the one guess; see `DeepGyro.forward`."""
@@ -72,17 +63,8 @@ def build_network(sizes: NetworkConfig | UNetConfig | GanConfig) -> RestorationN
     return DeepGyro(sizes)
 
 
-def count_network_gmac(network: RestorationNetwork, height: int, width: int) -> float:
-    """Return the convolutions' multiply-adds for a picture, in 10^9; the operators are not included."""
-    blurred, paths = torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width)
-    return count_multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))
-
-
 def count_multiply_adds(network: nn.Module, *inputs: Tensor) -> float:
-    """Return the multiply-adds of all 2D convolutions in ``network(*inputs)``, in 10^9.
-
-    The network and its inputs may be on torch's meta device: then nothing is computed.
-    """
+    """Return the multiply-adds of all 2D convolutions in ``network(*inputs)``, in 10^9."""
     total = 0
 
     def count(module: nn.Conv2d | nn.ConvTranspose2d, inputs: tuple[Tensor], output: Tensor) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ....refine.cells import CELL_COLUMNS, CELL_ROWS, FEATURE_COUNT, MAP_COUNT, MAP_SIDE_PX
 from ....refine.corrector import TERM_PRIOR_STD
 from ....refine.model import TERM_COUNT, USUAL_LENS_STRENGTH, term_basis
+from ..network.stages import Block
 
 CORRECTOR_HEIGHT_PX, CORRECTOR_WIDTH_PX = 270, 480
 """Of the pictures that it is trained on, px: its terms depend on their shape."""
@@ -77,7 +78,7 @@ class FieldCorrectorNetwork(nn.Module):
         self.near = nn.Conv2d(config.first, config.first, 5, padding=2, groups=config.first)
         self.far = nn.Conv2d(config.first, config.first, 1, bias=False)
         self.narrow = nn.Conv2d(config.first, width, 1)
-        self.blocks = nn.ModuleList(DilatedBlock(width, BLOCK_DILATIONS[k % 2]) for k in range(config.blocks))
+        self.blocks = nn.ModuleList(Block(width, BLOCK_DILATIONS[k % 2]) for k in range(config.blocks))
         self.tail = nn.Conv2d(width, 4, 1)
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
@@ -105,20 +106,6 @@ class FieldCorrectorNetwork(nn.Module):
         return residuals, spread, torch.exp(self.log_temper - 2 * spread), odds[:, 0], odds[:, 1]
 
 
-class DilatedBlock(nn.Module):
-    """Two convolutions and a shortcut; the first is dilated."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x plus the output of the convolutions."""
-        out: Tensor = x + self.second(torch.relu(self.first(x)))
-        return out
-
-
 def flatten_cells(values: Float[Tensor, "b 2 rows columns"]) -> Float[Tensor, "b cells 2"]:
     """Return maps of two values as the two of each cell, row by row."""
     return values.flatten(2).transpose(1, 2)
@@ -129,16 +116,10 @@ def solve_terms(
     weights: Float[Tensor, "b cells 2"],
     vectors: Float[Tensor, "b cells 2"],
 ) -> tuple[Float[Tensor, "b terms"], Float[Tensor, "b cells 2"]]:
-    """Return the terms that fit cells' residuals best, and the fitted residuals.
+    """Return the terms that fit cells' residuals best, and the fitted residuals, as `refine.corrector`.
 
-    Weighted least squares with the prior `TERM_PRIOR_STD`: the twin of `refine.corrector`.
-
-    Parameters
-    ----------
-    residuals
-        Of the path's end, along the path and across it, px of the level.
-    vectors
-        From the start to the end of the path, px of the level.
+    Weighted least squares with the prior `TERM_PRIOR_STD`. residuals: of the path's end, along the path and
+    across it, px of the level; vectors: from the start to the end of the path, px of the level.
     """
     along = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-3)
     across = torch.stack([-along[..., 1], along[..., 0]], -1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -26,9 +28,15 @@ from ....refine.cells import (
     Cells,
     measure_cells,
 )
-from ....refine.model import FIELD_COLUMNS as ACROSS
-from ....refine.model import FIELD_ROWS as DOWN
-from ....refine.model import TERM_COUNT, FieldModel, mean_vector_distance, mean_vector_length, sample_vectors
+from ....refine.model import (
+    FIELD_COLUMNS,
+    FIELD_ROWS,
+    TERM_COUNT,
+    FieldModel,
+    mean_vector_distance,
+    mean_vector_length,
+    sample_vectors,
+)
 from ....refine.statistic import DerivativePyramid, level_for_length
 from ...synthesis.patches import MovingPatch, PatchedField
 from ...synthesis.samples import read_metadata
@@ -51,6 +59,8 @@ ERROR_SIZES, ERROR_SIZE_SHARES = (0.4, 1.0, 2.2, 4.5, 9.0), (0.3, 0.3, 0.2, 0.13
 ERROR_TERM_STD = np.array([0, 1, 1, 0.6, 0.6, 0.6, 0.25, 0.25, 0.25, 0.25])
 """Of the terms of an error of size 1, px of the level."""
 _MAX_TRIES = 100
+
+Vectors = Float32[ndarray, "rows columns 2"]
 
 CELL_ROW_DTYPE = np.dtype(
     [
@@ -81,28 +91,13 @@ class CellPairs(Dataset[Sample]):
     - length: the mean blur, px; pixel: a px of the level, px.
     """
 
-    def __init__(
-        self, folder: Path, *, seed: int, draws: int = 2, cache: Path | None = None, mirrored: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, *, seed: int, draws: int = 2, cache: Path | None = None) -> None:
         """Open the shards in a folder.
 
-        Parameters
-        ----------
-        seed
-            Of the errors, and of the epochs' orders.
-        draws
-            Errors of each pair: epoch e uses number e % draws.
-        cache
-            Folder for rows that were made; several processes may use it at once.
-        mirrored
-            Whether half of the samples are mirrored from left to right, and half from top to bottom.
-
-        Raises
-        ------
-        DeepGyroError
-            If there are no shards, or the cache cannot be used.
+        seed: of the errors and the epochs' orders; draws: errors of each pair, epoch e uses number e % draws;
+        cache: folder for rows that were made, which several processes may use at once.
         """
-        self.folder, self.seed, self.draws, self.mirrored = folder, seed, draws, mirrored
+        self.folder, self.seed, self.draws = folder, seed, draws
         self.places = ShardPairs(folder, seed=seed).places
         self.cache: RowCache | None = None
         if cache is not None:
@@ -115,7 +110,7 @@ class CellPairs(Dataset[Sample]):
         return len(self.places)
 
     def __getitem__(self, k: int) -> Sample:
-        """Return sample number k, from 0, of the endless series."""
+        """Return sample number k, from 0, of the endless series; half are mirrored along each axis."""
         epoch, place = divmod(k, len(self))
         rng = patch_rng(self.seed, k)
         pair = int(shuffle_epoch(self.seed, epoch, len(self))[place])
@@ -123,7 +118,7 @@ class CellPairs(Dataset[Sample]):
             if (row := self.read_row(pair, epoch % self.draws)) is not None:
                 sample = row_to_sample(row)
                 for axis in (-2, -1):
-                    if self.mirrored and rng.random() < 0.5:
+                    if rng.random() < 0.5:
                         sample = mirror_samples(sample, axis)
                 return sample
             pair = int(rng.integers(len(self)))
@@ -150,16 +145,16 @@ class CellPairs(Dataset[Sample]):
             base = self._mismatched_vectors(camera, rng) if kind == KIND_MISMATCHED else camera
             if base is None:
                 continue
-            error = draw_smooth_error(rng, 2.0 ** level_for_length(mean_vector_length(base), height, width))
+            pixel = 2.0 ** level_for_length(mean_vector_length(base), height, width)
+            size = rng.choice(ERROR_SIZES, p=ERROR_SIZE_SHARES) * pixel
+            error = size * ERROR_TERM_STD * rng.normal(0, 1, TERM_COUNT)
             prior = FieldModel(base, height, width).vectors(error)
             if mean_vector_length(prior) >= MIN_PRIOR_PATH_PX:
                 pyramid = DerivativePyramid(self.read_picture(pair, rng, sharp=kind == KIND_SHARP))
                 return pack_row(measure_cells(pyramid, prior), camera - prior, own - prior, kind, length)
         return None
 
-    def exact_vectors(
-        self, pair: int
-    ) -> tuple[Float32[ndarray, "rows columns 2"], Float32[ndarray, "rows columns 2"], int, int]:
+    def exact_vectors(self, pair: int) -> tuple[Vectors, Vectors, int, int]:
         """Return the blur vectors, px: the camera's, and those with regions that move; height and width."""
         shard, places = self.places[pair]
         files = read_files_at(shard, {name: places[name] for name in ("field.npy", "json")})
@@ -168,12 +163,10 @@ class CellPairs(Dataset[Sample]):
         height, width = int(metadata["height"]), int(metadata["width"])
         ends = GridField(np.ascontiguousarray(nodes[:, :, [0, -1]]), height, width, int(metadata["step"]))
         moving = PatchedField(ends, tuple(MovingPatch(**patch) for patch in metadata["patches"]))
-        camera, own = (sample_paths(field, DOWN, ACROSS) for field in (ends, moving))
+        camera, own = (sample_paths(field, FIELD_ROWS, FIELD_COLUMNS) for field in (ends, moving))
         return camera[:, :, 1] - camera[:, :, 0], own[:, :, 1] - own[:, :, 0], height, width
 
-    def _mismatched_vectors(
-        self, true: Float32[ndarray, "rows columns 2"], rng: np.random.Generator
-    ) -> Float32[ndarray, "rows columns 2"] | None:
+    def _mismatched_vectors(self, true: Vectors, rng: np.random.Generator) -> Vectors | None:
         """Return another pair's blur vectors, or these at another length; None: they are too similar."""
         base = self.exact_vectors(int(rng.integers(len(self))))[0]
         if rng.random() < 0.3:
@@ -194,19 +187,7 @@ class CellPairs(Dataset[Sample]):
         return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
 
 
-def draw_smooth_error(rng: np.random.Generator, pixel: float) -> Float64[ndarray, " k"]:
-    """Draw the terms of a smooth error, px; `pixel`: a px of the level, px."""
-    size = rng.choice(ERROR_SIZES, p=ERROR_SIZE_SHARES) * pixel
-    return np.asarray(size * ERROR_TERM_STD * rng.normal(0, 1, TERM_COUNT))
-
-
-def pack_row(
-    cells: Cells,
-    error: Float32[ndarray, "rows columns 2"],
-    own: Float32[ndarray, "rows columns 2"],
-    kind: int,
-    length: float,
-) -> ndarray:
+def pack_row(cells: Cells, error: Vectors, own: Vectors, kind: int, length: float) -> ndarray:
     """Return a `CELL_ROW_DTYPE`.
 
     error, own: from the prior path ends to those of the camera's motion and to the pixels' own, px; kind,
@@ -256,19 +237,11 @@ class RowCache:
     """A file of `CELL_ROW_DTYPE`s, each with a checksum that a row written in part does not have."""
 
     def __init__(self, path: Path) -> None:
-        """Open a file, or make it.
-
-        Raises
-        ------
-        DeepGyroError
-            If it cannot be written.
-        """
+        """Open a file, or make it."""
         self.path, self.size = path, CELL_ROW_DTYPE.itemsize + 4
-        try:
+        with self._explain_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        except OSError as error:
-            raise self._unusable_error(error) from error
 
     def read(self, slot: int) -> ndarray | None:
         """Return the row in a slot, if there is one."""
@@ -281,15 +254,16 @@ class RowCache:
     def write(self, slot: int, row: ndarray) -> None:
         """Write a row; every process writes the same into a slot."""
         content = row.tobytes()
-        try:
-            with open(self.path, "r+b") as file:
-                file.seek(slot * self.size)
-                file.write(content + _row_checksum(content))
-        except OSError as error:
-            raise self._unusable_error(error) from error
+        with self._explain_errors(), open(self.path, "r+b") as file:
+            file.seek(slot * self.size)
+            file.write(content + _row_checksum(content))
 
-    def _unusable_error(self, error: OSError) -> DeepGyroError:
-        return DeepGyroError(f"{self.path}: cannot be written ({error.strerror})")
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DeepGyroError(f"{self.path}: cannot be written ({error.strerror})") from error
 
 
 def _row_checksum(content: bytes) -> bytes:

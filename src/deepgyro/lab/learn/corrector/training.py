@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.data import default_collate
 
 from ....errors import DeepGyroError
 from ....refine.corrector import RIGHT_PX, RIGHT_SHARE
-from ..dataset import Sample, collate_samples
+from ..dataset import Sample
 from ..settings import TrainConfig
 from ..training import Training, build_twice, make_optimizer
 from .network import (
@@ -38,24 +38,6 @@ CONFIDENT_PROBABILITY, LIKELY_PROBABILITY = 0.9, 0.7
 """Thresholds of the probability in the validation."""
 VALIDATION_DRAWS, VALIDATION_BATCH = 4, 64
 """Errors drawn for each validation pair; samples in a batch."""
-
-
-@dataclass(frozen=True, eq=False)
-class CorrectionOutcome:
-    """How good corrections are."""
-
-    before: Float[Tensor, " b"]
-    """Mean distance of the prior path ends from the true ones, px."""
-    after: Float[Tensor, " b"]
-    """That of the corrected ends."""
-    right: Bool[Tensor, " b"]
-    """Whether the corrected field is right (`RIGHT_PX`, `RIGHT_SHARE`)."""
-    probability: Float[Tensor, " b"]
-    """The network's estimate that it is."""
-    correctable: Bool[Tensor, " b"]
-    """Whether the prior field has a smooth error, which can be corrected."""
-    mistaken: Bool[Tensor, " b"]
-    """Whether a sharp picture is classified as blurred, or a blurred one as sharp."""
 
 
 class CorrectorTraining(Training[FieldCorrectorNetwork]):
@@ -97,37 +79,41 @@ def correction_loss(output: CorrectorOutput, batch: Sample) -> tuple[Float[Tenso
     target, own = batch["target"], batch["own"]
     _, fitted = solve_terms(residuals, flatten_cells(output.weights), batch["vectors"])
     outcome = measure_outcome(fitted, output, batch)
-    correctable = outcome.correctable.float()
-    is_used = (batch["features"][:, PLACE_CHANNELS] > 0).flatten(1) & outcome.correctable[:, None]
+    correctable = outcome["correctable"].float()
+    is_used = (batch["features"][:, PLACE_CHANNELS] > 0).flatten(1) & outcome["correctable"][:, None]
     used = is_used.float()[..., None]
     unlikely = spread + torch.sqrt((residuals - own) ** 2 + 1e-4) * torch.exp(-spread)
     cell_loss = (unlikely * used).mean(-1).sum() / used.sum().clamp(min=1)
     distance = torch.sqrt(((fitted - target) ** 2).sum(-1).mean(1) + 1e-3)
     count = correctable.sum().clamp(min=1)
-    classes = ((output.log_odds, outcome.right), (output.sharp_log_odds, batch["kind"] == KIND_SHARP))
+    classes = ((output.log_odds, outcome["right"]), (output.sharp_log_odds, batch["kind"] == KIND_SHARP))
     odds_loss = sum(binary_cross_entropy_with_logits(odds, label.float()) for odds, label in classes)
     loss = (
         CELL_LOSS_WEIGHT * cell_loss
         + (HUBER_THRESHOLD_PX * torch.log1p(distance / HUBER_THRESHOLD_PX) * correctable).sum() / count
         + ODDS_LOSS_WEIGHT * odds_loss
     )
-    return loss, (outcome.after * correctable).sum().detach() / count
+    return loss, (outcome["after"] * correctable).sum().detach() / count
 
 
-def measure_outcome(
-    fitted: Float[Tensor, "b cells 2"], output: CorrectorOutput, batch: Sample
-) -> CorrectionOutcome:
-    """Return how good fitted residuals are (px of the level, along the path and across it)."""
+def measure_outcome(fitted: Float[Tensor, "b cells 2"], output: CorrectorOutput, batch: Sample) -> Sample:
+    """Return how good fitted residuals are (px of the level, along the path and across it), each (b,).
+
+    before, after: mean distance of the prior and of the corrected path ends from the true ones, px; right:
+    whether the corrected field is right (`RIGHT_PX`, `RIGHT_SHARE`); probability: the network's estimate that
+    it is; correctable: whether the prior field has a smooth error; mistaken: whether a sharp picture is
+    classified as blurred, or a blurred one as sharp.
+    """
     pixel, correctable = batch["pixel"], batch["kind"] == KIND_SMOOTH_ERROR
     after = pixel * (fitted.detach() - batch["target"]).norm(dim=-1).mean(1)
-    return CorrectionOutcome(
-        before=pixel * batch["target"].norm(dim=-1).mean(1),
-        after=after,
-        right=correctable & (after < (RIGHT_SHARE * batch["length"]).clamp(min=RIGHT_PX)),
-        probability=torch.sigmoid(output.log_odds.detach()),
-        correctable=correctable,
-        mistaken=(output.sharp_log_odds.detach() > 0) != (batch["kind"] == KIND_SHARP),
-    )
+    return {
+        "before": pixel * batch["target"].norm(dim=-1).mean(1),
+        "after": after,
+        "right": correctable & (after < (RIGHT_SHARE * batch["length"]).clamp(min=RIGHT_PX)),
+        "probability": torch.sigmoid(output.log_odds.detach()),
+        "correctable": correctable,
+        "mistaken": (output.sharp_log_odds.detach() > 0) != (batch["kind"] == KIND_SHARP),
+    }
 
 
 @torch.no_grad()
@@ -146,7 +132,7 @@ def validate(network: FieldCorrectorNetwork, folder: Path) -> dict[str, float]:
         _, fitted = solve_terms(flatten_cells(output.residuals), weights, batch["vectors"])
         outcomes.append(measure_outcome(fitted, output, batch))
     before, after, right, probability, correctable, mistaken = (
-        torch.cat([getattr(each, name) for each in outcomes]).cpu().numpy()
+        torch.cat([each[name] for each in outcomes]).cpu().numpy()
         for name in ("before", "after", "right", "probability", "correctable", "mistaken")
     )
     scores: dict[str, float] = {}
@@ -171,4 +157,4 @@ def validation_batches(folder: Path) -> list[Sample]:
     if not samples:
         raise DeepGyroError(f"{folder}: no pair there has a blur that can be corrected")
     starts = range(0, len(samples), VALIDATION_BATCH)
-    return [collate_samples(samples[start : start + VALIDATION_BATCH]) for start in starts]
+    return [default_collate(samples[start : start + VALIDATION_BATCH]) for start in starts]

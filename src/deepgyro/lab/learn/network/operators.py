@@ -55,14 +55,8 @@ def stage_operators(
 ) -> StageOperators:
     """Return the operators between the stages, in the form for the device.
 
-    Parameters
-    ----------
-    paths
-        x and y of each path at n instants, px: 2 n channels, as in `make_sample`.
-    linear
-        1 where light was blurred, 0 where the encoded values were.
-    fractions, steps
-        Of the path, as in `PathDifferences`.
+    paths: x and y at n instants, px: 2 n channels, as in `make_sample`; linear: 1 where light was blurred, 0
+    where encoded values were; fractions, steps: of the path, as in `PathDifferences`.
     """
     form = CompiledOperators if paths.device.type == "cpu" else TorchOperators
     return form(paths, linear, fractions, steps)
@@ -78,7 +72,7 @@ class CompiledOperators:
         self._ends = [inputs.path_ends(field) for field in fields]
         self._blurs = [BlurOperator(field) for field in fields]
         self._differences = [PathDifferences(ends, fractions, steps) for ends in self._ends]
-        self._light = [bool(light) for light in linear]
+        self._linear = [bool(value) for value in linear]
 
     def maps(self) -> Float32[Tensor, "b 3 h w"]:
         """Return the maps of the paths, as `path_maps`."""
@@ -91,14 +85,11 @@ class CompiledOperators:
 
     def reblur(self, guesses: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
         """Return the blurred guesses."""
-        arguments = zip(self._blurs, _to_arrays(guesses), self._light, strict=True)
-        return _stack_results([_reblur_guess(A, guess, light) for A, guess, light in arguments])
-
-
-def _reblur_guess(A: BlurOperator, guess: ndarray, light: bool) -> ndarray:
-    """Return what the camera would have recorded of a guess, both encoded: (3, h, w)."""
-    blurred = A.part_of_planes(inputs.to_light(guess) if light else guess, top=0, left=0)
-    return inputs.to_encoded(blurred) if light else blurred
+        results = []
+        for A, guess, linear in zip(self._blurs, _to_arrays(guesses), self._linear, strict=True):
+            blurred = A.part_of_planes(inputs.to_light(guess) if linear else guess, top=0, left=0)
+            results.append(inputs.to_encoded(blurred) if linear else blurred)
+        return _stack_results(results)
 
 
 def _to_arrays(batch: Tensor) -> list[ndarray]:
@@ -116,7 +107,7 @@ class TorchOperators:
         self, paths: Tensor, linear: Tensor, fractions: tuple[float, ...], steps: tuple[float, ...]
     ) -> None:
         self._paths = paths.detach().float()
-        self._light = linear.view(-1, 1, 1, 1).bool()
+        self._linear = linear.view(-1, 1, 1, 1).bool()
         self._fractions, self._steps = fractions, steps
 
     @torch.no_grad()
@@ -147,9 +138,9 @@ class TorchOperators:
     @torch.no_grad()
     def reblur(self, guesses: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 3 h w"]:
         """Return the blurred guesses."""
-        pictures = torch.where(self._light, to_light(guesses), guesses)
+        pictures = torch.where(self._linear, to_light(guesses), guesses)
         blurred = blur_along_paths(pictures, self._paths, self._sample_count)
-        return torch.where(self._light, to_encoded(blurred), blurred)
+        return torch.where(self._linear, to_encoded(blurred), blurred)
 
     @cached_property
     def _sample_count(self) -> int:
@@ -157,10 +148,7 @@ class TorchOperators:
 
 
 def path_sample_count(paths: Float32[Tensor, "b coordinates h w"]) -> int:
-    """Return how many samples `blur_along_paths` should take between two instants of these paths (px).
-
-    It waits for the device, whose number is needed here.
-    """
+    """Return the samples for `blur_along_paths` between two instants of paths, px; it waits for a GPU."""
     vertices = _path_vertices(paths)
     pieces = vertices.shape[1] - 1
     longest = float(vertices.diff(dim=1).square().sum(2).max().sqrt())
@@ -181,17 +169,8 @@ def blur_along_paths(
     time. With as many as `path_sample_count` they differ by less than 3e-4 on average and 5e-3 at the most
     for photos of 0 to 1, by less than 3e-3 and 3e-2 for white noise: most at 10 to 60 px.
 
-    Parameters
-    ----------
-    pictures
-        Continued by their border pixels; values of any kind.
-    paths
-        x and y of each path at n instants, px: 2 n channels. Between two instants it is straight, and its
-        speed constant.
-    samples
-        Taken between two instants: `path_sample_count`.
-    margin
-        By how much the pictures are larger than the paths on every side, px.
+    pictures: values of any kind, continued by their border pixels; paths: x and y at n instants, px; samples:
+    taken between two instants; margin: by how much pictures are larger than paths on every side, px.
     """
     vertices = _path_vertices(paths)
     count = samples * (vertices.shape[1] - 1)

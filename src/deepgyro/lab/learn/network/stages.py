@@ -36,9 +36,7 @@ class NetworkConfig:
         if len(self.decoder_blocks) != len(self.widths) - 1:
             raise ValueError(f"widths {self.widths}, up_blocks {self.up_blocks}: one fewer is needed")
         if min(self.stages, self.memory, *self.widths) < 1 or min(*self.blocks, *self.decoder_blocks, 0) < 0:
-            raise ValueError(
-                "stages, memory, widths, blocks: whole numbers over 0 are needed (blocks: 0 too)"
-            )
+            raise ValueError("stages, memory, widths: whole numbers over 0 are needed; blocks: 0 or more")
         if not self.fractions or not self.steps or min(self.steps) <= 0:
             raise ValueError("fractions, steps: at least one of each is needed, and steps over 0")
 
@@ -67,11 +65,11 @@ class NetworkConfig:
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut."""
+    """Two convolutions and a shortcut; the first may be dilated."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,19 +100,10 @@ class Stage(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return the change of the picture, and the hidden state for the next stage.
+        """Return the change of the picture, (b, 3, h, w), and the hidden state for the next stage.
 
-        Parameters
-        ----------
-        features
-            (b, channels, h, w); h and w are multiples of `NetworkConfig.multiple`.
-        hidden
-            (b, config.memory, h / 2, w / 2), of the stage before; None for the first.
-
-        Returns
-        -------
-        change, hidden
-            (b, 3, h, w) and (b, config.memory, h / 2, w / 2), or None of the last stage.
+        features: (b, channels, h, w), h and w multiples of `NetworkConfig.multiple`. Hidden states:
+        (b, config.memory, h / 2, w / 2), None before the first stage and after the last.
         """
         x: Tensor = self.head(features)
         if self.recall is not None:
@@ -138,10 +127,9 @@ def _residual_blocks(width: int, count: int) -> nn.Sequential:
 class DeepGyro(nn.Module):
     """Stages that each correct the guess of the one before, given what it leaves unexplained.
 
-    The first has the blurred picture B and its differences along the path as inputs; each other one its
+    Inputs of the first: the blurred picture B and its differences along the path; of each other one: its
     predecessor's guess y, the residual r = B - A(y), the differences of r, and its predecessor's hidden
-    state. No gradient flows through the residual (it takes a quarter longer and gains nothing:
-    docs/experiments); stages learn together through guesses and hidden states.
+    state. No gradient flows through the residual (it takes a quarter longer and gains nothing).
     """
 
     turned = True
@@ -150,27 +138,14 @@ class DeepGyro(nn.Module):
     def __init__(self, config: NetworkConfig, make_operators: OperatorFactory = stage_operators) -> None:
         """Make untrained stages; `make_operators`: returns the operators between them."""
         super().__init__()
-        self.config, self.make_operators = config, make_operators
+        self.config, self.make_operators, self.multiple = config, make_operators, config.multiple
         self.stages = nn.ModuleList(Stage(config, k) for k in range(config.stages))
-
-    @property
-    def multiple(self) -> int:
-        """Height and width of a picture must be multiples of this, px."""
-        return self.config.multiple
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
         """Return every stage's guess, the last the best.
 
-        Parameters
-        ----------
-        blurred
-            (b, 3, h, w), encoded, 0 to 1.
-        paths
-            (b, 2 n, h, w), px, as in `make_sample`.
-        gyro
-            (b,), 0 where there is none.
-        linear
-            (b,), 1 if light was blurred, 0 if encoded values were.
+        blurred: (b, 3, h, w), encoded, 0 to 1; paths: (b, 2 n, h, w), px, as in `make_sample`; gyro: (b,), 0
+        where there is none; linear: (b,), 1 if light was blurred, 0 if encoded values were.
         """
         operators = self.make_operators(paths, linear, self.config.fractions, self.config.steps)
         flag = gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])
