@@ -26,27 +26,27 @@ def train(
     out: Path | None = None,
     resume: Flag = False,
     minutes: float | None = None,
-    sitting: float | None = None,
+    stop_after: float | None = None,
     changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     json: Flag = False,
 ) -> int:
-    """Train a network (extra: train), or go on with one.
+    """Train a network (extra: train), or continue a training.
 
-    Ctrl-C ends a sitting with a checkpoint.
+    Ctrl-C ends the run with a checkpoint.
 
     Parameters
     ----------
     config
-        What and how: see configs/deepgyro.yaml.
+        What is trained and how: see configs/deepgyro.yaml.
     out
         Folder for checkpoint.safetensors (and a slim copy), log.jsonl, TensorBoard's curves, samples.png; by
         default runs/NAME, after the configuration.
     resume
-        Go on from the checkpoint that is there.
+        Continue from the checkpoint that is there.
     minutes
-        How long the whole training is, over all sittings, instead of what config says.
-    sitting
-        Stop after so many minutes and keep the checkpoint; the whole training stays as long as it is.
+        Of the whole training, over all runs, instead of what config says.
+    stop_after
+        Stop this run after so many minutes, with a checkpoint; the length of the whole training stays.
     changes
         NAME=VALUE, instead of what config says; network.NAME for the network's. May be given several times.
     json
@@ -56,13 +56,13 @@ def train(
         from ..lab.learn.settings import read_config
         from ..lab.learn.train import train as run_training
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it logs every process
     out = out or Path("runs") / config.stem
     settings = read_config(config, [*changes, *([] if minutes is None else [f"minutes={minutes}"])])
     start: list[float] = []
     with ProgressBar(0, "minute") as bar:
 
-        def show(progress: Progress, left: float, row: Mapping[str, object] | None) -> None:
+        def report(progress: Progress, left: float, row: Mapping[str, object] | None) -> None:
             if not start:
                 start.append(progress.minutes)
             if row and "gain" in row:
@@ -71,8 +71,8 @@ def train(
             if row and not json:
                 bar.print("  ".join(f"{name} {_shorten(value)}" for name, value in row.items()))
 
-        done = run_training(settings, out, resume=resume, sitting=sitting, report=show)
-    if done is None:  # a process that helped another one, which prints
+        done = run_training(settings, out, resume=resume, stop_after=stop_after, report=report)
+    if done is None:  # another process prints
         return 0
     if json:
         print_json(asdict(done))
@@ -94,21 +94,21 @@ def export(
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Write a training's weights as one ONNX file that says how it is used, and its card (extra: train).
+    """Write a training's weights as one ONNX file with its metadata, and its card (extra: train).
 
     Parameters
     ----------
     checkpoint
         Of deepgyro train: checkpoint.safetensors.
     out
-        The ONNX file, named after the network; its card lies beside it as .md. By default beside the
+        The ONNX file, named after the network; its card is beside it as .md. By default beside the
         checkpoint, with the name of its folder.
     validation
-        Pairs of other photos and logs than were trained on: for the scores.
+        Folder of deepgyro synth, for the scores: pairs of photos and logs that were not trained on.
     licence
         Of the weights.
     data
-        A sentence for the card: on what they were trained.
+        A sentence for the card about the data that they were trained on.
     overwrite
         Replace files of these names.
     json

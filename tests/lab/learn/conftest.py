@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from torch.utils.data import default_collate
 
-from deepgyro.lab.learn.corrector.pairs import CellPairs
-from deepgyro.lab.learn.dataset import collate_samples
+from deepgyro.lab.learn.corrector.pairs import CellPairs, row_to_sample
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, make_dataset, open_pool, simulate_camera_shake
 
 SIZE = {"height": 40, "width": 56}
@@ -49,5 +49,6 @@ def pairs(material, tmp_path_factory):
 @pytest.fixture(scope="session")
 def batch(pairs):
     """Sixteen samples of their cells."""
-    series = CellPairs(pairs, seed=0, mirrored=False)
-    return collate_samples([series[k] for k in range(16)])
+    series = CellPairs(pairs, seed=0)
+    rows = [series.read_row(pair, draw) for draw in range(4) for pair in range(len(series))]
+    return default_collate([row_to_sample(row) for row in rows if row is not None][:16])

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from deepgyro.errors import DeepGyroError
 from deepgyro.lab.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
-from deepgyro.lab.learn.optimizer import MuonAndAdamW
+from deepgyro.lab.learn.optimizer import muon_and_adamw
 from deepgyro.lab.learn.settings import TrainConfig
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
@@ -18,7 +18,7 @@ CONFIG = TrainConfig(pairs="/home/me/pairs", validation="/home/me/validation", s
 
 def networks(config=SMALL):
     network, average = (DeepGyro(config).to(memory_format=torch.channels_last) for _ in range(2))
-    return network, average, MuonAndAdamW(network, 1e-3)
+    return network, average, muon_and_adamw(network, 1e-3)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def bits(optimizer):
 
 def test_a_checkpoint_brings_everything_back_bit_for_bit(trained, tmp_path):
     network, average, optimizer = trained
-    progress = Progress(step=2, pairs=8, minutes=0.1 + 0.2, sittings=3)
+    progress = Progress(step=2, pairs=8, minutes=0.1 + 0.2, runs=3)
     save_checkpoint(tmp_path / "c", network, average, CONFIG, progress, optimizer=optimizer)
     drawn = torch.rand(3)
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_an_earlier_version_can_be_gone_on_from(trained, tmp_pat
 
     found = load_checkpoint(tmp_path / "c", *networks())
 
-    assert found == Progress(step=7, minutes=5.0, sittings=2, moments_since=7)
+    assert found == Progress(step=7, minutes=5.0, runs=2, moments_since=7)
 
 
 def test_a_checkpoint_of_another_network_and_another_file_are_refused(trained, tmp_path):

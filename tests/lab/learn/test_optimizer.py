@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
-from deepgyro.lab.learn.optimizer import Muon, MuonAndAdamW, _as_matrix
+from deepgyro.lab.learn.optimizer import Muon, _as_matrix, muon_and_adamw
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
 
@@ -15,7 +15,7 @@ def network():
 
 def test_every_weight_moves_and_stays_the_networks_own(network):
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
-    optimizer = MuonAndAdamW(network, 1e-2)
+    optimizer = muon_and_adamw(network, 1e-2)
 
     sum((p - 1).square().sum() for p in network.parameters()).backward()
     optimizer.step()
@@ -29,7 +29,7 @@ def test_inner_convolutions_take_steps_of_equal_strength_in_every_direction(netw
     stage = network.stages[0]
     inner, end = stage.before[0][0].first.weight, stage.tail.weight
     before = inner.detach().clone(), end.detach().clone()
-    optimizer = MuonAndAdamW(network, 1e-2, weight_decay=0.0)
+    optimizer = muon_and_adamw(network, 1e-2, weight_decay=0.0)
     gradient = torch.randn(inner.shape) * torch.logspace(0, -2, 8).view(-1, 1, 1, 1)
     ((inner * gradient).sum() + (end * 3).sum()).backward()
 
@@ -42,7 +42,7 @@ def test_inner_convolutions_take_steps_of_equal_strength_in_every_direction(netw
 
 
 def test_the_rate_is_one_for_all(network):
-    optimizer = MuonAndAdamW(network, 1e-2)
+    optimizer = muon_and_adamw(network, 1e-2)
     before = [p.detach().clone() for p in network.parameters()]
 
     optimizer.rate = 0.0
@@ -79,7 +79,7 @@ def test_a_network_kept_otherwise_takes_the_same_steps(network):
     other.load_state_dict(network.state_dict())
 
     for net in (network, other):
-        optimizer = MuonAndAdamW(net, 1e-2)
+        optimizer = muon_and_adamw(net, 1e-2)
         sum((p - 1).square().sum() for p in net.parameters()).backward()
         optimizer.step()
 

@@ -16,7 +16,8 @@ from deepgyro.frames import read_photo
 from deepgyro.lab.learn.checkpoint import Progress, load_checkpoint, read_checkpoint_metadata
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
 from deepgyro.lab.learn.settings import TrainConfig
-from deepgyro.lab.learn.train import compute_loss, learning_rate, train
+from deepgyro.lab.learn.train import train
+from deepgyro.lab.learn.training import compute_loss, learning_rate
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
 SETTINGS = {
@@ -66,11 +67,11 @@ def stopping_at(step, number=signal.SIGTERM):
 
 
 def test_a_training_writes_all_that_it_should(config, tmp_path):
-    told = []
+    reports = []
 
-    done = train(config, tmp_path, report=lambda progress, left, row: told.append((left, row)))
+    done = train(config, tmp_path, report=lambda progress, left, row: reports.append((left, row)))
 
-    assert (done.step, done.pairs, done.sittings, done.moments) == (6, 12, 1, "none")
+    assert (done.step, done.pairs, done.runs, done.moments) == (6, 12, 1, "none")
     network, average = DeepGyro(SMALL), DeepGyro(SMALL)
     for name in ("checkpoint.safetensors", "checkpoint-slim.safetensors"):
         found = load_checkpoint(tmp_path / name, network, average)
@@ -83,7 +84,7 @@ def test_a_training_writes_all_that_it_should(config, tmp_path):
     assert "exact field, linear" in rows(tmp_path, "validation")[-1]["validation"]
     assert read_photo(tmp_path / "samples.png").pixels.shape == (4 * 40, 3 * 56, 3)
     assert list(tmp_path.glob("events.out.tfevents.*"))
-    lefts = [left for left, row in told if row and "loss" in row]
+    lefts = [left for left, row in reports if row and "loss" in row]
     assert lefts[-1] == 0
     assert lefts[0] > 0
 
@@ -113,8 +114,8 @@ def test_a_training_that_was_interrupted_goes_on_bit_for_bit(config, tmp_path):
     torch.rand(100)  # whatever happens in between
     second = train(config, tmp_path / "parts", resume=True)
 
-    assert (first.step, first.sittings) == (3, 1)
-    assert (second.step, second.sittings, second.moments) == (6, 2, "float32")
+    assert (first.step, first.runs) == (3, 1)
+    assert (second.step, second.runs, second.moments) == (6, 2, "float32")
     whole, parts = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert not [name for name in whole if not torch.equal(whole[name], parts[name])]
@@ -123,9 +124,7 @@ def test_a_training_that_was_interrupted_goes_on_bit_for_bit(config, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_first_signal_ends_a_sitting_with_a_checkpoint_and_a_second_one_acts_as_ever(
-    config, tmp_path, number
-):
+def test_a_first_signal_ends_a_run_with_a_checkpoint_and_a_second_one_acts_as_ever(config, tmp_path, number):
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
     done = train(config, tmp_path, report=stopping_at(2, number))
@@ -149,16 +148,16 @@ def test_a_training_goes_on_from_a_slim_checkpoint_with_a_warm_up(config, tmp_pa
     assert rows(tmp_path / "second")[0]["rate"] == learning_rate(config, Progress(step=3, moments_since=3))
 
 
-def test_a_sitting_ends_in_time_and_checkpoints_are_kept_meanwhile(config, tmp_path):
+def test_a_run_ends_in_time_and_checkpoints_are_kept_meanwhile(config, tmp_path):
     config = replace(config, steps=None, minutes=100.0, checkpoint_minutes=0.0)
 
-    first = train(config, tmp_path, sitting=0.0)
-    second = train(config, tmp_path, resume=True, sitting=1e-6)
+    first = train(config, tmp_path, stop_after=0.0)
+    second = train(config, tmp_path, resume=True, stop_after=1e-6)
 
     assert (first.step, first.minutes) == (0, 0.0)
     assert second.step == 1
     assert 0 < second.minutes < 1
-    assert len(rows(tmp_path, "validation")) == 3  # after each sitting, and after the step
+    assert len(rows(tmp_path, "validation")) == 3  # after each run, and after the step
 
 
 def test_two_processes_are_as_one_with_the_doubled_batch(config, file, tmp_path):
@@ -228,17 +227,26 @@ def test_the_psnr_loss_gains_as_much_from_a_patch_that_is_nearly_right_as_from_o
 
 def test_a_gradient_that_is_no_number_ends_the_training(config, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "deepgyro.lab.learn.train.compute_loss", lambda guesses, *_: guesses[-1].sum() * np.nan
+        "deepgyro.lab.learn.training.compute_loss", lambda guesses, *_: guesses[-1].sum() * np.nan
     )
 
-    with pytest.raises(DeepGyroError, match="step 0 is no number"):
+    with pytest.raises(DeepGyroError, match="step 0 is not finite"):
         train(config, tmp_path)
 
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsys):
-    arguments = ["train", str(file), "--out", str(tmp_path / "run"), "--minutes", "100", "--sitting", "1e-6"]
+    arguments = [
+        "train",
+        str(file),
+        "--out",
+        str(tmp_path / "run"),
+        "--minutes",
+        "100",
+        "--stop-after",
+        "1e-6",
+    ]
     arguments += ["--set", "precision=bf16-mixed", "--set", "network.stages=1"]
 
     codes = [main(arguments), main(arguments), main([*arguments, "--resume", "--json"])]
@@ -247,7 +255,7 @@ def test_the_command_trains_and_does_not_lose_a_checkpoint(file, tmp_path, capsy
     assert codes == [0, 1, 0]
     assert "gain" in text.out
     assert "--resume" in text.err
-    assert json.loads(text.out[text.out.rindex("{") :])["sittings"] == 2
+    assert json.loads(text.out[text.out.rindex("{") :])["runs"] == 2
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,25 @@
 """Training pairs as tensors, by number: out of the shards of `deepgyro synth`, or made on the fly.
 
-What a number stands for depends on it and the seed alone, not on what was read before, by how many
-processes, or in how many sittings: to go on with a training is to go on counting.
+A number's pair depends on it and the seed alone, not on what was read before, by how many processes, or in
+how many runs: a training continues by counting on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from numpy import ndarray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 
 from ...blurfield import GridField
 from ...errors import DeepGyroError
@@ -26,12 +27,14 @@ from ...restore import PictureOrientation, add_half_turn, canonical_orientation
 from ...threads import limit_to_one_core
 from ...tiles import Window
 from ..synthesis import Pair, SourcePool, SynthesisConfig, make_pair_at, unpack_pair
+from ..synthesis.pair import LazyPair
 from ..synthesis.samples import read_metadata
 from ..synthesis.shards import SHARD_PATTERN, index_shard, read_files_at
 
 Sample = dict[str, Tensor]
 
-_RETRY_STRIDE = 2**40  # from a number whose pair is passed over to the one that takes its place
+_AnyPair = TypeVar("_AnyPair", Pair, LazyPair)
+_RETRY_STRIDE = 2**40  # from the number of a skipped pair to the one that replaces it
 _MAX_PAIR_TRIES = 100
 
 
@@ -42,54 +45,40 @@ def make_sample(
     patch: tuple[int, int] | None = None,
     turned: bool = True,
 ) -> Sample:
-    """Return a pair, or a patch of it, as tensors, turned as our networks see it (`canonical_orientation`).
+    """Return a pair, or a patch of it (height and width, px), as tensors in `canonical_orientation`.
 
-    Parameters
-    ----------
-    pair
-        Height and width h, w; n instants.
-    rng
-        Draws where the patch is, and whether it stands on its head; needed for a patch.
-    patch
-        Height and width of a patch, px; None: the whole.
-    turned
-        False: it stays as it lies, and a patch never stands on its head.
+    rng: draws where the patch is, and whether it is turned by 180 degrees; turned: False: the orientation
+    stays, also that of patches.
 
-    Returns
-    -------
-    sample
-        sharp, blurred: (3, h, w) float32, 0 to 1, encoded (sRGB). exact, noisy: (2 n, h, w) float32, px,
-        channels x0, y0, x1, y1, ...: the field. gyro: 1.0, or 0.0 where there is none (the noisy field is
-        zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may lie on its side:
-        (3, w, h).
+    sharp, blurred: (3, h, w) float32, 0 to 1, encoded (sRGB). exact, prior: (2 n, h, w) float32, px, channels
+    x0, y0, x1, y1, ...: the exact and the prior field at n instants. gyro: 1.0, or 0.0 where there is none
+    (the prior field is zero). linear: 1.0 if light was blurred, 0.0 if encoded values were. A whole pair may
+    be transposed: (3, w, h).
     """
-    turn, seen = choose_patch(pair.prior, rng, patch=patch, turned=turned)
+    turn, window = choose_patch(pair.prior, rng, patch=patch, turned=turned)
     return {
-        "sharp": _image_tensor(turn.picture(pair.sharp[seen])),
-        "blurred": _image_tensor(turn.picture(pair.blurred[seen])),
-        "exact": field_channels(turn.field(pair.exact[seen])),
-        "noisy": field_channels(turn.field(pair.prior[seen])),
+        "sharp": _image_tensor(turn.picture(pair.sharp[window])),
+        "blurred": _image_tensor(turn.picture(pair.blurred[window])),
+        "exact": field_channels(turn.field(pair.exact[window])),
+        "prior": field_channels(turn.field(pair.prior[window])),
         "gyro": torch.tensor(float(pair.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(pair.metadata["encoding"] == "linear")),
     }
 
 
 def choose_patch(
-    noisy: GridField,
+    prior: GridField,
     rng: np.random.Generator | None,
     *,
     patch: tuple[int, int] | None,
     turned: bool,
 ) -> tuple[PictureOrientation, Window]:
-    """Return how a pair with this field is turned, and which part of it then is the patch; see `make_sample`.
+    """Return how a pair with this field is turned, and which part of it becomes the patch; see `make_sample`.
 
-    Raises
-    ------
-    ValueError
-        If the patch does not fit, or there is no rng to draw it.
+    A patch that does not fit, or that there is no rng to draw, is a ValueError.
     """
-    turn = canonical_orientation(noisy) if turned else PictureOrientation()
-    height, width = noisy.shape[:2]
+    turn = canonical_orientation(prior) if turned else PictureOrientation()
+    height, width = prior.shape[:2]
     rows, columns = turn.size(height, width)
     window = slice(0, rows), slice(0, columns)
     if patch is not None:
@@ -98,8 +87,8 @@ def choose_patch(
         room = (min(rows, columns),) * 2 if turned else (rows, columns)
         if not all(0 < side <= most for side, most in zip(patch, room, strict=True)):
             sizes = f"patch is {patch[1]} x {patch[0]} px; the pairs are {width} x {height}"
-            raise ValueError(f"{sizes}, and may lie on their side" if turned else sizes)
-        turn = replace(turn, reverse=False)  # as on their head, patches' paths run to either side
+            raise ValueError(f"{sizes}, and may be transposed" if turned else sizes)
+        turn = replace(turn, reverse=False)  # patches are turned by 180 degrees at random
         if turned and rng.random() < 0.5:
             turn = add_half_turn(turn)
         top, left = (
@@ -109,10 +98,12 @@ def choose_patch(
     return turn, turn.window(window, height, width)
 
 
-def collate_samples(samples: Sequence[Sample]) -> Sample:
-    """Return samples of one size as one batch; straight paths of two instants and curved ones can't mix."""
-    batch: Sample = default_collate(list(samples))
-    return batch
+def find_shards(folder: Path) -> list[Path]:
+    """Return the shards of a data set; a folder without any is a DeepGyroError."""
+    shards = sorted(folder.glob(SHARD_PATTERN))
+    if not shards:
+        raise DeepGyroError(f"{folder}: no {SHARD_PATTERN} there; make some with deepgyro synth")
+    return shards
 
 
 class ShardPairs(Dataset[Sample]):
@@ -128,35 +119,23 @@ class ShardPairs(Dataset[Sample]):
         encoding: str | None = None,
         turned: bool = True,
     ) -> None:
-        """Open the shards in a folder; pairs whose gyro is one of `without` are passed over.
+        """Open the shards in a folder; skip pairs by their kind of gyro (`without`) and their encoding.
 
-        So are those of another `encoding` ("encoded", "linear"), if one is given; `turned`: as in
-        `make_sample`.
-
-        Raises
-        ------
-        DeepGyroError
-            If there are no shards, a shard is damaged, or no pair is left.
+        patch, turned: as in `make_sample`; encoding: the one that is kept ("encoded", "linear"), or both.
         """
-        shards = sorted(folder.glob(SHARD_PATTERN))
-        if not shards:
-            raise DeepGyroError(f"{folder}: no {SHARD_PATTERN} there; make some with deepgyro synth")
+        shards = find_shards(folder)
         self.seed, self.patch, self.turned = seed, patch, turned
         self.places = [(shard, places) for shard in shards for _, places in index_shard(shard)]
         if without or encoding:
-            facts = (
-                read_metadata(read_files_at(shard, {"json": places["json"]})) for shard, places in self.places
-            )
+            metadata = [read_metadata(read_files_at(s, {"json": p["json"]})) for s, p in self.places]
             self.places = [
                 place
-                for place, found in zip(self.places, facts, strict=True)
-                if found["gyro"] not in without and encoding in (None, found["encoding"])
+                for place, pair in zip(self.places, metadata, strict=True)
+                if pair["gyro"] not in without and encoding in (None, pair["encoding"])
             ]
         if not self.places:
             only = f"; encoding: {encoding}" if encoding else ""
-            raise DeepGyroError(
-                f"{folder}: every pair there is passed over (without: {', '.join(without)}{only})"
-            )
+            raise DeepGyroError(f"{folder}: every pair is skipped (without: {', '.join(without)}{only})")
 
     def __len__(self) -> int:
         """Return how many pairs an epoch has."""
@@ -186,7 +165,7 @@ class FreshPairs(Dataset[Sample]):
         without: Sequence[str] = (),
         turned: bool = True,
     ) -> None:
-        """Make pairs of a height and width, px; one whose gyro is one of `without` is made anew."""
+        """Make pairs of a height and width, px; one whose gyro is one of `without` is replaced."""
         self.pool, self.config, self.seed = pool, config, seed
         self.height, self.width = height, width
         self.patch, self.without, self.turned = patch, frozenset(without), turned
@@ -194,48 +173,37 @@ class FreshPairs(Dataset[Sample]):
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0."""
         with limit_worker_threads():
-            for number in self.candidate_numbers(k):
-                size = {"height": self.height, "width": self.width}
-                pair = make_pair_at(self.pool, self.config, self.seed, number, **size)
-                if pair.metadata["gyro"] not in self.without:
-                    return make_sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
-        raise self.all_skipped_error()
+            pair = self.draw(k, make_pair_at)
+            return make_sample(pair, patch_rng(self.seed, k), patch=self.patch, turned=self.turned)
 
-    def candidate_numbers(self, k: int) -> range:
-        """Return the numbers of the pairs that are tried for sample number k."""
-        return range(k, k + _MAX_PAIR_TRIES * _RETRY_STRIDE, _RETRY_STRIDE)
-
-    def all_skipped_error(self) -> DeepGyroError:
-        """Return what is raised if all of them are passed over."""
-        return DeepGyroError(f"every pair is passed over (without: {', '.join(sorted(self.without))})")
+    def draw(self, k: int, make: Callable[..., _AnyPair]) -> _AnyPair:
+        """Return what `make` (as `make_pair_at`) makes for sample number k, the first that is not skipped."""
+        for number in range(k, k + _MAX_PAIR_TRIES * _RETRY_STRIDE, _RETRY_STRIDE):
+            pair = make(self.pool, self.config, self.seed, number, height=self.height, width=self.width)
+            if pair.metadata["gyro"] not in self.without:
+                return pair
+        raise DeepGyroError(f"every pair is skipped (without: {', '.join(sorted(self.without))})")
 
 
-class BatchNumbers(Sampler[list[int]]):
-    """The numbers of batch after batch, without end; with R ranks, each takes every R-th batch."""
-
-    def __init__(self, start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> None:
-        """Count from `start` on."""
-        self.first, self.batch, self.stride = start + rank * batch, batch, ranks * batch
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """Yield the numbers of each batch."""
-        for first in count(self.first, self.stride):
-            yield list(range(first, first + self.batch))
+def batch_numbers(start: int, batch: int, *, rank: int = 0, ranks: int = 1) -> Iterator[list[int]]:
+    """Yield the numbers of batch after batch from `start` on; with R ranks, each takes every R-th batch."""
+    for first in count(start + rank * batch, ranks * batch):
+        yield list(range(first, first + batch))
 
 
 @lru_cache(maxsize=2)
 def shuffle_epoch(seed: int, epoch: int, pairs: int) -> Int64[ndarray, " pairs"]:
-    """Return in which order an epoch takes the pairs."""
+    """Return the order in which an epoch takes the pairs."""
     return np.random.default_rng([seed, epoch]).permutation(pairs)
 
 
 def patch_rng(seed: int, k: int) -> np.random.Generator:
-    """Return what draws the patch of sample number k."""
+    """Return the generator that draws the patch of sample number k."""
     return np.random.default_rng([seed, k, 1])
 
 
 def limit_worker_threads() -> AbstractContextManager[None]:
-    """Leave the other cores to the others in one of a loader's workers."""
+    """Use one core alone in a loader's worker."""
     return limit_to_one_core() if get_worker_info() else nullcontext()
 
 

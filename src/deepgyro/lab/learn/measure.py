@@ -1,10 +1,11 @@
-"""How fast a training runs, against what the same convolutions reach alone."""
+"""How fast a training runs, compared with its convolutions alone."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,45 +13,31 @@ from torch import Tensor, nn
 
 from ...errors import DeepGyroError
 from ..report import BenchReport, Row, make_report
-from . import arithmetic
-from .dataset import Sample
+from .baselines.wrapper import count_multiply_adds
 from .network.stages import DeepGyro, NetworkConfig
 from .settings import TrainConfig
-from .train import (
-    Training,
-    lazy_pairs_on_device,
-    make_fabric,
-    make_loader,
-    move_to_device,
-    open_pairs,
-    resolve_precision,
-)
-
-_Convolution = nn.Conv2d | nn.ConvTranspose2d
-
+from .train import load_batches, make_fabric, open_pairs, resolve_precision
+from .training import RestorationTraining
 
 TIMED_STEPS = 10
 
 
 class NoOperators:
-    """What lies between the stages, left out: nothing is blurred, and there are no differences."""
+    """Operators that do nothing: no blur, and maps and differences of zeros."""
 
     def __init__(
         self, paths: Tensor, linear: Tensor, fractions: tuple[float, ...], steps: tuple[float, ...]
     ) -> None:
-        """Keep the size; see `operators.between`."""
-        self._maps = paths.new_zeros(1).expand(len(paths), 3, *paths.shape[2:])
-        self._differences = paths.new_zeros(1).expand(
-            len(paths), 3 * len(fractions) * len(steps), *paths.shape[2:]
-        )
+        self._zero, self._shape = paths.new_zeros(1), (len(paths), 3, *paths.shape[2:])
+        self._differences = 3 * len(fractions) * len(steps)
 
     def maps(self) -> Tensor:
         """Return zeros."""
-        return self._maps
+        return self._zero.expand(self._shape)
 
     def differences(self, pictures: Tensor) -> Tensor:
         """Return zeros."""
-        return self._differences
+        return self._zero.expand(len(pictures), self._differences, *pictures.shape[2:])
 
     def reblur(self, guesses: Tensor) -> Tensor:
         """Return the guesses."""
@@ -67,101 +54,83 @@ def bench_training(
     operator, the differences and the maps; ``step_ms``: a whole step; ``waiting_ms``: of that for its data.
     ``gflops``: the convolutions' rate alone, 10^9 operations a second; ``share``: which share of it the
     training reaches without the operators; ``operators``: how many times as long a step takes with them.
-    The training leaves nothing behind. One turn goes before, uncounted.
+    No files are written. A first turn is not counted.
 
-    Parameters
-    ----------
-    config
-        A training of ours; a baseline has no operators between its stages.
-    steps
-        Counted turns.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If the network is a baseline, or there are no pairs.
+    steps: counted turns; progress: called with the share that is done. A baseline, which has no operators
+    between its stages, and missing pairs are a DeepGyroError.
     """
     if config.corrector or not isinstance(config.network_config, NetworkConfig):
         raise DeepGyroError("bench training compares steps with and without operators; here there are none")
     pairs = open_pairs(config)
     fabric = make_fabric(config)
     config = resolve_precision(config, fabric.device)
-    whole, without = (Training(config, fabric, None) for _ in range(2))
+    whole, without = (RestorationTraining(config, fabric, None) for _ in range(2))
     assert isinstance(without.network, DeepGyro)
-    without.network.between = NoOperators
-    batches = iter(make_loader(lazy_pairs_on_device(fabric.device, config, pairs), config, 0, fabric))
-    batch = move_to_device(next(batches), fabric)
-    alone = list(_timed_convolutions(without, batch))
+    without.network.make_operators = NoOperators
+    batches = load_batches(pairs, config, fabric, 0)
+    batch = next(batches)
+    inputs = batch["blurred"], batch["prior"], batch["gyro"], batch["linear"]
+    convolutions = list(_convolution_runs(without.network, inputs, mixed=config.uses_bf16))
 
-    def time_ms(work: Callable[[], object]) -> float:
-        _synchronize_device(fabric.device)
-        start = time.perf_counter()
-        work()
-        _synchronize_device(fabric.device)
-        return 1e3 * (time.perf_counter() - start)
+    def now_ms() -> float:
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize(fabric.device)
+        return 1e3 * time.perf_counter()
 
     turns: list[list[float]] = []
     for turn in range(steps + 1):
-        times = [sum(time_ms(work) for work in alone)]
+        times = [0.0]
+        for run in convolutions:
+            start = now_ms()
+            run()
+            times[0] += now_ms() - start
         for training in (without, whole):
-            given: list[Sample] = []
-            waiting = time_ms(lambda given=given: given.append(move_to_device(next(batches), fabric)))  # type: ignore[misc]
-            times.append(waiting + time_ms(lambda step=training.step, given=given: step(given[0])))  # type: ignore[misc]
-        turns.append([*times, waiting])
+            start = now_ms()
+            batch = next(batches)
+            arrival = now_ms()
+            training.step(batch)
+            times.append(now_ms() - start)
+        turns.append([*times, arrival - start])
         if progress:
             progress((turn + 1) / (steps + 1))
-    convolutions, least, step, waiting = (float(x) for x in np.median(turns[1:], axis=0))
-    inputs = batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"]
-    gmac = arithmetic.count_multiply_adds(without.network, *inputs)
+    alone, least, step, waiting = (float(x) for x in np.median(turns[1:], axis=0))
+    gmac = count_multiply_adds(without.network, *inputs)
     row: Row = {
         "device": str(fabric.device),
         "precision": config.precision,
         "gmac": round(gmac, 2),
-        "convolutions_ms": round(convolutions, 2),
+        "convolutions_ms": round(alone, 2),
         "without_ms": round(least, 2),
         "step_ms": round(step, 2),
         "waiting_ms": round(waiting, 2),
-        "gflops": round(6e3 * gmac / convolutions, 1),  # backward has twice as many as forward
-        "share": round(convolutions / least, 3),
+        "gflops": round(6e3 * gmac / alone, 1),  # backward has twice as many as forward
+        "share": round(alone / least, 3),
         "operators": round(step / least, 3),
     }
     return make_report("training", [row])
 
 
-def _synchronize_device(device: torch.device) -> None:
-    """Let a GPU finish."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _timed_convolutions(training: Training, batch: Sample) -> Iterator[Callable[[], None]]:
-    """Yield what runs each convolution alone, forward and backward, on inputs of its size in a step."""
-    seen: list[tuple[_Convolution, Tensor]] = []
-
-    def note(module: _Convolution, given: tuple[Tensor], _: Tensor) -> None:
-        seen.append((module, given[0]))
-
-    modules = [m for m in training.network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    hooks = [module.register_forward_hook(note) for module in modules]
-    training.network(batch["blurred"], batch["noisy"], batch["gyro"], batch["linear"])
+def _convolution_runs(
+    network: nn.Module, inputs: tuple[Tensor, ...], *, mixed: bool
+) -> Iterator[Callable[[], None]]:
+    """Yield a function for each convolution that runs it alone, forward and backward, as in a step."""
+    calls: list[tuple[nn.Module, Tensor, Tensor]] = []
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, y: calls.append((module, inputs[0], y)))
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    network(*inputs)
     for hook in hooks:
         hook.remove()
-    kept = torch.bfloat16 if training.config.uses_bf16 else torch.float32
-    for module, given in seen:
-        yield _time_convolution(
-            copy.deepcopy(module).to(kept), given.detach().to(kept), needed=given.requires_grad
-        )
+    dtype = torch.bfloat16 if mixed else torch.float32
+    for module, x, y in calls:
+        own = x.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+        own.requires_grad_(x.requires_grad)
+        yield partial(_run_convolution, copy.deepcopy(module).to(dtype), own, torch.ones_like(y, dtype=dtype))
 
 
-def _time_convolution(convolution: _Convolution, given: Tensor, *, needed: bool) -> Callable[[], None]:
-    """Return what runs a convolution forward and backward; `needed`: its input's gradient, too."""
-    given = given.contiguous(memory_format=torch.channels_last).requires_grad_(needed)
-    gradient = torch.ones_like(convolution(given))
-
-    def work() -> None:
-        convolution.zero_grad()
-        convolution(given).backward(gradient)
-
-    return work
+def _run_convolution(convolution: nn.Module, x: Tensor, gradient: Tensor) -> None:
+    """Run a convolution forward and backward."""
+    convolution.zero_grad()
+    convolution(x).backward(gradient)

@@ -11,24 +11,25 @@ from torch import Tensor, nn
 
 END_LAYERS = ("head", "tail")
 """A stage's first and last convolutions: they are AdamW's, as Muon's authors advise."""
+_MUON_MOMENTS, _ADAMW_MOMENTS = ("momentum_buffer",), ("exp_avg", "exp_avg_sq")
+MOMENT_NAMES = _MUON_MOMENTS + _ADAMW_MOMENTS
 
 
 class Muon(torch.optim.Optimizer):
     """Muon (K. Jordan et al., 2024) on convolutions as matrices (out, kernel in), with steps of AdamW's size.
 
     Their size is that of J. Liu et al., Muon is scalable for LLM training, 2025. `torch.optim.Muon` is the
-    same, but multiplies in bfloat16 whatever the processor: that took half of a training step where it is no
-    type of the processor's. Here all is float32.
+    same, but multiplies in bfloat16 also where the processor has no bfloat16: that took half of a training
+    step. Here all is float32.
     """
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], rate: float, *, weight_decay: float, momentum: float = 0.95
     ) -> None:
-        """Take on parameters (out, in, kh, kw)."""
         super().__init__(parameters, {"lr": rate, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # nobody gives a closure
+    def step(self) -> None:  # type: ignore[override]  # without a closure
         """Change the weights by their gradients."""
         for group in self.param_groups:
             for weights in group["params"]:
@@ -42,7 +43,8 @@ class Muon(torch.optim.Optimizer):
                 step = orthogonalize(gradient.lerp(momentum, group["momentum"]))
                 weights.mul_(1 - group["lr"] * group["weight_decay"])
                 size = 0.2 * math.sqrt(max(step.shape))
-                weights.sub_(_as_convolution(step, weights), alpha=group["lr"] * size)
+                step = step.view_as(weights.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+                weights.sub_(step, alpha=group["lr"] * size)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -56,125 +58,93 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
-class MuonAndAdamW:
-    """Muon on inner convolutions, AdamW on the rest, at one rate."""
+@dataclass(frozen=True, eq=False)
+class ParameterGroup:
+    """Some of a network's parameters by name, and the torch optimiser that moves them."""
 
-    def __init__(self, network: nn.Module, rate: float, *, weight_decay: float = 1e-4) -> None:
-        inner = {
-            name: parameter
-            for name, parameter in network.named_parameters()
-            if parameter.ndim == 4 and not any(end in name.split(".") for end in END_LAYERS)
-        }
-        others = {name: p for name, p in network.named_parameters() if name not in inner}
-        self._inner, self._others = inner, others
-        self._muon = Muon(inner.values(), rate, weight_decay=weight_decay)
-        self._adamw = torch.optim.AdamW(others.values(), rate, (0.9, 0.99), weight_decay=weight_decay)
-
-    @property
-    def rate(self) -> float:
-        """The learning rate of both."""
-        return float(self._adamw.param_groups[0]["lr"])
-
-    @rate.setter
-    def rate(self, rate: float) -> None:
-        for group in (*self._muon.param_groups, *self._adamw.param_groups):
-            group["lr"] = rate
-
-    def step(self) -> None:
-        """Change the weights by their gradients."""
-        self._muon.step()
-        self._adamw.step()
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in (*self._inner.values(), *self._others.values()):
-            parameter.grad = None
-
-    def moments(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the moments by name: MOMENT.PARAMETER; those of parameters that took part."""
-        for part in self._parts():
-            yield from part.moments()
-
-    def set_moments(self, found: Mapping[str, Tensor], steps: int) -> None:
-        """Take on moments of `moments`, after so many steps.
-
-        Raises
-        ------
-        KeyError, RuntimeError
-            If they are another network's.
-        """
-        for part in self._parts():
-            part.set_moments(found, steps)
-
-    def _parts(self) -> list[_OptimizerPart]:
-        return [
-            _OptimizerPart(self._muon, self._inner, _MUON_MOMENTS),
-            _OptimizerPart(self._adamw, self._others, _ADAMW_MOMENTS),
-        ]
+    optimizer: torch.optim.Optimizer
+    parameters: Mapping[str, nn.Parameter]
+    steps: int = 1
+    """Its steps for each of the training's."""
 
 
-class Adam:
-    """Adam, or AdamW, for parts of a network that take their steps apart."""
+class Optimizer:
+    """Groups of a network's parameters, at one rate, with moments that can be saved by name."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        rate: float,
-        *,
-        parts: Mapping[str, int] = {"": 1},  # it is only read
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-    ) -> None:
-        """Take on a network.
-
-        parts: how the names of each part's parameters begin, and how many steps it takes where the training
-        takes one; weight_decay: AdamW's.
-        """
-        self._parts: dict[str, _OptimizerPart] = {}
-        self._often = dict(parts)
-        for part in parts:
-            own = {name: p for name, p in network.named_parameters() if name.startswith(part)}
-            adam = torch.optim.AdamW(own.values(), rate, betas, weight_decay=weight_decay)
-            self._parts[part] = _OptimizerPart(adam, own, _ADAMW_MOMENTS)
+    def __init__(self, groups: Mapping[str, ParameterGroup]) -> None:
+        self.groups = groups
 
     @property
     def rate(self) -> float:
-        """The learning rate of all parts."""
-        return float(next(iter(self._parts.values())).optimizer.param_groups[0]["lr"])
+        """The learning rate of all groups."""
+        return float(next(iter(self.groups.values())).optimizer.param_groups[0]["lr"])
 
     @rate.setter
     def rate(self, rate: float) -> None:
-        for part in self._parts.values():
-            for group in part.optimizer.param_groups:
-                group["lr"] = rate
+        for group in self.groups.values():
+            group.optimizer.param_groups[0]["lr"] = rate
 
-    def step(self, part: str = "") -> None:
-        """Change a part's weights by their gradients."""
-        self._parts[part].optimizer.step()
+    def step(self, *names: str) -> None:
+        """Change the weights by their gradients; `names`: of these groups alone."""
+        for name in names or self.groups:
+            self.groups[name].optimizer.step()
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for part in self._parts.values():
-            part.optimizer.zero_grad()
+        """Drop the gradients."""
+        for group in self.groups.values():
+            group.optimizer.zero_grad()
 
     def moments(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the moments by name: MOMENT.PARAMETER; those of parameters that took part."""
-        for part in self._parts.values():
-            yield from part.moments()
+        """Yield the moments by name, MOMENT.PARAMETER, of the parameters that had a gradient."""
+        for group in self.groups.values():
+            for name, parameter in group.parameters.items():
+                for moment in MOMENT_NAMES:
+                    if moment in group.optimizer.state[parameter]:
+                        yield f"{moment}.{name}", group.optimizer.state[parameter][moment]
 
-    def set_moments(self, found: Mapping[str, Tensor], steps: int) -> None:
-        """Take on moments of `moments`, after so many steps of the training.
+    def set_moments(self, moments: Mapping[str, Tensor], steps: int) -> None:
+        """Set the moments that `moments` has yielded, after so many steps of the training."""
+        for group in self.groups.values():
+            is_muon = isinstance(group.optimizer, Muon)
+            names = _MUON_MOMENTS if is_muon else _ADAMW_MOMENTS
+            for name, parameter in group.parameters.items():
+                if f"{names[0]}.{name}" not in moments:  # it has had no gradient so far
+                    continue
+                state = {} if is_muon else {"step": torch.tensor(float(steps * group.steps))}
+                for moment in names:
+                    like = torch.empty_like(_as_matrix(parameter) if is_muon else parameter)
+                    state[moment] = like.detach().copy_(moments[f"{moment}.{name}"])
+                group.optimizer.state[parameter] = state
 
-        Raises
-        ------
-        KeyError, RuntimeError
-            If they are another network's.
-        """
-        for name, part in self._parts.items():
-            part.set_moments(found, steps * self._often[name])
+
+def muon_and_adamw(network: nn.Module, rate: float, *, weight_decay: float = 1e-4) -> Optimizer:
+    """Return Muon for the inner convolutions and AdamW for the rest."""
+    inner = {
+        name: parameter
+        for name, parameter in network.named_parameters()
+        if parameter.ndim == 4 and not any(end in name.split(".") for end in END_LAYERS)
+    }
+    others = {name: p for name, p in network.named_parameters() if name not in inner}
+    muon = Muon(inner.values(), rate, weight_decay=weight_decay)
+    adamw = torch.optim.AdamW(others.values(), rate, (0.9, 0.99), weight_decay=weight_decay)
+    return Optimizer({"inner": ParameterGroup(muon, inner), "others": ParameterGroup(adamw, others)})
 
 
-Optimizer = MuonAndAdamW | Adam
+def adam(
+    network: nn.Module,
+    rate: float,
+    *,
+    steps: Mapping[str, int] = {"": 1},  # it is only read
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
+) -> Optimizer:
+    """Return Adam, or AdamW; `steps`: prefixes of the groups' parameters, and each one's steps."""
+    groups = {}
+    for prefix, count in steps.items():
+        own = {name: p for name, p in network.named_parameters() if name.startswith(prefix)}
+        optimizer = torch.optim.AdamW(own.values(), rate, betas, weight_decay=weight_decay)
+        groups[prefix] = ParameterGroup(optimizer, own, count)
+    return Optimizer(groups)
 
 
 @torch.no_grad()
@@ -184,44 +154,6 @@ def update_average(average: nn.Module, network: nn.Module, step: int, decay: flo
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
 
 
-@dataclass(frozen=True, eq=False)
-class _OptimizerPart:
-    """One of torch's optimisers, its parameters by name, and what it keeps of each."""
-
-    optimizer: torch.optim.Optimizer
-    parameters: Mapping[str, nn.Parameter]
-    names: tuple[str, ...]
-
-    def moments(self) -> Iterator[tuple[str, Tensor]]:
-        for name, parameter in self.parameters.items():
-            for moment in self.names:
-                if moment in self.optimizer.state[parameter]:
-                    yield f"{moment}.{name}", self.optimizer.state[parameter][moment]
-
-    def set_moments(self, found: Mapping[str, Tensor], steps: int) -> None:
-        for name, parameter in self.parameters.items():
-            if f"{self.names[0]}.{name}" not in found:  # it has taken no part so far
-                continue
-            state: dict[str, Tensor] = (
-                {} if self.names == _MUON_MOMENTS else {"step": torch.tensor(float(steps))}
-            )
-            for moment in self.names:
-                kept = _as_matrix(parameter) if self.names == _MUON_MOMENTS else parameter
-                empty = torch.empty_like(kept, requires_grad=False)
-                state[moment] = empty.copy_(found[f"{moment}.{name}"])
-            self.optimizer.state[parameter] = state
-
-
-_MUON_MOMENTS, _ADAMW_MOMENTS = ("momentum_buffer",), ("exp_avg", "exp_avg_sq")
-MOMENT_NAMES = _MUON_MOMENTS + _ADAMW_MOMENTS
-
-
 def _as_matrix(weights: Tensor) -> Tensor:
     """Return weights (out, in, kh, kw) as (out, kh kw in): a view, of weights that are kept channels last."""
     return weights.permute(0, 2, 3, 1).flatten(1)
-
-
-def _as_convolution(matrix: Tensor, weights: Tensor) -> Tensor:
-    """Return a matrix (out, kh kw in) as (out, in, kh, kw): a view."""
-    out, channels, height, width = weights.shape
-    return matrix.view(out, height, width, channels).permute(0, 3, 1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -23,11 +23,11 @@ _ALLOWED_WORDS = {
     "encoding": ("encoded", "linear", None),
     "pairs_on": ("auto", "cpu", "device"),
 }
-_SECTION_TYPES: dict[str, type] = {
-    "network": NetworkConfig,
+_SECTIONS: dict[str, type] = {
     "unet": UNetConfig,
     "deblurgan": GanConfig,
     "corrector": CorrectorConfig,
+    "network": NetworkConfig,
 }
 """Entries that have entries."""
 
@@ -47,7 +47,7 @@ class TrainConfig:
     gyro_columns: str | None = None
     """Columns and units of those logs that do not name them."""
     minutes: float | None = None
-    """The whole training, over all sittings; the learning rate reaches its end there. Or else: ..."""
+    """Of the whole training, over all runs; the learning rate ends its schedule there. Or else ..."""
     steps: int | None = None
     """... so many steps, which can be repeated bit for bit."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -59,16 +59,16 @@ class TrainConfig:
     corrector: CorrectorConfig | None = None
     """Or the network that corrects fields (corrector/training.py); it needs `pairs`."""
     loss: str = "charbonnier"
-    """charbonnier; squared: the mean squared error; or psnr: its logarithm, patch by patch, so that patches
-    that are nearly right count as much as those that are far off."""
+    """charbonnier; squared: the mean squared error; or psnr: its logarithm, patch by patch, so that nearly
+    right patches count as much as bad ones."""
     optimizer: str = "muon"
-    """muon: Muon and AdamW (`MuonAndAdamW`), gradients held to their usual length; adam: plain Adam."""
+    """muon: Muon and AdamW (`muon_and_adamw`), gradients cut to about their mean length; adam: plain Adam."""
     batch: int = 4
     """Pairs a step, on each device."""
     patch: int | tuple[int, int] = 192
     """Side, or height and width, of the patches, px."""
     rate: float = 5e-4
-    """Learning rate; it rises over `warmup` steps where the optimiser's moments begin, and falls to 1 % over
+    """Learning rate; it rises over `warmup` steps where the optimiser's moments start, and falls to 1 % over
     the last `fall` of the training: until then the training can be made longer or shorter."""
     warmup: int = 200
     fall: float = 0.3
@@ -77,10 +77,10 @@ class TrainConfig:
     ema: float = 0.999
     """Decay of the moving average of the weights a step; the average is what is used."""
     without: tuple[str, ...] = ("wrong",)
-    """Kinds of gyro whose pairs are passed over: the gate carries those, not the network."""
+    """Kinds of gyro whose pairs are skipped: refinement rejects those fields, not the network."""
     encoding: str | None = None
-    """encoded: pairs of the paper's kind alone, whose blur was made on encoded values; linear: the others
-    alone; None: both."""
+    """encoded: encoded-domain pairs alone, whose blur was made on encoded values; linear: the others alone;
+    None: both."""
     early: float = 0.3
     """Weight of the loss of each stage but the last."""
     checkpoint_minutes: float = 10.0
@@ -88,17 +88,17 @@ class TrainConfig:
     """Steps from one row of the log to the next."""
     seed: int = 0
     pairs_on: str = "auto"
-    """Where pairs that are made on the fly are blurred: device (of their patches, and with noise of their
-    own), cpu, or auto: on a GPU if that trains."""
+    """Where pairs that are made on the fly are blurred: device (patches alone, with other noise), cpu, or
+    auto: on the GPU if one trains."""
     workers: int = 0
-    """Processes that read or make pairs, for each device; 0: between the steps, where all cores train."""
+    """Processes that read or make pairs, for each device; 0: between the steps, on all cores."""
     accelerator: str = "auto"
     """cpu, cuda, ...; auto: a GPU if there is one."""
     devices: int = 1
     """GPUs, or processes on a CPU."""
     precision: str = "auto"
     """bf16-mixed: convolutions in bfloat16; 32-true: all in float32; auto: bfloat16 on processors and NVIDIA
-    GPUs that multiply it (a processor that does not takes a hundred times as long)."""
+    GPUs that have it (others take a hundred times as long)."""
     threads: int | None = None
     """Of the convolutions on a CPU; None: as many as there are cores."""
 
@@ -129,13 +129,13 @@ class TrainConfig:
 
     @property
     def uses_bf16(self) -> bool:
-        """Whether convolutions run in bfloat16; not to be asked while that is left to the device."""
+        """Whether convolutions run in bfloat16; the precision must be resolved."""
         assert self.precision != "auto"
         return self.precision == "bf16-mixed"
 
     @property
     def network_config(self) -> NetworkConfig | UNetConfig | GanConfig:
-        """The sizes of the network that is trained, if it is one that makes pictures."""
+        """The sizes of the network that is trained, if it restores pictures."""
         return self.unet or self.deblurgan or self.network
 
     @property
@@ -149,15 +149,10 @@ class TrainConfig:
 
 
 def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
-    """Read a training's configuration; what it leaves out is as in `TrainConfig`.
+    """Read a training's configuration from YAML; what it leaves out is as in `TrainConfig`.
 
-    Parameters
-    ----------
-    path
-        YAML file.
-    changes
-        NAME=VALUE, as if it stood in the file instead; names in a part begin with it: "network.", "unet.",
-        "deblurgan.", "corrector.".
+    changes: NAME=VALUE, in place of the file's; SECTION.NAME=VALUE for network, unet, deblurgan
+    and corrector.
 
     Raises
     ------
@@ -170,19 +165,19 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         content = yaml.safe_load(path.read_text())
         if not isinstance(content, dict):
             raise DeepGyroError(f"{path}: entries such as pairs: FOLDER are needed")
-        parts = {name: part for name in _SECTION_TYPES if (part := content.pop(name, None)) is not None}
-        for name, part in parts.items():
+        sections = {name: part for name in _SECTIONS if (part := content.pop(name, None)) is not None}
+        for name, part in sections.items():
             if not isinstance(part, dict):
                 raise DeepGyroError(f"{path}: {name} is {part!r}; entries such as width: 32 are needed")
         for change in changes:
             name, equals, value = change.partition("=")
             if not equals:
                 raise DeepGyroError(f"--set {change}: NAME=VALUE is needed")
-            if name in _BUDGET_KEYS:  # it takes the place of whichever is in the file
+            if name in _BUDGET_KEYS:  # it replaces whichever is in the file
                 content = {key: kept for key, kept in content.items() if key not in _BUDGET_KEYS}
-            part, dot, entry = name.partition(".")
-            if dot and part in _SECTION_TYPES:
-                parts.setdefault(part, {})[entry] = yaml.safe_load(value)
+            section, dot, entry = name.partition(".")
+            if dot and section in _SECTIONS:
+                sections.setdefault(section, {})[entry] = yaml.safe_load(value)
             else:
                 content[name] = yaml.safe_load(value)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -190,13 +185,10 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     if "validation" not in content:
         raise DeepGyroError(f"{path}: validation is missing: a folder of deepgyro synth")
     try:
-        made = {
-            name: _SECTION_TYPES[name](**_convert_entries(_SECTION_TYPES[name], part))
-            for name, part in parts.items()
-        }
-        return TrainConfig(**_convert_entries(TrainConfig, content), **made)
+        config: TrainConfig = _convert_entries(TrainConfig, content | sections)
     except ValueError as error:
         raise DeepGyroError(f"{path}: {error}") from error
+    return config
 
 
 def read_saved_network_config(
@@ -204,60 +196,45 @@ def read_saved_network_config(
 ) -> NetworkConfig | UNetConfig | GanConfig | CorrectorConfig:
     """Return the sizes of the network in a configuration that was saved as JSON.
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If another version of this program has saved it.
+    A configuration of another version of this program is a KeyError or a ValueError.
     """
-    part = next((name for name in ("unet", "deblurgan", "corrector") if entries.get(name)), "network")
-    own = {name: tuple(v) if isinstance(v, list) else v for name, v in entries[part].items()}
-    sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig = _SECTION_TYPES[part](**own)
+    section = next(name for name in _SECTIONS if entries.get(name) or name == "network")
+    sizes: NetworkConfig | UNetConfig | GanConfig | CorrectorConfig
+    sizes = _convert_entries(_SECTIONS[section], entries[section])
     return sizes
 
 
-def _convert_entries(kind: type, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return entries as the types that a configuration has.
-
-    Raises
-    ------
-    ValueError
-        If there is no such entry, or its value is of another type.
-    """
-    written = {entry.name: entry.type for entry in fields(kind)}
-    if unknown := set(map(str, entries)) - set(written):
+def _convert_entries(kind: type, entries: Mapping[str, Any]) -> Any:
+    """Return a dataclass of entries in YAML or JSON; a wrong name or type is a ValueError."""
+    annotations = {entry.name: entry.type for entry in fields(kind)}
+    if unknown := set(map(str, entries)) - set(annotations):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such entry; is it misspelt?")
     types = get_type_hints(kind)
-    typed = {}
+    values = {}
     for name, value in entries.items():
         try:
-            typed[name] = _convert_value(types[name], value)
+            values[name] = _convert_value(types[name], value)
         except TypeError:
-            raise ValueError(f"{name} is {value!r}; {written[name]} is needed") from None
-    return typed
+            raise ValueError(f"{name} is {value!r}; {annotations[name]} is needed") from None
+    return kind(**values)
 
 
 def _convert_value(kind: Any, value: Any) -> Any:
-    """Return a value as a type: whole numbers and texts such as 1e-4 as floats, lists as tuples.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
+    """Return a value as a type, or raise TypeError: whole numbers and texts as floats, lists as tuples."""
     if isinstance(kind, UnionType):
         for each in get_args(kind):
             try:
                 return _convert_value(each, value)
             except TypeError:
                 continue
+    elif is_dataclass(kind) and isinstance(value, dict):
+        return _convert_entries(kind, value)  # type: ignore[arg-type]  # it is a class
     elif get_origin(kind) is tuple and isinstance(value, list):
         inner = get_args(kind)
         kinds = [inner[0]] * len(value) if inner[-1] is ... else inner
         if len(kinds) == len(value):
             return tuple(_convert_value(one, item) for one, item in zip(kinds, value, strict=True))
-    elif kind is float and type(value) in (int, float):
-        return float(value)
-    elif kind is float and isinstance(value, str):  # YAML takes 1e-4, without a point, for text
+    elif kind is float and type(value) in (int, float, str):  # YAML takes 1e-4, without a point, for text
         try:
             return float(value)
         except ValueError:

@@ -107,7 +107,7 @@ def render_exposure(
 ) -> RenderedPair:
     """Render a picture of a scene (encoded) blurred in linear light, then noisy, then clipped.
 
-    The picture, whose pixels move along `field` (px), begins at `top`, `left` of the scene. `lab.learn`
+    The picture, whose pixels move along `field` (px), begins at `top`, `left` of the scene. `learn.rendering`
     has a twin on a device.
     """
     from .kernels import decode_with_highlights, encode_srgb_with_noise

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from deepgyro.lab.learn.arithmetic import count_multiply_adds
 from deepgyro.lab.learn.baselines.deblurgan import Critic, Generator, gradient_penalty
+from deepgyro.lab.learn.baselines.wrapper import count_multiply_adds
 
 
 def test_the_generator_has_the_published_size():
@@ -46,7 +46,7 @@ def test_the_generator_adds_to_the_picture():
 
 
 @pytest.mark.parametrize(("h", "w", "rows", "columns"), [(256, 256, 35, 35), (66, 128, 12, 19)])
-def test_the_critic_judges_patches_8_px_apart(h, w, rows, columns):
+def test_the_critic_values_patches_8_px_apart(h, w, rows, columns):
     with torch.device("meta"):
         values = Critic()(torch.zeros(2, 3, h, w))
 

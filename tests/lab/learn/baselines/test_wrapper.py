@@ -15,9 +15,8 @@ from deepgyro.lab.benchmark.contenders import select_methods
 from deepgyro.lab.benchmark.speed import _network_jobs
 from deepgyro.lab.learn.baselines import wrapper as baseline
 from deepgyro.lab.learn.baselines.adversarial import AdversarialTraining
-from deepgyro.lab.learn.baselines.deblurgan import GanConfig
+from deepgyro.lab.learn.baselines.deblurgan import VGG_BLOCKS, GanConfig, VggFeatures
 from deepgyro.lab.learn.baselines.paper import UNetConfig
-from deepgyro.lab.learn.baselines.vgg import VGG_BLOCKS, VggFeatures
 from deepgyro.lab.learn.export import export_checkpoint, read_network
 from deepgyro.lab.learn.network.stages import NetworkConfig
 from deepgyro.lab.learn.settings import TrainConfig
@@ -93,7 +92,7 @@ def test_twenty_steps_lower_the_loss(config, make):
     batch = {
         "sharp": sharp,
         "blurred": torch.nn.functional.avg_pool2d(sharp, 3, 1, 1),
-        "noisy": torch.zeros(2, 4, 16, 16),
+        "prior": torch.zeros(2, 4, 16, 16),
         "gyro": torch.ones(2),
         "linear": torch.zeros(2),
     }
@@ -132,10 +131,10 @@ def test_the_file_makes_the_picture_that_torch_makes(config, tmp_path, sizes, in
     found = Opened(tmp_path / "net.onnx")(image, field)
 
     assert contract.inputs == inputs
-    given = torch.from_numpy(image).permute(2, 0, 1)[None]
+    blurred = torch.from_numpy(image).permute(2, 0, 1)[None]
     paths = torch.from_numpy(field.reshape(32, 48, 6)).permute(2, 0, 1)[None]
     with torch.no_grad():
-        expected = network(given, paths, torch.ones(1), torch.zeros(1))[-1]
+        expected = network(blurred, paths, torch.ones(1), torch.zeros(1))[-1]
     np.testing.assert_allclose(found, expected[0].permute(1, 2, 0).clamp(0, 1), atol=1 / 255)
     assert "A baseline" in (tmp_path / "net.md").read_text()
 

@@ -23,11 +23,11 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def random_guess(batch, seed=0):
-    """Return moves and weights for a batch's cells, as the network might say them."""
+def random_output(batch, seed=0):
+    """Return residuals and weights for a batch's cells, as the network might estimate them."""
     generator = torch.Generator().manual_seed(seed)
-    moves = torch.randn(batch["wanted"].shape, generator=generator)
-    return moves, torch.rand(batch["wanted"].shape, generator=generator)
+    residuals = torch.randn(batch["target"].shape, generator=generator)
+    return residuals, torch.rand(batch["target"].shape, generator=generator)
 
 
 def test_both_twins_fit_the_same_terms(pairs):
@@ -35,48 +35,48 @@ def test_both_twins_fit_the_same_terms(pairs):
     series = CellPairs(pairs, seed=0)
     true, _, height, width = series.exact_vectors(0)
     cells = measure_cells(DerivativePyramid(series.read_picture(0, rng, sharp=False)), true)
-    moves, weights = rng.normal(0, 1, (144, 2)), rng.random((144, 2))
+    residuals, weights = rng.normal(0, 1, (144, 2)), rng.random((144, 2))
 
     terms = FieldModel(true, height, width).design_matrix(cells.places)  # as in refine/corrector.py
     terms[:, :, 0] = cells.vectors
     A = (np.stack([cells.along, cells.across], 1) @ terms).reshape(-1, 10)
     W = np.diag(weights.ravel())
-    expected = np.linalg.solve(A.T @ W @ A + np.diag(1 / TERM_PRIOR_STD**2), A.T @ W @ moves.ravel())
-    given = [torch.from_numpy(x[None].astype(np.float32)) for x in (moves, weights, cells.vectors)]
-    theta, moved = solve_terms(*given)
+    expected = np.linalg.solve(A.T @ W @ A + np.diag(1 / TERM_PRIOR_STD**2), A.T @ W @ residuals.ravel())
+    inputs = [torch.from_numpy(x[None].astype(np.float32)) for x in (residuals, weights, cells.vectors)]
+    theta, fitted = solve_terms(*inputs)
 
     np.testing.assert_allclose(theta[0], expected, atol=0.02)
-    np.testing.assert_allclose(moved[0], (A @ expected).reshape(-1, 2), atol=0.02)  # px
+    np.testing.assert_allclose(fitted[0], (A @ expected).reshape(-1, 2), atol=0.02)  # px
 
 
 def test_moves_that_terms_make_are_found_again(batch):
-    _, moved = solve_terms(*random_guess(batch), batch["vectors"])
+    _, fitted = solve_terms(*random_output(batch), batch["vectors"])
 
-    again = solve_terms(moved, torch.full_like(moved, 1e4), batch["vectors"])[1]
+    again = solve_terms(fitted, torch.full_like(fitted, 1e4), batch["vectors"])[1]
 
-    torch.testing.assert_close(again, moved, atol=0.02, rtol=0.01)
+    torch.testing.assert_close(again, fitted, atol=0.02, rtol=0.01)
 
 
 @pytest.mark.parametrize("axis", [-2, -1])
 def test_a_mirrored_picture_is_solved_as_the_mirrored_solution(batch, axis):
-    moves, weights = random_guess(batch)
-    moved = solve_terms(moves, weights, batch["vectors"])[1]
+    residuals, weights = random_output(batch)
+    fitted = solve_terms(residuals, weights, batch["vectors"])[1]
 
     def mirrored(values):
-        return mirror_samples({**batch, "wanted": values}, axis)["wanted"]
+        return mirror_samples({**batch, "target": values}, axis)["target"]
 
     sign = torch.tensor([1.0, -1.0])
     vectors = mirror_samples(batch, axis)["vectors"]
-    found = solve_terms(mirrored(moves), mirrored(weights) * sign, vectors)[1]
+    found = solve_terms(mirrored(residuals), mirrored(weights) * sign, vectors)[1]
 
-    torch.testing.assert_close(found, mirrored(moved), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found, mirrored(fitted), atol=1e-3, rtol=1e-3)
     assert same(mirror_samples(mirror_samples(batch, axis), axis), batch)
 
 
 def test_an_untrained_network_moves_nothing(batch):
-    guess = CorrectorOutput(*FieldCorrectorNetwork(SMALL)(batch["seen"]))
+    guess = CorrectorOutput(*FieldCorrectorNetwork(SMALL)(batch["features"]))
 
     assert not guess.residuals.any()
-    empty = batch["seen"][:, PLACE_CHANNELS] == 0
+    empty = batch["features"][:, PLACE_CHANNELS] == 0
     assert empty.any()
     assert (flatten_cells(guess.log_spread)[empty.flatten(1)] == 4).all()

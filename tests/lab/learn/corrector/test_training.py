@@ -41,21 +41,21 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_loss_is_lower_for_what_is_wanted(batch):
+def test_the_loss_is_lower_for_the_target(batch):
     zero = torch.zeros(len(batch["kind"]), 2, CELL_ROWS, CELL_COLUMNS)
-    wanted = batch["wanted"].transpose(1, 2).unflatten(2, (CELL_ROWS, CELL_COLUMNS))
+    target = batch["target"].transpose(1, 2).unflatten(2, (CELL_ROWS, CELL_COLUMNS))
     odds = torch.zeros(len(zero))
 
-    guesses = [CorrectorOutput(moves, zero, zero + 1, odds, odds) for moves in (zero, wanted)]
+    guesses = [CorrectorOutput(moves, zero, zero + 1, odds, odds) for moves in (zero, target)]
     nothing, all_ = (correction_loss(guess, batch) for guess in guesses)
 
     assert all_[0] < nothing[0] - 0.2
     assert all_[1] < 0.2 * nothing[1]
-    came = measure_outcome(batch["wanted"], guesses[1], batch)
-    assert torch.equal(came.right, batch["kind"] == KIND_SMOOTH_ERROR)
-    assert (came.after == 0).all()
-    assert torch.equal(came.probability, torch.full_like(odds, 0.5))
-    assert torch.equal(came.mistaken, batch["kind"] == KIND_SHARP)  # none is called sharp
+    outcome = measure_outcome(batch["target"], guesses[1], batch)
+    assert torch.equal(outcome["right"], batch["kind"] == KIND_SMOOTH_ERROR)
+    assert (outcome["after"] == 0).all()
+    assert torch.equal(outcome["probability"], torch.full_like(odds, 0.5))
+    assert torch.equal(outcome["mistaken"], batch["kind"] == KIND_SHARP)  # none is called sharp
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
@@ -75,7 +75,7 @@ def test_a_training_writes_what_it_should_and_goes_on_bit_for_bit(config, tmp_pa
     train(replace(config, steps=None, minutes=1e-9), tmp_path / "parts")
     again = train(config, tmp_path / "parts", resume=True)
 
-    assert (whole.step, again.step, again.sittings) == (6, 6, 2)
+    assert (whole.step, again.step, again.runs) == (6, 6, 2)
     weights = [load_file(tmp_path / name / CHECKPOINT_FILE) for name in ("whole", "parts")]
     assert same(*weights)
     found = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
@@ -103,10 +103,10 @@ def test_the_file_says_what_torch_says(config, pairs, tmp_path, capsys):
     code = main(["export", str(tmp_path / "run" / CHECKPOINT_FILE), *options])
     found = Opened(out)(cells)
 
-    told = json.loads(capsys.readouterr().out)
-    assert (code, told["name"]) == (0, "net")
-    assert told["parameters"] == sum(p.numel() for p in network.parameters())
-    assert "after, median" in told["scores"]
+    contract = json.loads(capsys.readouterr().out)
+    assert (code, contract["name"]) == (0, "net")
+    assert contract["parameters"] == sum(p.numel() for p in network.parameters())
+    assert "after, median" in contract["scores"]
     with torch.no_grad():
         guess = CorrectorOutput(*network(torch.from_numpy(np.ascontiguousarray(seen))))
     fewer = min(1, cells.counts.max() / 240)

@@ -58,8 +58,8 @@ def test_on_a_cpu_each_picture_gets_its_own_compiled_operators():
         field = path.view(3, 2, 96, 128).permute(2, 3, 0, 1).numpy().copy()
         ends = inputs.path_ends(field)
         A = BlurOperator(field)
-        given = picture if k else inputs.to_light(picture)
-        again = A.part_of_planes(given, top=0, left=0)
+        arguments = picture if k else inputs.to_light(picture)
+        again = A.part_of_planes(arguments, top=0, left=0)
         np.testing.assert_array_equal(maps[k], inputs.path_maps(ends))
         np.testing.assert_array_equal(
             differences[k], PathDifferences(ends, FRACTIONS, STEPS)(picture).reshape(-1, 96, 128)
@@ -215,19 +215,19 @@ def test_no_gradient_flows_through(form):
 
 
 def test_the_device_chooses_the_form(monkeypatch):
-    """Torch's meta device stands for any: it computes nothing, but refuses what lies elsewhere."""
+    """Torch's meta device stands for any: it computes nothing, but refuses tensors of other devices."""
     monkeypatch.setattr(operators, "path_sample_count", lambda _: 40)  # there are no numbers to count
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # not known there
     network = DeepGyro(NetworkConfig(stages=2, widths=(8, 8), blocks=(1, 1)))
-    given = photos(), curved(9), torch.ones(2), LIGHT
+    arguments = photos(), curved(9), torch.ones(2), LIGHT
 
-    guesses = network.to("meta")(*(value.to("meta") for value in given))
+    guesses = network.to("meta")(*(value.to("meta") for value in arguments))
 
     assert [guess.device.type for guess in guesses] == ["meta", "meta"]
     assert isinstance(
-        stage_operators(given[1].to("meta"), LIGHT.to("meta"), FRACTIONS, STEPS), TorchOperators
+        stage_operators(arguments[1].to("meta"), LIGHT.to("meta"), FRACTIONS, STEPS), TorchOperators
     )
-    assert isinstance(stage_operators(given[1], LIGHT, FRACTIONS, STEPS), CompiledOperators)
+    assert isinstance(stage_operators(arguments[1], LIGHT, FRACTIONS, STEPS), CompiledOperators)
 
 
 @pytest.mark.parametrize("n", [2, 9])
@@ -238,12 +238,12 @@ def test_a_network_gives_the_same_with_both(n):
     for stage in compiled.stages:
         torch.nn.init.normal_(stage.tail.weight, 0, 0.02)
     twin.load_state_dict(compiled.state_dict())
-    given = photos(), curved(30, n), torch.ones(2), torch.tensor([0.0, 1.0])
+    arguments = photos(), curved(30, n), torch.ones(2), torch.tensor([0.0, 1.0])
 
     with torch.no_grad():
-        pairs = zip(compiled(*given), twin(*given), strict=True)
+        pairs = zip(compiled(*arguments), twin(*arguments), strict=True)
 
     for one, other in pairs:
-        assert (one - given[0]).abs().mean() > 0.04  # what the stages have changed
+        assert (one - arguments[0]).abs().mean() > 0.04  # what the stages have changed
         assert (one - other).abs().mean() < 3e-4
         torch.testing.assert_close(other, one, atol=3e-3, rtol=0)  # the blur's own error is up to 5e-3

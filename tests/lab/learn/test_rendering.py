@@ -8,7 +8,7 @@ import torch
 
 from deepgyro.cli import main
 from deepgyro.lab.learn.dataset import FreshPairs
-from deepgyro.lab.learn.recording import LazyPairs, collate_lazy_pairs, counter_noise, render_batch
+from deepgyro.lab.learn.rendering import LazyPairs, collate_lazy_pairs, counter_noise, render_batch
 from deepgyro.lab.synthesis import PHYSICAL_PRESET, open_pool, with_encoded_share
 from deepgyro.lab.synthesis.kernels import encode_srgb_with_noise
 
@@ -48,7 +48,7 @@ def both(pool, config, count, **settings):
 def test_pairs_of_light_are_those_of_the_cpu(coffee, config, mean, most):
     for ours, theirs in both(coffee, config, 12):
         assert ours.keys() == theirs.keys()
-        for name in ("sharp", "exact", "noisy", "gyro", "linear"):
+        for name in ("sharp", "exact", "prior", "gyro", "linear"):
             np.testing.assert_array_equal(ours[name], theirs[name])
         off = 255 * (ours["blurred"] - theirs["blurred"]).abs()
         assert off.mean() < mean  # the twin's blur is a mean of samples
@@ -59,7 +59,7 @@ def test_a_patch_of_a_turned_pair_is_that_of_the_cpu(coffee):
     # Without files: that of a patch has other blocks than that of the whole picture.
     for ours, theirs in both(coffee, NOISELESS, 12, patch=(24, 32), turned=True):
         np.testing.assert_array_equal(ours["sharp"], theirs["sharp"])
-        np.testing.assert_array_equal(ours["noisy"], theirs["noisy"])
+        np.testing.assert_array_equal(ours["prior"], theirs["prior"])
         assert (ours["blurred"] - theirs["blurred"]).abs().mean() < 0.2 / 255
 
 
