@@ -320,7 +320,7 @@ def test_the_photo_corrects_the_field_when_told_and_the_drawing_shows_both(run):
     assert (before["confidence"], before["note"]) == (None, "")
     assert after["confidence"] > 0.7
     assert after["correction_px"] == pytest.approx(6, abs=0.7)
-    assert "the picture says" in after["note"]
+    assert "the picture corrects" in after["note"]
     assert black[1] > black[0] + 200  # what the gyro told
     written = read_field("f.npz")[:, :]
     assert np.linalg.norm(written[:, :, -1] - written[:, :, 0], axis=-1).mean() == pytest.approx(30, abs=0.7)

@@ -87,7 +87,7 @@ def test_a_blurred_picture_without_a_field_gets_sharper(photo):
     assert psnr(result.image, photo) > psnr(blurred, photo) + 2.5  # dB
     assert result.method == "deepgyro"
     assert result.blur_median_px == pytest.approx(19, abs=1.5)  # px
-    assert "found in the picture" in result.note
+    assert "estimated from the picture" in result.note
 
 
 @pytest.mark.parametrize("method", available_methods())

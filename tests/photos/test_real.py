@@ -59,7 +59,7 @@ def test_the_shield_burst(shared, tmp_path):
     assert all(report.method == "deepgyro" for report in reports)
     for report in (reports[0], reports[6]):  # the log begins too late and ends too early
         assert "does not cover" in report.note
-        assert "found in the picture" in report.note
+        assert "estimated from the picture" in report.note
     assert all(25 < report.blur_median_px < 42 for report in reports)
     assert_sharper(photos, tmp_path / "out", reports)
 

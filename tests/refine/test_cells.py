@@ -7,7 +7,7 @@ from deepgyro.refine.statistic import DerivativePyramid
 from .test_statistic import blurred, everywhere, photo  # noqa: F401
 
 
-def bent(planes, direction):
+def directional_derivative(planes, direction):
     a, b = direction
     return a * a * planes[0] + 2 * a * b * planes[1] + b * b * planes[2]
 
@@ -28,7 +28,7 @@ def test_maps_are_the_correlations_of_both_ends_of_every_path(photo):  # noqa: F
     cells = measure_cells(pyramid, vectors[::6, ::6])
 
     # The cell in the middle, whose places lie two px apart; its derivatives are those along the path.
-    plane = bent(planes, np.array([8, 5]) / np.hypot(8, 5))
+    plane = directional_derivative(planes, np.array([8, 5]) / np.hypot(8, 5))
     top, bottom, left, right = 4 * 30, 5 * 30, 8 * 30, 9 * 30
     products, squares = np.zeros((15, 15)), 0.0
     for y in range(1, 270, 2):
@@ -52,7 +52,7 @@ def test_maps_are_the_correlations_of_both_ends_of_every_path(photo):  # noqa: F
     np.testing.assert_allclose(cells.energy.reshape(CELL_ROWS, CELL_COLUMNS)[4, 8], squares / 225, rtol=1e-4)
 
 
-def test_places_whose_paths_leave_the_picture_are_passed_over(photo):  # noqa: F811
+def test_places_whose_paths_leave_the_picture_are_left_out(photo):  # noqa: F811
     cells = measure_cells(DerivativePyramid(photo), everywhere(90, 0)[::6, ::6])
 
     counts = cells.counts.reshape(CELL_ROWS, CELL_COLUMNS)
@@ -73,7 +73,7 @@ def test_small_pictures_have_all_their_cells(photo, height, width):  # noqa: F81
     assert len(cells.maps) == CELL_ROWS * CELL_COLUMNS
 
 
-def test_a_picture_that_is_hardly_higher_than_wide_lies_on_its_side_at_every_level():
+def test_a_nearly_square_portrait_picture_is_transposed_at_every_level():
     pyramid = DerivativePyramid(np.random.default_rng(0).integers(0, 256, (1081, 1080, 3), dtype=np.uint8))
 
     short, long = (measure_cells(pyramid, everywhere(length, 0)) for length in (20, 70))

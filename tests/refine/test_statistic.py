@@ -34,52 +34,52 @@ def everywhere(u, v, height=270, width=480):
     return np.full((height, width, 2), (u, v), np.float32)
 
 
-def where_it_dips(image, told, reach=8):
-    """Return the shift of the deepest dip of the whole picture, and how deep it is."""
+def deepest_minimum(image, prior, reach=8):
+    """Return the shift of the deepest minimum of the whole picture, and its z."""
     height, width = image.shape[:2]
-    model = FieldModel.from_prior(paths_from_vectors(told), height, width)
-    dips = measure_region_minima(DerivativePyramid(image), model.prior, FULL, reach=reach)
-    terms = model.design_matrix(dips.places) / 2**FULL
+    model = FieldModel.from_prior(paths_from_vectors(prior), height, width)
+    found = measure_region_minima(DerivativePyramid(image), model.prior, FULL, reach=reach)
+    terms = model.design_matrix(found.places) / 2**FULL
     shifts = np.stack(np.meshgrid(*[np.arange(-reach + 2.0, reach - 1)] * 2), -1).reshape(-1, 2)
     thetas = np.zeros((len(shifts), TERM_COUNT))
     thetas[:, 1:3] = shifts
-    known = dips.minima, dips.energy, dips.vectors, terms
-    z = np.array([z_score(*known, theta, dips.null_std) for theta in thetas])
+    known = found.minima, found.energy, found.vectors, terms
+    z = np.array([z_score(*known, theta, found.null_std) for theta in thetas])
     return shifts[z.argmin()].tolist(), float(z.min())
 
 
 @pytest.mark.parametrize(("u", "v"), [(18, 0), (0, 14), (13, -9), (-22, -17), (40, 12)])
-def test_the_correlation_dips_one_path_apart(photo, u, v):
-    shift, z = where_it_dips(blurred(photo, everywhere(u, v)), everywhere(u, v))
+def test_the_autocorrelation_has_a_minimum_one_path_apart(photo, u, v):
+    shift, z = deepest_minimum(blurred(photo, everywhere(u, v)), everywhere(u, v))
 
     assert max(map(abs, shift)) <= 1  # px
     assert z < -5
 
 
-def test_the_dip_is_where_the_path_ends_and_not_where_it_is_told_to(photo):
-    shift, _ = where_it_dips(blurred(photo, everywhere(20, 6)), everywhere(16, 9))
+def test_the_minimum_is_at_the_true_end_of_the_path_not_at_the_prior_end(photo):
+    shift, _ = deepest_minimum(blurred(photo, everywhere(20, 6)), everywhere(16, 9))
 
     np.testing.assert_allclose(shift, [4, -3], atol=1)  # px
 
 
-def test_a_sharp_picture_has_no_dip(photo):
+def test_a_sharp_picture_has_no_minimum(photo):
     for vector in [(18, 0), (0, 14), (13, -9), (-22, -17)]:
-        _, z = where_it_dips(photo, everywhere(*vector), reach=4)
+        _, z = deepest_minimum(photo, everywhere(*vector), reach=4)
 
         assert z > -4
 
 
-def test_a_picture_without_anything_in_it_says_nothing():
-    _, z = where_it_dips(np.full((90, 120, 3), 77, np.uint8), everywhere(12, 0, 90, 120))
+def test_a_uniform_picture_has_no_minimum():
+    _, z = deepest_minimum(np.full((90, 120, 3), 77, np.uint8), everywhere(12, 0, 90, 120))
 
     assert z == pytest.approx(0, abs=0.01)
 
 
-def test_16_bits_and_floats_say_the_same(photo):
+def test_16_bits_and_floats_give_the_same_minimum(photo):
     image = blurred(photo, everywhere(20, 6))
 
     found = [
-        where_it_dips(same, everywhere(18, 6))
+        deepest_minimum(same, everywhere(18, 6))
         for same in (image, image.astype(np.uint16) * 257, image.astype(np.float32) / 255)
     ]
 
@@ -104,13 +104,13 @@ def test_the_compiled_correlations_are_what_their_formulas_give_on_arrays(on_arr
             np.zeros((2, 5), np.float32),
         )
         counts, correlations = np.zeros(2, np.int64), np.zeros((4, 4), np.float32)
-        seen = np.zeros((4, 4), np.int64)
+        lag_counts = np.zeros((4, 4), np.int64)
         module.correlate(derivatives, starts, corners, first, side, 0, 2, products, squares, counts)
         module.correlate_lags(
             planes, directions, np.array([0, 2, 4]), lags[:, 1], lags[:, 0], np.array([0, 20, 40]),
-            np.array([0, 25, 50]), 0, 2, correlations, seen,
+            np.array([0, 25, 50]), 0, 2, correlations, lag_counts,
         )  # fmt: skip
-        results.append((products, squares, counts, correlations, seen))
+        results.append((products, squares, counts, correlations, lag_counts))
 
     assert results[0][2].min() > 2
     for compiled, plain in zip(*results, strict=True):

@@ -1,4 +1,4 @@
-"""What a picture's cells say about the ends of their paths: what the corrector sees."""
+"""Autocorrelation maps of a picture's cells about the ends of their paths: the corrector's input."""
 
 from __future__ import annotations
 
@@ -14,64 +14,64 @@ from .model import mean_vector_length
 from .statistic import LEVEL_SIDE_PX, DerivativePyramid, level_for_length, spread_places
 
 CELL_ROWS, CELL_COLUMNS = 9, 16
-"""Cells of a picture that is wider than high; of a higher one the other way round."""
+"""Cells of a landscape picture; of a portrait one the other way round."""
 SEARCH_REACH_PX = 5
-"""How far from the path's end the maps go, px of their level, along the path and across."""
+"""Reach of the maps about the path's end, px of their level, along the path and across."""
 MAP_SIDE_PX = 2 * SEARCH_REACH_PX + 1
 MAP_SCALES = ((0, 2, False), (1, 2, False), (2, 1, False), (1, 2, True))
-"""Maps of a cell: how often the level is halved for them; how far apart the places are that are looked at,
-px; whether they are about the path's start, which is what the picture has of itself, or about its end."""
+"""Maps of a cell: further halvings; distance of the places, px; whether they are about the path's start,
+which shows the picture's own autocorrelation, or about its end."""
 MAP_COUNT = len(MAP_SCALES)
 FEATURE_COUNT = 8
 TRAINED_PLACES_PER_CELL = 240.0
-"""Places of a cell in pictures that the corrector was trained on, which were 480 x 270 px."""
+"""Places of a cell in the corrector's training pictures, 480 x 270 px."""
 CELLS_PER_BATCH = 24
-"""Cells that are looked at at once: a divisor of their number."""
+"""Cells that a thread takes at once: a divisor of their number."""
 _MAX_SHIFT_PX = 7
-"""How far the shifts along x and y go that the maps are made of: corners of the maps stay 0."""
+"""Reach of the shifts along x and y that the maps are interpolated from: their corners stay 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Cells of a picture, row by row; a picture that is higher than wide is taken on its side, mirrored."""
+    """Cells of a picture, row by row; a portrait picture is transposed."""
 
     maps: Float32[ndarray, "cells maps side side"]
-    """Correlation of the second derivative along the path with itself, by how far the end is shifted along
-    the path and across it (`MAP_SCALES`)."""
+    """Autocorrelation of the second derivative along the path, by the shift of the end along the path and
+    across it (`MAP_SCALES`)."""
     vectors: Float64[ndarray, "cells 2"]
     """From the start to the end of the mean path, px of the level."""
     along: Float64[ndarray, "cells 2"]
     """Its direction."""
     across: Float64[ndarray, "cells 2"]
-    """Beside it: to its right in a picture that is wider than high, else to its left."""
+    """Perpendicular to it: to its right in a landscape picture, else to its left."""
     places: Float64[ndarray, "cells 2"]
     """x and y of the cells' centres, as shares of the picture's width and height."""
     energy: Float64[ndarray, " cells"]
     """Mean square of the second derivative along the path."""
     counts: Int64[ndarray, " cells"]
-    """Places that took part."""
+    """Places used."""
     level: int
     """How often the picture was halved."""
     noise: float
     """Standard deviation of the picture's noise, of white."""
     transposed: bool
-    """Whether the picture is higher than wide, and lies on its side here."""
+    """Whether the picture is portrait, and transposed here."""
 
     @property
     def canonical_vectors(self) -> Float64[ndarray, "cells 2"]:
-        """The vectors as the picture lies here."""
+        """The vectors in the picture as it is here."""
         return self.vectors[:, ::-1] if self.transposed else self.vectors
 
     @property
     def network_inputs(self) -> Float32[ndarray, "rows columns channels"]:
-        """Maps and facts, as the corrector takes them."""
+        """Maps and features, as the corrector takes them."""
         channels = np.concatenate([self.maps.reshape(len(self.maps), -1), self.features], 1)
         return channels.reshape(CELL_ROWS, CELL_COLUMNS, -1)
 
     @cached_property
-    def features(self) -> Float32[ndarray, "cells facts"]:
-        """Cosine and sine of the doubled direction, length, energy, share of the places that took part; and
-        of the picture, whether it was halved, its noise, its energy."""
+    def features(self) -> Float32[ndarray, "cells features"]:
+        """Cosine and sine of the doubled direction, length, energy, share of the places used; and of the
+        picture, whether it was halved, its noise, its energy."""
         length = np.maximum(np.linalg.norm(self.vectors, axis=1), 1e-3)
         c, s = self.canonical_vectors.T / length
         energy = np.log(np.maximum(self.energy, 1e-6))
@@ -84,21 +84,16 @@ class Cells:
 
 
 def measure_cells(pyramid: DerivativePyramid, vectors: Float32[ndarray, "rows columns 2"]) -> Cells:
-    """Look at a picture's cells.
+    """Measure the maps of a picture's cells.
 
-    Parameters
-    ----------
-    pyramid
-        The picture.
-    vectors
-        From the start to the end of the path, px, at places that share the picture evenly.
+    vectors: from the start to the end of the path, px, at places that share the picture evenly.
     """
     from .kernels import map_ends
 
     level = level_for_length(mean_vector_length(vectors), *pyramid.size)
     pyramid.prepare(sorted({level + k for k, *_ in MAP_SCALES}))
-    lying = pyramid.size[0] > pyramid.size[1]
-    grid = (CELL_COLUMNS, CELL_ROWS) if lying else (CELL_ROWS, CELL_COLUMNS)
+    portrait = pyramid.size[0] > pyramid.size[1]
+    grid = (CELL_COLUMNS, CELL_ROWS) if portrait else (CELL_ROWS, CELL_COLUMNS)
     apart = max(1, round(max(pyramid.planes(level).shape) / LEVEL_SIDE_PX))
     paths = _cell_means(vectors, *grid) / 2.0**level
     along = paths / np.maximum(np.linalg.norm(paths, axis=1, keepdims=True), 1e-3)
@@ -106,29 +101,29 @@ def measure_cells(pyramid: DerivativePyramid, vectors: Float32[ndarray, "rows co
     cells = CELL_ROWS * CELL_COLUMNS
     maps = np.empty((cells, MAP_COUNT, MAP_SIDE_PX, MAP_SIDE_PX), np.float32)
     squares, counts = np.zeros((MAP_COUNT, cells), np.float32), np.zeros((MAP_COUNT, cells), np.int64)
-    looks = []
+    scales = []
     for k, step, own in MAP_SCALES:
         planes = pyramid.planes(level + k)
         places, first, nearest = _cell_places(*planes.shape[1:], apart * step, grid, *vectors.shape[:2])
         ends = vectors.reshape(-1, 2) * np.float32((not own) / 2 ** (level + k))
-        looks.append((planes, places, nearest, ends, first, along, across, _MAX_SHIFT_PX, SEARCH_REACH_PX))
+        scales.append((planes, places, nearest, ends, first, along, across, _MAX_SHIFT_PX, SEARCH_REACH_PX))
 
     def band(top: int, bottom: int) -> None:
-        look, cell = divmod(top, cells)
-        results = squares[look], counts[look], maps[:, look]
-        map_ends(*looks[look], cell, cell + bottom - top, *results)
+        scale, cell = divmod(top, cells)
+        results = squares[scale], counts[scale], maps[:, scale]
+        map_ends(*scales[scale], cell, cell + bottom - top, *results)
 
     run_in_bands(MAP_COUNT * cells, CELLS_PER_BATCH, band)
     y, x = ((k.ravel() + 0.5) / count for k, count in zip(np.indices(grid), grid, strict=True))
     found = Cells(
         maps, paths, along, across, np.stack([x, y], -1),
-        squares[0] / np.maximum(counts[0], 1), counts[0], level, pyramid.noise, lying,
+        squares[0] / np.maximum(counts[0], 1), counts[0], level, pyramid.noise, portrait,
     )  # fmt: skip
-    return _transpose_cells(found) if lying else found
+    return _transpose_cells(found) if portrait else found
 
 
 def _transpose_cells(cells: Cells) -> Cells:
-    """Return cells row by row of the picture whose x and y change places: left and right of paths do, too."""
+    """Return the cells of the transposed picture, row by row: left and right of paths change places too."""
     order = np.arange(CELL_ROWS * CELL_COLUMNS).reshape(CELL_COLUMNS, CELL_ROWS).T.ravel()
     names = ("vectors", "along", "across", "places", "energy", "counts")
     moved = {name: getattr(cells, name)[order] for name in names}
@@ -153,8 +148,7 @@ def _cell_means(
 def _cell_places(
     height: int, width: int, stride: int, grid: tuple[int, int], rows: int, columns: int
 ) -> tuple[Float32[ndarray, "n 2"], Int64[ndarray, " m"], Int64[ndarray, " n"]]:
-    """Return `spread_places`, and which of so many vectors that share the picture evenly is nearest to
-    each."""
+    """Return `spread_places`, and which of rows x columns vectors is nearest to each place."""
     places, first = spread_places(height, width, stride, *grid)
     x, y = ((places + 0.5) * (columns / width, rows / height)).astype(np.int64).T
     return places, first, y * columns + x

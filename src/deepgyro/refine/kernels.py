@@ -9,24 +9,23 @@ from ..compiling import kernel
 f32, i32, i64 = np.float32, np.int32, np.int64
 
 MARGIN_PX = LANES
-"""Columns beside the right of planes that may be read."""
+"""Columns that may be read to the right of a plane."""
 ROWS_IN_REGISTERS = 5
 """Rows of a square that `_add_squares` keeps in registers."""
 SQUARES_AT_ONCE = 64
-"""Squares that are added together: what they read stays near the processor."""
-NOTHING = (f32(0),) * 6
-"""Sums over no region: see `_add_region`."""
+"""Squares that are added together, so that what they read stays in the processor's cache."""
+NO_REGION = (f32(0),) * 6
+"""Sums of `_add_region` over no region."""
 
 
 @kernel(fastmath=True)
 def correlate(derivatives, starts, corners, first, side, top, bottom, products, squares, counts):
     """Sum the products of second derivatives at both ends of paths, for shifted ends, region by region.
 
-    derivatives (5, h, w + `MARGIN_PX`): second ones in five directions; starts (n, 2): x and y, px; corners
-    (n, 2): of the square of ends, `side` px wide. Regions `top` to `bottom`: points ``first[r]`` to
-    ``first[r + 1]``; those whose ends lie outside are passed over. Fills in products (regions, 5, side, side
-    rounded up to a multiple of `LANES`) by the shift of the end, squares (regions, 5) at the starts, and how
-    many points took part in counts (regions).
+    derivatives (5, h, w + `MARGIN_PX`): second, in five directions; starts (n, 2): x and y, px; corners
+    (n, 2) of the square of ends, `side` px wide. Regions `top` to `bottom`: points ``first[r]`` to
+    ``first[r + 1]`` that end inside. Fills in products (regions, 5, side, side rounded up to a multiple of
+    `LANES`) by the shift of the end, squares (regions, 5) at the starts, counts (regions) of points used.
     """
     height, row = derivatives.shape[1:]
     width, flat = row - MARGIN_PX, derivatives.reshape(-1)
@@ -60,14 +59,13 @@ def correlate(derivatives, starts, corners, first, side, top, bottom, products, 
 def map_ends(
     planes, places, nearest, vectors, first, along, across, rim, reach, top, bottom, squares, counts, maps
 ):
-    """Fill in correlations of second derivatives at both ends of paths, by how far the end is shifted.
+    """Fill in correlations of second derivatives at both ends of paths, by the shift of the end.
 
-    planes (3, h, w): xx, xy, yy; places (n, 2): x and y of the paths' middles, px; nearest (n,): which of
-    vectors (m, 2) leads from start to end, px; along, across (regions, 2): unit vectors. The derivatives are
-    those along the first, in all of a region. Regions `top` to `bottom`: points ``first[r]`` to
-    ``first[r + 1]``; those whose ends lie outside are passed over. maps (regions, 2 reach + 1, 2 reach + 1):
-    by the shift along and across; made of shifts along x and y of up to `rim`, bilinear, and 0 where those
-    end. squares and counts (regions,): the sum of squares at the starts, and how many points took part.
+    planes (3, h, w): xx, xy, yy; places (n, 2): x and y of the paths' middles, px; nearest (n,): index into
+    vectors (m, 2) from start to end, px; along, across (regions, 2): unit vectors; the derivatives are those
+    `along`. Regions `top` to `bottom`: points ``first[r]`` to ``first[r + 1]`` that end inside.
+    maps (regions, 2 reach + 1, 2 reach + 1): by the shift along and across, bilinear from shifts in x and y
+    of up to `rim`, 0 beyond. squares and counts (regions,): sum of squares at starts, number of points used.
     """
     height, width = planes.shape[1:]
     side = 2 * rim + 1
@@ -142,31 +140,21 @@ def _rotate_shifts(products, factor, along, across, rim, reach, out):
 
 @kernel(fastmath=True)
 def _keep_inside(starts, ends, count, rim, height, width):
-    """Move the paths that are inside, with the squares about their ends, to the front; return how many."""
-    outside = False
-    for n in range(count):
-        outside |= _leaves_picture(starts[0, n], starts[1, n], ends[0, n], ends[1, n], rim, height, width)
-    if not outside:  # mostly
-        return count
+    """Move the paths inside, with the squares about their ends, to the front; return their number."""
     kept = 0
     for n in range(count):
         x, y, m, j = starts[0, n], starts[1, n], ends[0, n], ends[1, n]
-        if not _leaves_picture(x, y, m, j, rim, height, width):
+        outside = (min(x, y) < f32(0)) | (x >= f32(width - 1)) | (y >= f32(height - 1))
+        outside |= (min(m, j) < f32(rim)) | (m > f32(width - 1 - rim)) | (j > f32(height - 1 - rim))
+        if not outside:
             starts[0, kept], starts[1, kept], ends[0, kept], ends[1, kept] = x, y, m, j
             kept += 1
     return kept
 
 
 @kernel(fastmath=True)
-def _leaves_picture(x, y, m, j, rim, height, width):
-    """Return whether a path's start (x, y) is not between pixels, or the square about its end not inside."""
-    start = (min(x, y) < f32(0)) | (x >= f32(width - 1)) | (y >= f32(height - 1))
-    return start | (min(m, j) < f32(rim)) | (m > f32(width - 1 - rim)) | (j > f32(height - 1 - rim))
-
-
-@kernel(fastmath=True)
 def _whole_range(values):
-    """Return the whole parts of the least and the greatest of some values, none of them negative."""
+    """Return the whole parts of the least and the greatest of values, none of them negative."""
     low, high = values[0], values[0]
     for value in values:
         low, high = min(low, value), max(high, value)
@@ -175,7 +163,7 @@ def _whole_range(values):
 
 @kernel(fastmath=True)
 def _fill_derivatives(planes, top, left, rows, columns, a, b, out):
-    """Fill in a part's second derivatives in the direction (a, b), row after row."""
+    """Fill in the second derivatives of a part of the picture in the direction (a, b), row after row."""
     width, size, flat = planes.shape[2], planes.shape[1] * planes.shape[2], planes.reshape(-1)
     aa, ab, bb = a * a, f32(2) * a * b, b * b
     for i in range(rows):
@@ -204,10 +192,10 @@ def _load_rows(flat, p, row):
 
 @kernel(fastmath=True)
 def _add_squares(flat, row, at, values, products):
-    """Add the squares of ends from places in flat on, `row` numbers apart, times the values at their starts.
+    """Add the squares about ends, from the indices `at` into flat on, times the values at their starts.
 
-    The inner loop of both of them. The rows of flat from a square on and those of products (side, wide) are
-    read `LANES` numbers at a time, five rows of a square in registers.
+    flat: rows of `row` numbers; it and products (side, wide) are read `LANES` numbers at a time, and
+    `ROWS_IN_REGISTERS` rows of a square are kept in registers.
     """
     sums, side, wide = products.reshape(-1), products.shape[0], products.shape[1]
     for i in range(0, wide, LANES):
@@ -228,12 +216,12 @@ def _add_squares(flat, row, at, values, products):
 
 @kernel(fastmath=True)
 def weigh_minima(products, squares, vectors, axes, weakest, smoothing, expected, cap, minima, energy):
-    """Fill in how much lower than any picture's the correlations are, times the energy, and the energy.
+    """Fill in by how much correlations exceed their null mean, times the energy, and the energy.
 
     products (regions, 5, side, ...) and squares (regions, 5): of `correlate`, as coefficients of a^4, a^3 b,
     ..., b^4 of the path's direction (a, b); vectors (regions, 2): the mean path, px; axes (regions, 2): the
-    direction of least energy, `weakest`; expected: the mean correlation every 1 / 32 px over `smoothing`; a
-    region counts for at most `cap`. minima and energy: (regions, side, side) by the shift of the end.
+    direction of least energy, `weakest`; expected: the null mean every 1 / 32 of `smoothing`, px; cap
+    (regions,): factor on the energy. minima and energy: (regions, side, side) by the shift of the end.
     """
     regions, side = minima.shape[:2]
     reach = (side - 1) // 2
@@ -245,8 +233,8 @@ def weigh_minima(products, squares, vectors, axes, weakest, smoothing, expected,
                 a, b = x / max(length, 1e-3), y / max(length, 1e-3)
                 e = max(_quartic(squares[r], a, b), 1e-6)
                 correlation = _quartic(products[r, :, j, i], a, b) / e
-                beside, leak = abs(x * axes[r, 1] - y * axes[r, 0]), min(max(1 - weakest[r] / e, 0.0), 1.0)
-                excess = _excess(correlation, length, beside, leak, smoothing, expected)
+                beside = abs(x * axes[r, 1] - y * axes[r, 0])
+                excess = _excess(correlation, length, beside, weakest[r] / e, smoothing, expected)
                 energy[r, j, i] = e * cap[r]
                 minima[r, j, i] = excess * e * cap[r]
 
@@ -257,14 +245,14 @@ def _quartic(c, a, b):
 
 
 @kernel(fastmath=True)
-def _excess(correlation, length, beside, leak, smoothing, expected):
-    """Return a correlation over what any picture has one length away, px of the level.
+def _excess(correlation, length, beside, weakest, smoothing, expected):
+    """Return by how much the correlation one `length` away, px of the level, exceeds its null mean.
 
-    `leak`: which share of the energy along the path is that of what lies across the streaks, and `beside`:
-    how far across them the path leads. Where a picture is streaky, a direction beside that of the streaks
-    sees hardly anything but what lies across, and that is correlated with itself as if the path led across
-    alone.
+    `weakest`: the least energy of all directions over that along the path; `beside`: how far the path leads
+    across that direction, px. In a streaky picture a path beside the streaks sees mostly what lies across
+    them, which is correlated with itself as if the path led across alone.
     """
+    leak = min(max(1 - weakest, 0.0), 1.0)
     nearest = 4.5 * smoothing + 0.5
     across, along = _null_mean(beside, smoothing, expected), _null_mean(length, smoothing, expected)
     mean = leak * across + (1 - leak) * along
@@ -278,12 +266,11 @@ def _null_mean(lag, smoothing, expected):
 
 
 @kernel(fastmath=True)
-def z_score(minima, energy, vectors, basis, theta, spread):
-    """Return the sum of all regions' minima where a model says the paths end, over its spread: z, at most 0.
+def z_score(minima, energy, vectors, basis, theta, null_std):
+    """Return z, at most 0: the regions' minima at a model's path ends, over their null standard deviation.
 
     minima, energy (regions, side, side) by the shift of the end, px; vectors (regions, 2), px; basis
-    (regions, 2, k) and theta (k,) or its first terms: the shifts, of which the nearest count; spread: every
-    1 / 4 px of length.
+    (regions, 2, k) and theta (k,) or its first terms give the shifts; null_std: every 1 / 4 px of length.
     """
     regions, side = minima.shape[:2]
     reach = (side - 1) // 2
@@ -301,33 +288,33 @@ def z_score(minima, energy, vectors, basis, theta, spread):
         if x < 1 or y < 1 or i > side - 3 or j > side - 3:
             continue
         total += minima[r, i64(y + 0.5), i64(x + 0.5)]
-    return min(total / whole / spread[min(i64(4 * length / whole), len(spread) - 1)], 0.0)
+    return min(total / whole / null_std[min(i64(4 * length / whole), len(null_std) - 1)], 0.0)
 
 
 @kernel(fastmath=True)
-def costs(minima, energy, vectors, basis, spread, prior, trust, thetas, out):
-    """Fill out (m,) with minus the logarithm of prior times likelihood of thetas (m, 4).
+def fill_posterior_costs(minima, energy, vectors, basis, null_std, prior_std, weight, thetas, out):
+    """Fill out (m,) with minus the log posterior of thetas (m, 4), up to a constant.
 
-    prior (4,): the terms' standard deviations. A rotation has long tails (Student's t of three degrees), as
-    translation has. For the others see `z_score`.
+    prior_std (4,): of the terms; the turn's prior has long tails (Student's t of three degrees of freedom),
+    as translation has; weight: of the log-likelihood z^2 / 2. For the others see `z_score`.
     """
     for m in range(len(thetas)):
         theta = thetas[m]
-        z = z_score(minima, energy, vectors, basis, theta, spread)
-        rotation = (theta[1] / prior[1]) ** 2 + (theta[2] / prior[2]) ** 2
+        z = z_score(minima, energy, vectors, basis, theta, null_std)
+        rotation = (theta[1] / prior_std[1]) ** 2 + (theta[2] / prior_std[2]) ** 2
         cost = 2 * np.log1p(rotation / 4)
-        cost += 0.5 * ((theta[0] / prior[0]) ** 2 + (theta[3] / prior[3]) ** 2)
-        out[m] = cost - trust * z * z / 2
+        cost += 0.5 * ((theta[0] / prior_std[0]) ** 2 + (theta[3] / prior_std[3]) ** 2)
+        out[m] = cost - weight * z * z / 2
 
 
 @kernel(fastmath=True)
 def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts):
     """Sum the products of second derivatives one path apart, for all paths, region by region.
 
-    planes (3, h, w): xx, xy, yy; directions (n, 2); first (n + 1,): where the paths of each begin; y, x
-    (m,): how far apart the paths' ends are, px; directions `top` to `bottom`. Regions lie between the rows
-    `down` and columns `across`; the places in the middle of the path count, of every other row. Fills in
-    products and counts (regions, m).
+    planes (3, h, w): xx, xy, yy; directions (n, 2), of which `top` to `bottom`: paths ``first[d]`` to
+    ``first[d + 1]`` of y, x (m,), px from start to end. Regions lie between the rows `down` and the columns
+    `across`; a path belongs to the region of its middle, of every other row. Fills in products and counts
+    (regions, m).
     """
     height, width = planes.shape[1:]
     columns = len(across) - 1
@@ -347,11 +334,8 @@ def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, p
                 for i in range(low, high - 2, 4):
                     _add_products(derivatives, i, i + 2, up, below, left, right, start, end, line)
                 if rows % 2 == 1:
-                    last = low + 2 * (rows - 1)
-                    one, other = (
-                        derivatives[last - up, start - left :],
-                        derivatives[last + below, start + right :],
-                    )
+                    i = low + 2 * (rows - 1)
+                    one, other = derivatives[i - up, start - left :], derivatives[i + below, start + right :]
                     for k in range(end - start):
                         line[start + k] += one[k] * other[k]
                 for c in range(columns):
@@ -377,12 +361,11 @@ def _add_products(derivatives, i, j, up, below, left, right, start, end, line):
 def fill_maps(
     products, counts, coefficients, weakest, axes, cap, full, y, x, radius, least, smoothing, expected, maps
 ):
-    """Fill maps (5, regions, m) with each path's minimum times its weight, the weight, how much of the region
-    takes part, and the energy along the path and across.
+    """Fill maps (5, regions, m): excess times weight, weight, support, energy along the path and across.
 
-    By y (from 0 on) and x (from -radius on) of the path; what no path is at stays as it is. products and
-    counts: of `correlate_lags`; coefficients (regions, 5): of the energy in direction (a, b); full
-    (regions,): the count of a path that is short; for the others see `weigh_minima`.
+    By y (from 0 on) and x (from -radius on) of the path; other entries stay unchanged. products, counts: of
+    `correlate_lags`; coefficients (regions, 5): of the energy in direction (a, b); full (regions,): the count
+    of a short path; least: support below counts as 0; for the others see `weigh_minima`.
     """
     for r in range(len(products)):
         for n in range(len(y)):
@@ -390,11 +373,8 @@ def fill_maps(
             a, b = x[n] / length, y[n] / length
             energy = max(_quartic(coefficients[r], a, b), 1e-6)
             correlation = products[r, n] / max(counts[r, n], 1) / energy
-            beside, leak = (
-                abs(x[n] * axes[r, 1] - y[n] * axes[r, 0]),
-                min(max(1 - weakest[r] / energy, 0.0), 1.0),
-            )
-            excess = _excess(correlation, length, beside, leak, smoothing, expected)
+            beside = abs(x[n] * axes[r, 1] - y[n] * axes[r, 0])
+            excess = _excess(correlation, length, beside, weakest[r] / energy, smoothing, expected)
             support = min(counts[r, n] / full[r], 1.0)
             support = support if support >= least else 0.0
             weight = energy * cap[r] * support
@@ -407,13 +387,13 @@ def fill_maps(
 
 
 @kernel(fastmath=True)
-def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, cost, rolls):
+def search_rolls(maps, places, radius, step, lens, prior_std, null_std, top, bottom, cost, rolls):
     """Fill cost and rolls (radius + 1, 2 radius + 1) with the likeliest roll of each path.
 
     Paths by their y and x + radius at the centre, px of the level, of rows `top` to `bottom`. maps: of
-    `fill_maps`; step: from one roll to the next; free: as `model.FREE`; spread: every 1 / 4 px of length; see
-    `lags.Lags` for the others. cost is minus the logarithm of prior times likelihood, up to a constant, but
-    for the streaks; inf for the paths that are too long.
+    `fill_maps`; step: from one roll to the next; prior_std: `model.BLIND_PRIOR_STD`; null_std: every 1 / 4 px
+    of length; for the others see `LagMaps`. cost is minus the log posterior, up to a constant and without
+    `_streak_cost`; inf for paths that are too long.
     """
     regions, side = len(places), 2 * radius + 1
     nowhere = maps.shape[2] - 1
@@ -454,18 +434,20 @@ def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, co
                 if abs(roll) >= max(length, 6 * step) + step:
                     continue
                 share = inside[n] / regions
-                c = _prior_cost(length, roll, 0, 0, free)
-                c += _minima_cost(total[n], weight[n], long[n], share, spread)
+                c = _prior_cost(length, roll, 0, 0, prior_std)
+                c += _minima_cost(total[n], weight[n], long[n], share, null_std)
                 if c < cost[y0, x0 + radius]:
                     cost[y0, x0 + radius], rolls[y0, x0 + radius] = c, roll
 
 
 @kernel(fastmath=True)
-def search_changes(maps, places, radius, paths, near, step, lens, free, spread, top, bottom, cost, more):
+def search_changes(
+    maps, places, radius, paths, near, step, lens, prior_std, null_std, top, bottom, cost, more
+):
     """Fill cost (m,) and more (m, 3) with the likeliest roll and changes down the picture of each path.
 
-    paths (m, 3): x and y at the centre and the roll, px of the level, of which `near` steps each way are
-    tried; for the others see `search_rolls`. The streaks count here.
+    paths (m, 3): x and y at the centre and the roll, px of the level; `near` steps of roll are tried each
+    way; for the others see `search_rolls`. cost has `_streak_cost`.
     """
     regions = len(places)
     for n in range(top, bottom):
@@ -478,7 +460,7 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
             roll = middle + k * step
             for i in range(-tried, tried + 1):
                 for j in range(-tried, tried + 1):
-                    sums = NOTHING
+                    sums = NO_REGION
                     for r in range(regions):
                         u, v = places[r]
                         far = lens * (x0 * u + y0 * v)
@@ -486,8 +468,8 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
                         y = y0 + roll * u + j * change * v + far * v
                         sums = _add_region(maps, r, x, y, radius, sums)
                     total, weight, long, inside, along, across = sums
-                    c = _prior_cost(length, roll, i * change, j * change, free)
-                    c += _minima_cost(total, weight, long, inside / regions, spread)
+                    c = _prior_cost(length, roll, i * change, j * change, prior_std)
+                    c += _minima_cost(total, weight, long, inside / regions, null_std)
                     c += _streak_cost(along, across)
                     if c < cost[n]:
                         cost[n] = c
@@ -495,22 +477,14 @@ def search_changes(maps, places, radius, paths, near, step, lens, free, spread, 
 
 
 @kernel(fastmath=True)
-def _map_index(x, y, radius):
-    """Return where in maps a path is, which has no sign; -1 of one that is too long."""
+def _add_region(maps, r, x, y, radius, sums):
+    """Return the sums over regions of `maps`, with a region whose path, or its reverse, is (x, y)."""
     if y < 0:
         x, y = -x, -y
     row, column = i64(y + f32(0.5)), i64(x + f32(radius + 0.5))
-    if row > radius or x < -radius - 0.5 or column > 2 * radius:
-        return -1
-    return row * (2 * radius + 1) + column
-
-
-@kernel(fastmath=True)
-def _add_region(maps, r, x, y, radius, sums):
-    """Return the sums over regions of `maps`, with a region whose path is (x, y); its square counts too."""
-    at = _map_index(x, y, radius)
-    if at < 0:
+    if row > radius or x < -radius - 0.5 or column > 2 * radius:  # too long
         return sums
+    at = row * (2 * radius + 1) + column
     total, weight, long, inside, along, across = sums
     w = maps[1, r, at]
     return (
@@ -520,21 +494,23 @@ def _add_region(maps, r, x, y, radius, sums):
 
 
 @kernel(fastmath=True)
-def _prior_cost(length, roll, down_x, down_y, free):
-    """Return minus the logarithm of the prior of a roll and of changes down the picture, px."""
+def _prior_cost(length, roll, down_x, down_y, prior_std):
+    """Return minus the log prior of a roll and of changes down the picture, px."""
     scale = max(np.sqrt(length * length + 0.12 * roll * roll), 4.0)
-    cost = 2 * np.log1p((roll / scale / free[0]) ** 2 / 4)
+    cost = 2 * np.log1p((roll / scale / prior_std[0]) ** 2 / 4)
     if down_x != 0 or down_y != 0:
-        cost += np.log1p((down_x / scale / free[1]) ** 2 / 4) + np.log1p((down_y / scale / free[2]) ** 2 / 4)
+        cost += np.log1p((down_x / scale / prior_std[1]) ** 2 / 4) + np.log1p(
+            (down_y / scale / prior_std[2]) ** 2 / 4
+        )
     return cost
 
 
 @kernel(fastmath=True)
-def _minima_cost(total, weight, long, inside, spread):
-    """Return minus the logarithm of the likelihood of sums of `_add_region`; inside: a share of regions."""
+def _minima_cost(total, weight, long, inside, null_std):
+    """Return minus the log-likelihood of the sums of `_add_region`; inside: a share of the regions."""
     weight = max(weight, f32(1e-9))
-    quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
-    z = min(total / weight / spread[quarters] * np.sqrt(inside), 0.0)
+    quarters = min(i64(4 * np.sqrt(long / weight)), len(null_std) - 1)
+    z = min(total / weight / null_std[quarters] * np.sqrt(inside), 0.0)
     return -z * z / 4
 
 
@@ -545,17 +521,17 @@ def _streak_cost(along, across):
 
 
 @kernel(fastmath=True)
-def judge(maps, vectors, radius, spread, cost):
-    """Fill cost (m,) with minus the logarithm of the likelihood of fields.
+def fill_field_costs(maps, vectors, radius, null_std, cost):
+    """Fill cost (m,) with minus the log-likelihood of fields.
 
     vectors (m, regions, 2): their paths at the regions' centres, px of the level, none longer than `radius`;
     for the others see `search_rolls`.
     """
     regions = vectors.shape[1]
     for m in range(len(vectors)):
-        sums = NOTHING
+        sums = NO_REGION
         for r in range(regions):
             x, y = vectors[m, r]
             sums = _add_region(maps, r, x, y, radius, sums)
         total, weight, long, inside, along, across = sums
-        cost[m] = _minima_cost(total, weight, long, inside / regions, spread) + _streak_cost(along, across)
+        cost[m] = _minima_cost(total, weight, long, inside / regions, null_std) + _streak_cost(along, across)

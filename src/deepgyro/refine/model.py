@@ -1,4 +1,4 @@
-"""How a field may be wrong: a factor, and a few smooth terms on its blur vectors."""
+"""Errors of a field: a factor, and a few smooth terms on its blur vectors."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from ..blurfield import Field, sample_paths
 from ..tiles import Window
 
 FIELD_ROWS, FIELD_COLUMNS = 45, 80
-"""Where the blur vectors are looked at; they are smooth."""
+"""Places where the blur vectors are sampled; they are smooth."""
 
 TERM_COUNT = 10
-"""Scale; turn along x and y; roll; how much the shift along x and y changes down, and across; and how the
-turn grows towards the corners."""
+"""Scale; turn along x and y; roll; change of the shift along x and y down, and across; growth of the turn
+towards the corners along x and y."""
 
 USUAL_LENS_STRENGTH = 0.4
-"""Half the diagonal over the focal length, squared, of a usual camera: a turn shifts the corners so much
+"""Half the diagonal over the focal length, squared, of a typical camera: a turn shifts the corners so much
 more than the centre."""
 
 GYRO_PRIOR_STD = np.array([0.2, 4.0, 4.0, 2.0])
-"""Standard deviations of the first terms of a gyro's field: what sensors, clocks and hands do.
+"""Standard deviations of the first terms of a gyro's field, from sensors, clocks and translation.
 The first has no unit, the others px at a picture 480 px wide."""
 
 PRIOR_FIELD_STD = np.array([0.3, 6.0, 6.0, 1.4, 0.75, 0.2, 0.2, 0.7, 1.2, 1.0])
-"""How far off the terms of a prior field are as a rule: half of them less than two thirds of this. The first
-has no unit, the others px at a picture 480 px wide."""
+"""Scales of the errors of a prior field's terms: half of them are under two thirds of this. The first has no
+unit, the others px at a picture 480 px wide."""
 
 BLIND_PRIOR_STD = np.array([0.5, 0.045, 0.035])
-"""Of the terms from the roll on without a prior field, over the length of the blur: photos of `synth` have
-these medians, and long tails."""
+"""Of the roll and the changes down without a prior field, over the length of the blur: the medians in photos
+of `synth`, which have long tails."""
 
 
 @dataclass(frozen=True, eq=False)
 class FieldModel:
-    """Prior blur vectors, what may be added to them, and how likely that is."""
+    """Prior blur vectors, the terms that may be added to them, and the terms' prior."""
 
     prior: Float32[ndarray, "rows columns 2"]
     """From the start to the end of the path, px, at places that share the picture evenly."""
     height: int
     width: int
     has_gyro: bool = True
-    """Whether the vectors are those of a gyro; else nothing is known, and they are 0."""
+    """Whether there is a prior field; else the vectors are 0."""
     lens: float = USUAL_LENS_STRENGTH
     """As `USUAL_LENS_STRENGTH`."""
 
@@ -58,7 +58,7 @@ class FieldModel:
 
     @classmethod
     def blind(cls, height: int, width: int) -> FieldModel:
-        """Return the model of a camera's shake that nothing is known of."""
+        """Return the model of an unknown camera shake."""
         return cls(np.zeros((FIELD_ROWS, FIELD_COLUMNS, 2), np.float32), height, width, has_gyro=False)
 
     @property
@@ -83,20 +83,17 @@ class FieldModel:
 
     @property
     def term_scales(self) -> Float64[ndarray, " k"]:
-        """How large terms are as a rule, px but for the first; inf where nothing is known."""
-        return (
-            PRIOR_FIELD_STD * np.r_[1.0, np.full(TERM_COUNT - 1, self.pixel_scale)]
-            if self.has_gyro
-            else np.full(TERM_COUNT, np.inf)
-        )
+        """Scales of the terms, px but for the first; inf without a prior field."""
+        if not self.has_gyro:
+            return np.full(TERM_COUNT, np.inf)
+        return np.asarray(PRIOR_FIELD_STD * np.r_[1.0, np.full(TERM_COUNT - 1, self.pixel_scale)])
 
     def design_matrix(self, places: Float64[ndarray, "n 2"]) -> Float64[ndarray, "n 2 k"]:
         """Return what each term adds to the vectors at places, whose x and y are shares of the picture."""
         half = np.hypot(self.height, self.width) / 2
         x, y = ((places - 0.5) * (self.width, self.height) / half).T
-        return np.concatenate(
-            [sample_vectors(self.prior, places)[:, :, None], term_basis(x, y, self.lens)], -1
-        )
+        factor = sample_vectors(self.prior, places)[:, :, None]
+        return np.concatenate([factor, term_basis(x, y, self.lens)], -1)
 
 
 def mean_vector_length(vectors: Float[ndarray, "*n 2"]) -> float:
@@ -121,7 +118,7 @@ def sample_vectors(
 def term_basis(
     x: Float64[ndarray, " n"], y: Float64[ndarray, " n"], lens: float
 ) -> Float64[ndarray, "n 2 k_1"]:
-    """Return what all terms but the first add at x and y from the centre, over half the diagonal."""
+    """Return what all terms but the first add at x and y from the centre, in half diagonals."""
     one, no = np.ones(len(x)), np.zeros(len(x))
     along_x = [one + lens * x * x, lens * x * y, -y, y, no, x, no, x * x, x * y]
     along_y = [lens * x * y, one + lens * y * y, x, no, y, no, x, x * y, y * y]
@@ -129,7 +126,7 @@ def term_basis(
 
 
 def _estimate_lens(prior: Float32[ndarray, "rows columns 2"], height: int, width: int) -> float:
-    """Return the lens that prior vectors show, if a turn is in them that is long enough."""
+    """Return the lens strength that prior vectors show, if they have a turn that is long enough."""
     fitted = _term_pseudoinverse(*prior.shape[:2], height, width) @ prior.reshape(-1)
     turn, grows = fitted[:2], fitted[-2:]
     if np.hypot(*turn) < 4 * max(height, width) / 480:
@@ -139,14 +136,14 @@ def _estimate_lens(prior: Float32[ndarray, "rows columns 2"], height: int, width
 
 @lru_cache(8)
 def _term_pseudoinverse(rows: int, columns: int, height: int, width: int) -> Float64[ndarray, "terms n"]:
-    """Return what makes the terms of vectors that share a picture evenly, fitted by least squares."""
+    """Return the matrix of the least-squares fit of terms to vectors that share a picture evenly."""
     half = np.hypot(height, width) / 2
     y, x = np.meshgrid(
         ((np.arange(rows) + 0.5) / rows - 0.5) * (height / half),
         ((np.arange(columns) + 0.5) / columns - 0.5) * (width / half),
         indexing="ij",
     )
-    # Roll, the change of y down and the change across look alike but for three of them.
+    # The roll is a sum of changes down and across.
     terms = np.delete(term_basis(x.ravel(), y.ravel(), 0.0), [2], axis=-1)
     return np.linalg.pinv(terms.reshape(-1, terms.shape[-1]))
 
@@ -164,18 +161,14 @@ def added_term_vectors(
     v, u = (y[:, None] - (height - 1) / 2) / half, (x[None, :] - (width - 1) / 2) / half
     _, along_x, along_y, roll, down_x, down_y, across_x, across_y, lens_x, lens_y = theta
     far = (lens * along_x + lens_x) * u + (lens * along_y + lens_y) * v
-    return np.stack(
-        [
-            along_x + (down_x - roll) * v + (across_x + far) * u,
-            along_y + (across_y + roll) * u + (down_y + far) * v,
-        ],
-        -1,
-    )
+    added_x = along_x + (down_x - roll) * v + (across_x + far) * u
+    added_y = along_y + (across_y + roll) * u + (down_y + far) * v
+    return np.stack([added_x, added_y], -1)
 
 
 @dataclass(frozen=True, eq=False)
 class CorrectedField:
-    """A field as the picture corrects it; it slices like an array (height, width, n, 2), px."""
+    """A field corrected from the picture; it slices like an array (height, width, n, 2), px."""
 
     field: Field
     theta: Float64[ndarray, " k"]
