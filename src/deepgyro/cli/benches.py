@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,22 +16,11 @@ from .app import Flag, Integer, Json, Names, OptionalInteger, Overwrite, app
 from .output import ProgressBar, print_json
 
 if TYPE_CHECKING:
-    from ..lab.report import BenchReport, Row
+    from ..lab.report import BenchReport
 
 bench = App(name="bench", help="Measure: each bench prints a table, or one JSON object with --json.")
 app.command(bench)
 
-DataFolder = Annotated[
-    Path,
-    Parameter(help="Folder with photos, logs, recordings and evaluation pictures; what misses is named."),
-]
-Methods = Annotated[
-    Names,
-    Parameter(
-        help="Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs "
-        "it: the picture corrects the field), baselines; several may follow."
-    ),
-]
 Seed = Annotated[Integer, Parameter(help="Of all that is drawn.")]
 BaselinesFolder = Annotated[
     Path | None,
@@ -40,7 +29,30 @@ BaselinesFolder = Annotated[
         "network trained as long, deepgyro-90min.onnx; by default the checkout's checkpoints."
     ),
 ]
-SHARED_DATA = Path("../shared/data")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class _DataOptions:
+    """Options of a bench that reads the data folder."""
+
+    data: Path = Path("../shared/data")
+    """Folder with the bench's data."""
+    json: Json = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class _MethodOptions(_DataOptions):
+    """Options of a bench that compares methods."""
+
+    method: Names = ()
+    """Only these: blurred (the input), those of deepgyro deblur, deepgyro-refined (as deblur runs it: the
+    picture corrects the field; not in table1), unblurred (in features), baselines; several may follow."""
+    baselines: BaselinesFolder = None
+
+
+_DATA, _METHODS = _DataOptions(), _MethodOptions()
 
 
 @bench.command
@@ -68,12 +80,11 @@ def speed(
         Instead: clips from decoding to encoding, the stream's latency, and the command's memory (extra:
         video).
     """
-    from ..lab.benchmark import bench_speed, bench_video_speed, speed_display_rows
+    from ..lab.benchmark import bench_speed, bench_video_speed
 
     if video:
         return _run(partial(bench_video_speed, repeats=max(1, repeats // 5), large=large), json)
-    run = partial(bench_speed, repeats=repeats, large=large, baselines=baselines)
-    return _run(run, json, speed_display_rows, baselines)
+    return _run(partial(bench_speed, repeats=repeats, large=large, baselines=baselines), json, baselines)
 
 
 @bench.command
@@ -85,18 +96,18 @@ def training(
     steps: Integer = 10,
     json: Json = False,
 ) -> int:
-    """Measure how fast a training runs, against what its convolutions reach alone (extra: train).
+    """Measure how fast a training runs, against the rate of its convolutions alone (extra: train).
 
-    share: of the rate that the same convolutions reach alone, forward and backward, what a step reaches
+    share: of the rate that the same convolutions reach alone, forward and backward, the rate of a step
     without the blur operator and the differences, data included. operators: how many times as long a step
     takes with them.
 
     Parameters
     ----------
     config
-        What is trained and how: see deepgyro train. Nothing is kept.
+        What is trained and how: see deepgyro train. Nothing is written.
     changes
-        NAME=VALUE, instead of the value in config. May be given several times.
+        NAME=VALUE, instead of what config says. May be given several times.
     steps
         Counted steps.
     """
@@ -104,7 +115,7 @@ def training(
         from ..lab.learn.measure import bench_training
         from ..lab.learn.settings import read_config
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it reports every process
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it logs every process
     return _run(partial(bench_training, read_config(config, changes), steps=steps), json)
 
 
@@ -135,55 +146,50 @@ def synthesis(
 @bench.command
 def table1(
     *,
-    data: DataFolder = SHARED_DATA,
     images: Path | None = None,
-    method: Methods = (),
-    baselines: BaselinesFolder = None,
     directions: Integer = 1,
     blurred_in: Literal["encoded", "linear"] | None = None,
-    json: Json = False,
+    shared: _MethodOptions = _METHODS,
 ) -> int:
     """Make the paper's Table 1 (uniform straight blur, noise of 30 dB), beside the published figures.
 
     Each length has PSNR (dB) and SSIM (of the picture as a volume of height x width x 3, uniform window of
-    side 7); "biased" fields are off by (5, 3) px. Needs the extra: bench.
+    side 7); "biased" fields are off by (5, 3) px. Needs the extra: bench; data:
+    eval/oxford_affine/NAME/img1.png for graf, ubc, bikes and leuven.
 
     Parameters
     ----------
     images
-        Folder of sharp photos that are taken instead of eval/oxford_affine.
+        Folder of sharp photos that are taken instead.
     directions
         Take the mean over so many directions of the blur; 1: that of the paper, 45 degrees.
     blurred_in
-        What is blurred: the encoded (sRGB) values, as in the paper, or the light they stand for, as in a
-        camera; by default both, a table each.
+        What is blurred: the encoded (sRGB) values, as in the paper, or linear light, as in a camera; by
+        default both, a table each.
     """
-    from ..lab.benchmark import BLURRED_IN, bench_table1, table1_display_rows
+    from ..lab.benchmark import BLURRED_IN, bench_table1
 
-    run = partial(
-        bench_table1, data, images=images, methods=method, baselines=baselines, directions=directions,
-        blurred_in=(blurred_in,) if blurred_in else BLURRED_IN,
-    )  # fmt: skip
-    return _run(run, json, partial(table1_display_rows, methods=method, published=not images), baselines)
+    spaces = (blurred_in,) if blurred_in else BLURRED_IN
+    run = partial(bench_table1, shared.data, images=images, directions=directions, blurred_in=spaces)
+    return _run_methods(run, shared)
 
 
 @bench.command
 def errors(
     *,
-    data: DataFolder = SHARED_DATA,
-    method: Methods = (),
-    baselines: BaselinesFolder = None,
     count: Integer = 4,
     seed: Seed = 1,
     plot: Path | None = None,
     overwrite: Overwrite = False,
-    json: Json = False,
+    shared: _MethodOptions = _METHODS,
 ) -> int:
     """Measure what wrong fields cost: PSNR (dB) after deblurring with them (extra: bench).
 
     Photos are blurred by motions of the logs, 8, 20 and 40 px in the mean, with rolling shutter, linear light
     and sensor noise. Fields are off by multiples of (5, 3) px, scaled, mirrored, turned, or computed from a
     gyro whose clock, bias or axes are wrong, a wrong readout time or focal length, or another recording.
+    Data: photos/val/NAME.jpg and the logs gyro/tum_vi/room3.csv.gz and
+    gyro/inertialscale/D13/gyroscope.txt.gz.
 
     Parameters
     ----------
@@ -192,60 +198,48 @@ def errors(
     plot
         PNG that is written: dB gained against how wrong the field is.
     """
-    from ..lab.benchmark import add_missing_networks, bench_errors, errors_display_rows
+    from ..lab.benchmark import bench_errors
 
-    run = partial(
-        bench_errors, data, methods=method, baselines=baselines, count=count, seed=seed, plot=plot,
-        overwrite=overwrite,
-    )  # fmt: skip
-    return _run(run, json, lambda rows: add_missing_networks(errors_display_rows(rows), method), baselines)
+    run = partial(bench_errors, shared.data, count=count, seed=seed, plot=plot, overwrite=overwrite)
+    return _run_methods(run, shared)
 
 
 @bench.command
-def sharp(
-    *,
-    data: DataFolder = SHARED_DATA,
-    method: Methods = (),
-    baselines: BaselinesFolder = None,
-    count: Integer = 6,
-    seed: Seed = 1,
-    json: Json = False,
-) -> int:
+def sharp(*, count: Integer = 6, seed: Seed = 1, shared: _MethodOptions = _METHODS) -> int:
     """Measure what becomes of a sharp photo with mild noise: PSNR (dB) of the result (extra: bench).
 
-    The field is zero; or true, of 0.5 px ("half"); or mismatched, of 10 to 40 px.
+    The field is zero; or true, of 0.5 px ("half"); or mismatched, of 10 to 40 px. Data: as for errors.
 
     Parameters
     ----------
     count
         Photos.
     """
-    from ..lab.benchmark import add_missing_networks, bench_sharp
+    from ..lab.benchmark import bench_sharp
 
-    run = partial(bench_sharp, data, methods=method, baselines=baselines, count=count, seed=seed)
-    return _run(run, json, lambda rows: add_missing_networks(rows, method), baselines)
+    return _run_methods(partial(bench_sharp, shared.data, count=count, seed=seed), shared)
 
 
 @bench.command
-def sync(*, data: DataFolder = SHARED_DATA, count: Integer = 40, seed: Seed = 1, json: Json = False) -> int:
-    """Estimate offset and axes of clips made of photos and logs, with their own gyro and with another's.
+def sync(*, count: Integer = 40, seed: Seed = 1, shared: _DataOptions = _DATA) -> int:
+    """Find offset and axes of clips made of photos and logs, with their own gyro and with another's.
 
-    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are confident.
+    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are confident. Data:
+    as for errors.
 
     Parameters
     ----------
     count
         Clips.
     """
-    from ..lab.benchmark import bench_sync, sync_display_rows
+    from ..lab.benchmark import bench_sync
 
-    return _run(partial(bench_sync, data, count=count, seed=seed), json, sync_display_rows)
+    return _run(partial(bench_sync, shared.data, count=count, seed=seed), shared.json)
 
 
 @bench.command
 def refine(
     *,
-    data: DataFolder = SHARED_DATA,
     case: Annotated[
         tuple[Literal["bias", "table1", "raw", "none", "sharp", "other"], ...],
         Parameter(consume_multiple=True, negative=()),
@@ -253,9 +247,12 @@ def refine(
     count: Integer = 40,
     seed: Seed = 1,
     gain: Flag = False,
-    json: Json = False,
+    shared: _DataOptions = _DATA,
 ) -> int:
     """Measure how well pictures correct their blur field, find it without gyro, and reject a mismatched one.
+
+    Data: as for errors, and for table1 eval/oxford_affine/graf/img1.png and so on. The JSON object has a row
+    a picture.
 
     Parameters
     ----------
@@ -269,22 +266,24 @@ def refine(
         Deblur the pictures, too: with the exact field, the prior field, and as deblur does; dB (extra:
         bench).
     """
-    from ..lab.benchmark import bench_refine, refine_display_rows
+    from ..lab.benchmark import bench_refine
 
-    run = partial(bench_refine, data, only=case, count=count, seed=seed, gain=gain)
-    return _run(run, json, refine_display_rows)
+    run = partial(bench_refine, shared.data, only=case, count=count, seed=seed, gain=gain)
+    return _run(run, shared.json)
 
 
 @bench.command
 def corrections(
     *,
-    data: DataFolder = SHARED_DATA,
-    recording: Names = (),
+    recording: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     width: Integer = 960,
     count: Integer = 20,
-    json: Json = False,
+    shared: _DataOptions = _DATA,
 ) -> int:
     """List how the photos of real recordings correct their gyro, with the exact path and with eq. 5.
+
+    Data: real/shield_burst, iphone_office, iphone_billiards, mars and shield_crops. The JSON object has a row
+    a photo.
 
     Parameters
     ----------
@@ -295,57 +294,46 @@ def corrections(
     count
         Photos of each recording, at most.
     """
-    from ..lab.benchmark import bench_corrections, corrections_display_rows
-    from ..lab.benchmark.recordings import RECORDING_FILES
+    from ..lab.benchmark import bench_corrections
 
-    wanted = recording or tuple(RECORDING_FILES)
-    run = partial(bench_corrections, data, recordings=wanted, width=width, count=count)
-    return _run(run, json, corrections_display_rows)
+    run = partial(bench_corrections, shared.data, recordings=recording, width=width, count=count)
+    return _run(run, shared.json)
 
 
 @bench.command
-def features(
-    *,
-    data: DataFolder = SHARED_DATA,
-    method: Methods = (),
-    baselines: BaselinesFolder = None,
-    count: Integer = 5,
-    seed: Seed = 1,
-    json: Json = False,
-) -> int:
+def features(*, count: Integer = 5, seed: Seed = 1, shared: _MethodOptions = _METHODS) -> int:
     """Measure what blur and deblurring do to features: section 5.3 of the paper.
 
     The strongest 800 regions of DoG with SIFT: repeatability at 40 % overlap error, correct nearest
     neighbours, and their share of the smaller number of regions. On planar scenes blurred by rolling-shutter
-    motion ("unblurred": before it), and (matches that RANSAC verifies) on consecutive real photos.
+    motion, and (matches that RANSAC verifies) on consecutive real photos. Data: eval/oxford_affine/NAME with
+    img1.png, H1to2p, ... for graf, ubc, bikes and leuven; the logs as for errors; and the recordings
+    real/shield_burst, real/iphone_office and real/iphone_billiards.
 
     Parameters
     ----------
     count
         Pairs of pictures of each scene and recording, at most.
     """
-    from ..lab.benchmark import add_missing_networks, bench_features
+    from ..lab.benchmark import bench_features
 
-    run = partial(bench_features, data, methods=method, baselines=baselines, count=count, seed=seed)
-    return _run(run, json, lambda rows: add_missing_networks(rows, method), baselines)
+    return _run_methods(partial(bench_features, shared.data, count=count, seed=seed), shared)
 
 
 @bench.command
 def natural(
     *,
-    data: DataFolder = SHARED_DATA,
-    method: Methods = (),
-    baselines: BaselinesFolder = None,
     count: Integer = 2,
     seed: Seed = 1,
     page: Path | None = None,
     overwrite: Overwrite = False,
-    json: Json = False,
+    shared: _MethodOptions = _METHODS,
 ) -> int:
     """Deblur real photos, and one in which something moves by itself: figures 8 and 9 (extra: bench).
 
     reblur_error: the result blurred again along the field, minus the input, mean of 255; blur_effect: 0 is
-    sharp, 1 blurred (scikit-image). Neither says which picture is better: look at them.
+    sharp, 1 blurred (scikit-image). Neither says which picture is better: look at them. Data: the recordings
+    real/shield_crops, shield_burst, iphone_office, iphone_billiards and mars; and as for errors.
 
     Parameters
     ----------
@@ -354,19 +342,15 @@ def natural(
     page
         HTML file that is written, with the pictures in it: input, field, each result.
     """
-    from ..lab.benchmark import add_missing_networks, bench_natural
+    from ..lab.benchmark import bench_natural
 
-    run = partial(
-        bench_natural, data, methods=method, baselines=baselines, count=count, seed=seed, page=page,
-        overwrite=overwrite,
-    )  # fmt: skip
-    return _run(run, json, lambda rows: add_missing_networks(rows, method), baselines)
+    run = partial(bench_natural, shared.data, count=count, seed=seed, page=page, overwrite=overwrite)
+    return _run_methods(run, shared)
 
 
 @bench.command
 def report(
     *,
-    data: DataFolder = SHARED_DATA,
     page: Path = Path("results.html"),
     markdown: Path | None = None,
     baselines: BaselinesFolder = None,
@@ -374,11 +358,13 @@ def report(
     quick: Flag = False,
     resume: Flag = False,
     overwrite: Overwrite = False,
-    json: Json = False,
+    shared: _DataOptions = _DATA,
 ) -> int:
     """Run all benches, and write one HTML page: tables, plots, pictures, versions, machine (extra: bench).
 
-    It takes an hour or more. The rows of each bench are kept in a folder beside the page (results.parts).
+    It takes an hour or more. The results of each bench are stored in a folder beside the page
+    (results.parts). A bench that lacks data is on the page with a line that says so. The JSON object has the
+    rows of all benches.
 
     Parameters
     ----------
@@ -391,35 +377,37 @@ def report(
     quick
         Few pictures: to see that all is well.
     resume
-        Keep the rows that are there of the same settings and weights.
+        Go on: stored results of the same settings and weights are not measured again.
     """
-    from ..lab.benchmark import count_rows_by_bench, write_full_report
+    from ..lab.benchmark import write_full_report
 
-    run = partial(
-        write_full_report, data, page, markdown=markdown, baselines=baselines, quick=quick, only=only,
-        resume=resume, overwrite=overwrite,
-    )  # fmt: skip
-    return _run(run, json, count_rows_by_bench, baselines)
+    run = partial(write_full_report, shared.data, page, markdown=markdown, baselines=baselines, only=only)
+    return _run(
+        partial(run, quick=quick, resume=resume, overwrite=overwrite), shared.json, baselines, "report"
+    )
+
+
+def _run_methods(run: Callable[..., BenchReport], shared: _MethodOptions) -> int:
+    return _run(
+        partial(run, methods=shared.method, baselines=shared.baselines), shared.json, shared.baselines
+    )
 
 
 def _run(
-    run: Callable[..., BenchReport],
-    json: bool,
-    display: Callable[[Sequence[Row]], Sequence[Row]] | None = None,
-    baselines: Path | None = None,
+    run: Callable[..., BenchReport], json: bool, baselines: Path | None = None, unit: str = "bench"
 ) -> int:
-    """Run a bench beside a progress bar; print its report, as JSON or as a table of the rows to display."""
+    """Run a bench under a progress bar, and print its table or its JSON object."""
     from ..lab.benchmark import training_durations
     from ..lab.report import format_table
 
-    with ProgressBar(1, "bench") as bar:
+    with ProgressBar(1, unit) as bar:
         report = run(progress=bar.show_share)
         bar.finish_one()
     if json:
-        print_json(asdict(report))
-        return 0
-    print(format_table(display(report.rows) if display else report.rows))
-    for name, budget in training_durations(report.rows, baselines).items():
-        print(f"{name}: trained for {budget}")
-    print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
+        print_json(report.json_value())
+    else:
+        print(format_table(report.table))
+        for name, duration in training_durations(report.rows, baselines).items():
+            print(f"{name}: trained for {duration}")
+        print(f"{report.machine['processor']}, {report.machine['cores']} cores, {report.commit}")
     return 0

@@ -1,6 +1,7 @@
 import pytest
 
-from deepgyro.lab.benchmark import bench_corrections, corrections_display_rows
+from deepgyro.lab.benchmark import bench_corrections
+from deepgyro.lab.benchmark.corrections import corrections_display_rows
 
 
 def test_a_burst_corrects_its_gyro_by_one_scale(shared):

@@ -8,11 +8,15 @@ from PIL import Image
 from deepgyro.blurfield import path_lengths
 from deepgyro.cli import main
 from deepgyro.deblurring import deblur_picture
-from deepgyro.lab.benchmark import add_missing_networks, bench_errors, errors_display_rows
-from deepgyro.lab.benchmark.contenders import select_methods
+from deepgyro.lab.benchmark import bench_errors
+from deepgyro.lab.benchmark.contenders import add_missing_networks, select_methods
 from deepgyro.lab.benchmark.datafolder import read_validation_logs
-from deepgyro.lab.benchmark.errors import ERRORS_BLUR_LENGTHS_PX, errors_by_method
-from deepgyro.lab.benchmark.mistakes import all_perturbations
+from deepgyro.lab.benchmark.errors import (
+    ERRORS_BLUR_LENGTHS_PX,
+    all_perturbations,
+    errors_by_method,
+    errors_display_rows,
+)
 from deepgyro.lab.benchmark.scores import psnr
 from deepgyro.lab.benchmark.shots import draw_photos, simulate_photo
 from deepgyro.restore import available_methods
@@ -46,9 +50,9 @@ def shot(held, make):
     )
 
 
-def told(shot, error, level):
-    (mistake,) = [mistake for mistake in all_perturbations() if mistake.error == error]
-    return mistake.perturb(shot, float(level))
+def perturbed(shot, error, level):
+    (kind,) = [kind for kind in all_perturbations() if kind.error == error]
+    return kind.perturb(shot, float(level))
 
 
 def test_a_shots_paths_have_the_length_that_was_asked_for(shot):
@@ -57,7 +61,7 @@ def test_a_shots_paths_have_the_length_that_was_asked_for(shot):
 
 
 def test_the_first_bias_is_the_exact_field_and_the_next_5_and_3_px_more(shot):
-    exact, biased = told(shot, "bias", 0), told(shot, "bias", 2)
+    exact, biased = perturbed(shot, "bias", 0), perturbed(shot, "bias", 2)
 
     np.testing.assert_allclose(exact, shot.field[:, :])
     more = (biased - exact)[..., -1, :] - (biased - exact)[..., 0, :]
@@ -65,7 +69,7 @@ def test_the_first_bias_is_the_exact_field_and_the_next_5_and_3_px_more(shot):
 
 
 def test_turning_by_15_degrees_turns_every_path_from_x_to_y(shot):
-    exact, turned = shot.field[:, :], told(shot, "turned_deg", 15)
+    exact, turned = shot.field[:, :], perturbed(shot, "turned_deg", 15)
 
     before, after = exact[:, :, [0, -1]] @ [1, 1j], turned[:, :, [0, -1]] @ [1, 1j]
     np.testing.assert_allclose(after / before, np.full(before.shape, np.exp(1j * np.radians(15))), atol=1e-4)
@@ -76,11 +80,11 @@ def test_turning_by_15_degrees_turns_every_path_from_x_to_y(shot):
     [("time_offset_ms", 0), ("gyro_bias_rad_s", 0), ("axes_deg", 0), ("readout", 0), ("focal", 0)],
 )
 def test_a_physical_error_of_nothing_is_the_exact_field(shot, error, level):
-    np.testing.assert_allclose(told(shot, error, level), shot.field[:, :], atol=1e-4)  # px
+    np.testing.assert_allclose(perturbed(shot, error, level), shot.field[:, :], atol=1e-4)  # px
 
 
 def test_a_longer_focal_length_is_a_longer_field(shot):
-    ratio = path_lengths(told(shot, "focal", 0.05)).mean() / path_lengths(shot.field[:, :]).mean()
+    ratio = path_lengths(perturbed(shot, "focal", 0.05)).mean() / path_lengths(shot.field[:, :]).mean()
 
     assert abs(ratio - 1) == pytest.approx(0.05, abs=0.02)
 
@@ -88,7 +92,7 @@ def test_a_longer_focal_length_is_a_longer_field(shot):
 def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
     assert report.bench == "errors"
     assert all(list(row) == KEYS for row in report.rows)
-    cases = [(mistake.error, level) for mistake in all_perturbations() for level in mistake.levels]
+    cases = [(kind.error, level) for kind in all_perturbations() for level in kind.levels]
     assert [(row["method"], row["error"], row["level"]) for row in report.rows] == [
         (method, *case) for method in ("blurred", "fastgyro") for case in cases
     ]
@@ -98,7 +102,7 @@ def test_rows_are_flat_and_have_the_keys_other_programs_expect(report):
 def test_the_field_from_its_end_to_its_start_is_the_same_blur(shot, method):
     restore = select_methods([method])[method]
 
-    forth, back = (restore(shot.blurred, told(shot, *case)) for case in (("bias", 0), ("reversed", 1)))
+    forth, back = (restore(shot.blurred, perturbed(shot, *case)) for case in (("bias", 0), ("reversed", 1)))
 
     assert psnr(shot.sharp, back) == pytest.approx(psnr(shot.sharp, forth), abs=0.01)  # dB
 
@@ -112,7 +116,7 @@ def test_the_refined_network_lets_the_picture_correct_the_field(shot, monkeypatc
 
     monkeypatch.setattr("deepgyro.lab.benchmark.contenders.deblur_picture", recorded)
     for name in ("deepgyro-refined", "deepgyro"):
-        select_methods([name])[name](shot.blurred, told(shot, "bias", 1))
+        select_methods([name])[name](shot.blurred, perturbed(shot, "bias", 1))
 
     assert asked == [("deepgyro", True), ("deepgyro", False)]
 

@@ -135,6 +135,13 @@ def test_what_is_missing_is_said_in_one_line(capsys, held):
     assert line.startswith(f"error: {held / 'real/shield_crops/blurred/bridge.png'} is missing")
 
 
+def test_photos_of_a_recording_are_deblurred_with_its_gyro(shared):
+    rows = bench_natural(shared, recordings=("shield_burst",), count=1, methods=("blurred",)).rows
+
+    (row,) = [row for row in rows if row["picture"].startswith("shield_burst/")]
+    assert 50 < row["blur_px"] < 70  # px, at 960 px of width: four times that at 240
+
+
 def test_without_a_checkout_the_camera_files_are_missed(capsys, monkeypatch, shared, tmp_path):
     monkeypatch.setattr("deepgyro.lab.benchmark.recordings.EXAMPLES_FOLDER", tmp_path)
 

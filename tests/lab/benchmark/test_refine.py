@@ -3,7 +3,8 @@ import json
 import pytest
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import bench_refine, refine_display_rows
+from deepgyro.lab.benchmark import bench_refine
+from deepgyro.lab.benchmark.refine import refine_display_rows
 
 KEYS = ["case", "blur_px", "error_before_px", "error_after_px", "confidence", "answer", "ms"]
 SMALL = {"count": 2, "height": 96, "width": 128, "only": ("bias", "raw", "none", "sharp", "other")}
@@ -66,7 +67,7 @@ def test_a_person_sees_each_length_summed_up():
     middle = shown["15 to 30"]
     assert (middle["pictures"], middle["before"], middle["after"]) == (3, 4.0, 3.0)
     assert (middle["raised by 0.5 px"], middle["within 10 %"]) == ("33 %", "33 %")
-    assert (middle["sure (0.9)"], middle["of those within 10 %"]) == ("67 %", "50 %")
+    assert (middle["confident (0.9)"], middle["of those within 10 %"]) == ("67 %", "50 %")
     assert middle["answers"] == "2 corrected, 1 kept"
     assert shown["15 to 80"]["pictures"] == 4
 

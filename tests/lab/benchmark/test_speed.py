@@ -7,17 +7,18 @@ import pytest
 
 from deepgyro.blurfield import blur_field
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import bench_speed, speed_display_rows
+from deepgyro.lab.benchmark import bench_speed
 from deepgyro.lab.benchmark.peers import field_row_by_row
 from deepgyro.lab.benchmark.speed import (
     PAPER_NETWORK_METHOD,
-    LazyWork,
     TimedJob,
-    _available_precisions,
     _deblur_jobs,
     _measure_jobs,
     _network_jobs,
     _simulate_recording,
+    available_precisions,
+    run_lazily,
+    speed_display_rows,
 )
 from deepgyro.restore import load_shipped_network, shipped_networks
 
@@ -54,7 +55,7 @@ def test_small_pictures_are_timed_in_every_runtime_and_precision(report):
         rows = [row for row in report.rows if (row["what"], row["method"]) == (what, method)]
         found = {(row["runtime"], row["precision"]) for row in rows}
         assert found == {
-            *(("openvino", precision) for precision in _available_precisions()),
+            *(("openvino", precision) for precision in available_precisions()),
             ("onnxruntime", "fp32"),
         }
 
@@ -70,7 +71,7 @@ def test_differences_are_those_of_the_shipped_weights(report):
 def test_a_person_sees_how_much_quicker_networks_are_and_which_are_missing(report):
     shown = speed_display_rows(report.rows)
 
-    for precision in _available_precisions():
+    for precision in available_precisions():
         paper, ours = (
             next(
                 row
@@ -102,7 +103,7 @@ def test_the_sizes_that_take_seconds_are_720p_1080p_and_12_mpx():
     deblurred = {(job.method, job.precision, job.height * job.width // 10**5) for job in _deblur_jobs(True)}
     networks = {(job.method, job.height * job.width // 10**5) for job in _network_jobs(True, None)}
 
-    for precision, size in product(_available_precisions(), (1, 9, 20, 120)):
+    for precision, size in product(available_precisions(), (1, 9, 20, 120)):
         assert ("deepgyro", precision, size) in deblurred
     assert ("richardson-lucy", "fp32", 20) in deblurred
     assert networks >= {
@@ -112,7 +113,7 @@ def test_the_sizes_that_take_seconds_are_720p_1080p_and_12_mpx():
 
 def test_what_makes_work_ready_is_done_once_and_only_when_it_is_asked_for():
     done = []
-    work = LazyWork(lambda: done.append("ready") or partial(done.append, "work"))
+    work = run_lazily(lambda: done.append("ready") or "work", done.append)
     assert not done
 
     work()

@@ -1,7 +1,7 @@
 import json
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import sync_display_rows
+from deepgyro.lab.benchmark.sync import sync_display_rows
 
 
 def test_clips_of_photos_and_logs_are_synchronised_and_other_gyros_are_not(held, capsys):
@@ -16,4 +16,4 @@ def test_clips_of_photos_and_logs_are_synchronised_and_other_gyros_are_not(held,
         (1, "own"),
         (1, "other"),
     ]
-    assert (own["clips"], own["surely_wrong"], other["surely_wrong"]) == (2, 0, 0)
+    assert (own["clips"], own["confident_but_wrong"], other["confident_but_wrong"]) == (2, 0, 0)

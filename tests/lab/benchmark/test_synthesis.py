@@ -40,4 +40,4 @@ def test_the_command_prints_one_json_object(capsys, monkeypatch, report):
 
 def test_too_few_pairs_for_a_rate_are_refused(capsys):
     assert main(["bench", "synthesis", "--count", "3"]) == 2
-    assert "pairs or more are needed for a rate" in capsys.readouterr().err
+    assert "20 pairs or more are needed for a rate" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from deepgyro.cli import main
-from deepgyro.lab.benchmark import bench_table1, table1_display_rows
+from deepgyro.lab.benchmark import bench_table1
 from deepgyro.lab.benchmark.datafolder import PLANAR_SCENES
 from deepgyro.lab.benchmark.scores import psnr
 from deepgyro.lab.benchmark.table1 import (
@@ -17,6 +17,7 @@ from deepgyro.lab.benchmark.table1 import (
     TABLE1_COLUMNS,
     make_case,
     make_cases,
+    table1_display_rows,
 )
 from deepgyro.light import linear_to_srgb, srgb_to_linear
 

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from ..report import Row
 from .contenders import BenchMethod
-from .recordings import RealPhoto, read_real_photos
+from .recordings import RealPhoto, read_real_photos, spread_evenly
 from .regions import EllipticalRegions, detect_sift_regions, mutual_nearest_neighbours
 
 BURST_WIDTHS_PX = {"shield_burst": 960, "iphone_office": 960, "iphone_billiards": 960}
@@ -20,7 +20,7 @@ BURST_WIDTHS_PX = {"shield_burst": 960, "iphone_office": 960, "iphone_billiards"
 MAX_PAIR_INTERVAL_S = 0.05
 """Photos that follow each other within this time show much the same, s."""
 RANSAC_THRESHOLD_PX = 3.0
-"""So far off may a match be from what the others agree on."""
+"""Largest distance of a match from the model."""
 RANSAC_CONFIDENCE = 0.999
 
 PhotoPair = tuple[RealPhoto, RealPhoto]
@@ -30,20 +30,17 @@ def read_burst_pairs(data: Path, name: str, count: int) -> list[PhotoPair]:
     """Return pairs of consecutive photos of a recording, evenly spread over it."""
     photos = read_real_photos(data, name, BURST_WIDTHS_PX[name])
     pairs = [(a, b) for a, b in pairwise(photos) if _are_consecutive(a, b)]
-    chosen = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int)
-    return [pairs[k] for k in chosen]
+    return spread_evenly(pairs, count)
 
 
 def match_burst_pairs(
     name: str, pairs: Sequence[PhotoPair], methods: Mapping[str, BenchMethod], tick: Callable[[float], None]
 ) -> list[Row]:
-    """Match the photos of each pair, as they came and deblurred: two rows for each method, their means.
+    """Match the photos of each pair, blurred and deblurred: two rows for each method, their means.
 
-    Correct are the mutual nearest neighbours that RANSAC finds explained within `RANSAC_THRESHOLD_PX` by one
-    homography
-    (first row: a scene far away) or one essential matrix (second row: whatever the camera did). Of matches
-    that are all wrong it explains some 5 and 15. What is really in both photos is not known, so there is no
-    repeatability.
+    Correct are the mutual nearest neighbours that RANSAC explains within `RANSAC_THRESHOLD_PX` by one
+    homography (first row: a scene far away) or one essential matrix (second row: any motion of the camera).
+    Of matches that are all wrong it explains some 5 and 15. Without ground truth there is no repeatability.
     """
     photos = list({photo.path: photo for pair in pairs for photo in pair}.values())
     rows: list[Row] = []
@@ -53,11 +50,10 @@ def match_burst_pairs(
             regions[photo.path] = detect_sift_regions(restore(photo.read_pixels(), photo.field))
             tick((k + (i + 1) / len(photos)) / len(methods))
         matched = [(regions[a.path], regions[b.path], a.camera) for a, b in pairs]
-        flat = [count_verified_matches(first, second) for first, second, _ in matched]
-        deep = [
-            count_verified_matches(first, second, camera.K) for first, second, camera in matched if camera
-        ]
-        rows += [_row(f"{name}, homography", method, flat), _row(f"{name}, essential", method, deep)]
+        of_homography = [count_verified_matches(a, b) for a, b, _ in matched]
+        of_essential = [count_verified_matches(a, b, camera.K) for a, b, camera in matched if camera]
+        rows.append(_row(f"{name}, homography", method, of_homography))
+        rows.append(_row(f"{name}, essential", method, of_essential))
     return rows
 
 
@@ -83,7 +79,7 @@ def count_verified_matches(
 
     pairs = mutual_nearest_neighbours(first, second)
     smaller = min(len(first), len(second))
-    if len(pairs) < 8:  # too few to tell
+    if len(pairs) < 8:  # too few for a model
         return 0, 0.0
     here, there = first.centres[pairs[:, 0]], second.centres[pairs[:, 1]]
     if K is None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ...blurfield import Field, PathReference, sample_paths
 from ...errors import ExposureNotCovered
-from ...frames import read_photo, to_eight_bits
 from ...recording.photos import PhotoRecording
 from ...refine import ACCEPT_CONFIDENCE, refine_field
-from ..report import BenchReport, Row, as_number, make_report
-from .recordings import RECORDING_FILES, open_recording, read_paper_crops
+from ..report import BenchReport, Progress, Row, as_number, count_values, make_report
+from .recordings import RECORDING_FILES, open_recording, read_paper_crops, spread_evenly
+from .shots import read_pixels
 
 FIELD_REFERENCES: tuple[PathReference, ...] = ("picture", "row")
 CORRECTIONS_WIDTH_PX = 960
@@ -26,44 +26,34 @@ LONG_BLUR_PX = 10.0
 def bench_corrections(
     data: Path,
     *,
-    recordings: Sequence[str] = tuple(RECORDING_FILES),
+    recordings: Sequence[str] = (),
     width: int = CORRECTIONS_WIDTH_PX,
     count: int = CORRECTIONS_PHOTO_COUNT,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Let real photos correct the field of their gyro: the exact one of a rolling shutter, and eq. 5's.
 
-    A row is a photo and a `reference`: ``blur_px``, what the gyro tells; ``correction_px``, how far the
-    corrected blur vectors lie from that; ``scale``, their length over the prior's; ``answer``: corrected,
-    replaced (found in the picture, against the gyro), kept (not confirmed), or ignored. What is true is not
-    known. Nothing may be chosen by these figures.
+    A row is a photo and a `reference`: ``blur_px``, the gyro's; ``correction_px``, how far the corrected blur
+    vectors lie from that; ``scale``, their length over the prior's; ``answer``: corrected, replaced (found in
+    the picture, against the gyro), kept (not confirmed), or ignored. There is no ground truth. Nothing may be
+    chosen by these figures.
 
     Parameters
     ----------
-    data
-        Folder with ``real``.
     recordings
-        Those of `RECORDINGS`.
+        Those of `RECORDING_FILES`, by default all; the crops of figure 8 always come last.
     width
         To which the photos are made smaller, px.
     count
         Photos of each recording, at most, evenly spread.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If a recording is not in the data folder, or its camera file not in the checkout.
-    ValueError
-        If there is no such recording.
     """
     if unknown := set(recordings) - set(RECORDING_FILES):
         raise ValueError(f"--recording {sorted(unknown)[0]}: one of {', '.join(RECORDING_FILES)} is needed")
+    recordings = recordings or tuple(RECORDING_FILES)
     rows: list[Row] = []
     for k, name in enumerate(recordings):
         recording, photos = open_recording(data, name)
-        photos = [photos[i] for i in np.unique(np.linspace(0, len(photos) - 1, count).round().astype(int))]
+        photos = spread_evenly(photos, count)
         for i, photo in enumerate(photos):
             rows += _photo_rows(name, recording, photo, width)
             if progress:
@@ -72,7 +62,7 @@ def bench_corrections(
         rows.append(_row("shield_crops", crop.path.name, "start", crop.read_pixels(), crop.field))
     if progress:
         progress(1.0)
-    return make_report("corrections", rows)
+    return make_report("corrections", rows, corrections_display_rows(rows))
 
 
 def corrections_display_rows(rows: Sequence[Row]) -> list[Row]:
@@ -81,19 +71,18 @@ def corrections_display_rows(rows: Sequence[Row]) -> list[Row]:
     for name, reference in dict.fromkeys((row["recording"], row["reference"]) for row in rows):
         part = [row for row in rows if (row["recording"], row["reference"]) == (name, reference)]
         corrected = [row for row in part if row["answer"] == "corrected"]
-        long = [as_number(row["scale"]) for row in corrected if as_number(row["blur_480"]) > LONG_BLUR_PX]
-        answers = [str(row["answer"]) for row in part]
+        scales = [as_number(row["scale"]) for row in corrected if as_number(row["blur_480"]) > LONG_BLUR_PX]
         shown.append(
             {
                 "recording": name,
                 "reference": reference,
                 "photos": len(part),
-                "answers": ", ".join(f"{answers.count(a)} {a}" for a in dict.fromkeys(answers)),
+                "answers": count_values([row["answer"] for row in part]),
                 "blur, px": _median([row["blur_px"] for row in corrected]),
                 "correction, px": _median([row["correction_px"] for row in corrected]),
-                "scale": float(np.median(long)) if long else None,
-                "spread of scale": float(np.std(long)) if len(long) > 1 else None,
-                "of photos": len(long),
+                "scale": _median(scales),
+                "spread of scale": float(np.std(scales)) if len(scales) > 1 else None,
+                "of photos": len(scales),
             }
         )
     return shown
@@ -105,7 +94,7 @@ def _photo_rows(name: str, recording: PhotoRecording, photo: Path, width: int) -
     frame = recording.exposures[photo]
     if frame is None:
         return []
-    pixels = to_eight_bits(read_photo(photo, quiet=True).pixels)
+    pixels = read_pixels(photo)
     height = round(pixels.shape[0] * width / pixels.shape[1])
     small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     rows = []
@@ -121,7 +110,7 @@ def _photo_rows(name: str, recording: PhotoRecording, photo: Path, width: int) -
 def _row(name: str, photo: str, reference: PathReference, pixels: np.ndarray, field: Field) -> Row:
     fit = refine_field(pixels, field)
     prior_px = _mean_path_length_px(field)
-    found = None if fit.field is None else _mean_path_length_px(fit.field)
+    fitted_px = None if fit.field is None else _mean_path_length_px(fit.field)
     if fit.field is None:
         answer = "ignored"
     elif fit.confidence < ACCEPT_CONFIDENCE:
@@ -135,7 +124,7 @@ def _row(name: str, photo: str, reference: PathReference, pixels: np.ndarray, fi
         "blur_px": round(prior_px, 2),
         "blur_480": round(prior_px * 480 / max(pixels.shape[:2]), 2),
         "correction_px": None if fit.field is None else round(fit.correction_px, 3),
-        "scale": None if found is None else round(found / prior_px, 4) if prior_px else None,
+        "scale": round(fitted_px / prior_px, 4) if fitted_px is not None and prior_px else None,
         "confidence": round(fit.confidence, 3),
         "answer": answer,
     }

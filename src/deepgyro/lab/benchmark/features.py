@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 from numpy import ndarray
 
 from ...errors import DeepGyroError
-from ...frames import read_photo, to_eight_bits
 from ...telemetry import GyroLog
-from ..report import BenchReport, Row, make_report
+from ..report import BenchReport, Progress, Row, make_report
 from ..synthesis import PHYSICAL_PRESET
 from .bursts import BURST_WIDTHS_PX, match_burst_pairs, read_burst_pairs
-from .contenders import BENCH_METHODS, BenchMethod, select_methods
+from .contenders import BENCH_METHODS, BenchMethod, add_missing_networks, select_methods
 from .datafolder import PLANAR_SCENES, read_validation_logs, require_files
 from .regions import RegionAgreement, detect_sift_regions, measure_agreement
-from .shots import PhotoCrop, simulate_shake
+from .shots import PhotoCrop, read_pixels, simulate_shake
 
 UNBLURRED_METHOD = "unblurred"
 COMPARED_IMAGE_NUMBERS = (2, 3, 4, 5, 6)
@@ -31,8 +30,6 @@ FEATURES_CAMERA_DRAWS = replace(PHYSICAL_PRESET.camera, readout=(0.02, 0.02), di
 """A rolling shutter that reads a picture in 20 ms; the focal length is drawn."""
 FEATURES_SEED = 1
 
-Picture = UInt8[ndarray, "h w 3"]
-
 
 def bench_features(
     data: Path,
@@ -42,39 +39,15 @@ def bench_features(
     count: int = FEATURES_PAIR_COUNT,
     bursts: Sequence[str] = tuple(BURST_WIDTHS_PX),
     seed: int = FEATURES_SEED,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Detect and match regions in blurred pictures, and in what each method makes of them.
 
-    Planar scenes: the first, sharp picture of an Oxford sequence against others blurred by a motion of
-    TUM VI room3 with a rolling shutter, `FEATURES_BLUR_PX` px in the mean; the homographies are known. DoG
-    and SIFT, 800
-    regions a picture; see `measure_agreement`. Rows have the mean over a scene's pairs. Real photos:
-    `match_burst_pairs`.
-
-    Parameters
-    ----------
-    data
-        Folder with ``eval/oxford_affine``, the validation logs and ``real``.
-    methods
-        Those that are wanted ("unblurred" and "blurred" too); with none named, all.
-    baselines
-        Folder with the baselines' weights; None: that of the checkout.
-    count
-        Pairs of each scene and burst, at most.
-    bursts
-        Recordings of `BURSTS`.
-    seed
-        Of the motions and the noise.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If a picture, log or recording is missing.
-    ValueError
-        If there is no such method, or no pair is asked for.
+    Planar scenes: the first, sharp picture of an Oxford sequence against others blurred by a motion of TUM VI
+    room3 with a rolling shutter, `FEATURES_BLUR_PX` px in the mean; the homographies are known. DoG and SIFT,
+    800 regions a picture; see `measure_agreement`. Rows have the mean over a scene's pairs. Real photos:
+    `match_burst_pairs`, for the recordings `bursts` of `BURST_WIDTHS_PX`. `count`: pairs of each scene and
+    burst, at most.
     """
     compared = select_methods(methods, (UNBLURRED_METHOD, *BENCH_METHODS), baselines=baselines)
     of_blurred = {name: restore for name, restore in compared.items() if name != UNBLURRED_METHOD}
@@ -97,7 +70,7 @@ def bench_features(
         rows += match_burst_pairs(name, pairs[name], of_blurred, tick)
         done += 1
     tick(0.0)
-    return make_report("features", rows)
+    return make_report("features", rows, add_missing_networks(rows, methods))
 
 
 def _planar_rows(
@@ -106,40 +79,40 @@ def _planar_rows(
     log: GyroLog,
     compared: Mapping[str, BenchMethod],
     seed: Sequence[int],
-    tick: Callable[[float], None],
+    tick: Progress,
 ) -> list[Row]:
-    """Return a scene's rows; of its files, the first is the picture that all others are compared with."""
-    found: dict[str, list[RegionAgreement]] = {name: [] for name in compared}
-    reference = _read_picture(files[0][0])
+    """Return a scene's rows; its first file is the picture that all others are compared with."""
+    agreements: dict[str, list[RegionAgreement]] = {name: [] for name in compared}
+    reference = read_pixels(files[0][0])
     regions = detect_sift_regions(reference)
     for k, (path, homography) in enumerate(files[1:]):
-        other = _read_picture(path)
-        place = PhotoCrop(other, 0, 0, *other.shape[:2])
-        shot = simulate_shake(
-            place, [log], FEATURES_BLUR_PX, np.random.default_rng([*seed, k]), camera=FEATURES_CAMERA_DRAWS
-        )
+        other = read_pixels(path)
+        crop, rng = PhotoCrop(other, 0, 0, *other.shape[:2]), np.random.default_rng([*seed, k])
+        shot = simulate_shake(crop, [log], FEATURES_BLUR_PX, rng, camera=FEATURES_CAMERA_DRAWS)
         for i, (name, restore) in enumerate(compared.items()):
             picture = shot.sharp if name == UNBLURRED_METHOD else shot.blurred
             again = detect_sift_regions(restore(picture, shot.field[:, :]))
-            found[name].append(
+            agreements[name].append(
                 measure_agreement(regions, again, read_homography(homography), reference.shape, other.shape)
             )
             tick((k + (i + 1) / len(compared)) / (len(files) - 1))
-    return [_row(scene, name, found[name]) for name in compared]
+    return [_row(scene, name, agreements[name]) for name in compared]
 
 
 def _row(scene: str, method: str, agreements: Sequence[RegionAgreement]) -> Row:
+    measures = [(each.repeatability, each.correct_matches, each.matching_score) for each in agreements]
+    repeatability, correct, score = np.mean(measures, axis=0).tolist()
     return {
         "scene": scene,
         "method": method,
-        "repeatability": round(float(np.mean([each.repeatability for each in agreements])), 4),
-        "correct_matches": round(float(np.mean([each.correct_matches for each in agreements])), 1),
-        "matching_score": round(float(np.mean([each.matching_score for each in agreements])), 4),
+        "repeatability": round(repeatability, 4),
+        "correct_matches": round(correct, 1),
+        "matching_score": round(score, 4),
     }
 
 
 def _scene_files(data: Path, scene: str, count: int) -> list[tuple[Path, Path]]:
-    """Return the pictures of a scene with their homographies from the first one (it has none of its own)."""
+    """Return the pictures of a scene with their homographies from the first one; its own stands for none."""
     others = COMPARED_IMAGE_NUMBERS[:count]
     names = ["img1.png", *(f"img{k}.png" for k in others), *(f"H1to{k}p" for k in others)]
     reason = f"the Oxford affine sequences {', '.join(PLANAR_SCENES)} are needed as eval/oxford_affine/NAME"
@@ -148,13 +121,7 @@ def _scene_files(data: Path, scene: str, count: int) -> list[tuple[Path, Path]]:
 
 
 def read_homography(path: Path) -> Float64[ndarray, "3 3"]:
-    """Read a homography of the Oxford affine data set: from the first picture's px to another's.
-
-    Raises
-    ------
-    DeepGyroError
-        If the file holds something else.
-    """
+    """Read a homography of the Oxford affine data set: from the first picture's px to another's."""
     try:
         homography = np.loadtxt(path, dtype=np.float64)
     except ValueError as error:
@@ -162,7 +129,3 @@ def read_homography(path: Path) -> Float64[ndarray, "3 3"]:
     if homography.shape != (3, 3):
         raise DeepGyroError(f"{path}: {homography.shape} numbers; 3 x 3 are needed")
     return homography
-
-
-def _read_picture(path: Path) -> Picture:
-    return to_eight_bits(read_photo(path, quiet=True).pixels)

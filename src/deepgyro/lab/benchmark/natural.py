@@ -13,15 +13,14 @@ from numpy import ndarray
 from ...blurfield import Field, measure_field
 from ...blurfield.picture import draw_field
 from ...files import check_writable
-from ...frames import read_photo, to_eight_bits
-from ..report import BenchReport, Row, make_report
+from ..report import BenchReport, Progress, Row, count_jobs, make_report
 from ..synthesis.patches import MovingPatch
-from .contenders import select_methods
+from .contenders import add_missing_networks, select_methods
 from .datafolder import read_validation_logs, validation_photos
 from .page import CaptionedPicture, PageSection, sections_html, write_page
 from .recordings import read_paper_crops, read_real_photos
 from .scores import blur_effect, psnr, reblur_error, require_bench_extra
-from .shots import PhotoCrop, simulate_shake
+from .shots import PhotoCrop, read_pixels, simulate_shake
 
 NATURAL_WIDTHS_PX = {"shield_burst": 960, "iphone_office": 960, "iphone_billiards": 960, "mars": 540}
 """The recordings, and the width at which their photos are deblurred, px."""
@@ -56,88 +55,48 @@ def bench_natural(
     seed: int = NATURAL_SEED,
     page: Path | None = None,
     overwrite: bool = False,
-    progress: Callable[[float], None] | None = None,
+    show: Callable[[PageSection], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Deblur real photos with the fields of their gyros, and show them.
 
-    The crops of figure 8 with the authors' fields; photos of the recordings, evenly spread over each; and a
-    validation photo that is blurred by a motion of a validation log while a region of it moves by itself,
-    as no gyro knows (figure 9). What is true is not known of real photos: a row has `reblur_error`, which can
-    be small for a picture full of artefacts, and `blur_effect`, which noise and artefacts make small too.
-    Nothing may be chosen by these figures.
+    The crops of figure 8 with the authors' fields; at most `count` photos of each of the recordings (of
+    `NATURAL_WIDTHS_PX`), evenly spread; and a validation photo that is blurred by a motion of a validation
+    log while a region of it moves by itself, which no gyro measures (figure 9). There is no ground truth for
+    real photos: a row has `reblur_error`, which can be small for a picture full of artefacts, and
+    `blur_effect`, which noise and artefacts make small too. Nothing may be chosen by these figures.
 
     Parameters
     ----------
-    data
-        Folder with ``real``, and the validation photos and logs.
-    methods
-        Those that are wanted; with none named, all.
-    baselines
-        Folder with the baselines' weights; None: that of the checkout.
-    count
-        Photos of each recording, at most.
-    recordings
-        Those of `NATURAL_WIDTHS_PX`.
-    seed
-        Of the picture that is made.
     page
         HTML that is written: input, field and every result.
-    overwrite
-        Replace a file of that name.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If a photo, log or recording is missing, or a package is, or the page cannot be written.
-    ValueError
-        If there is no such method, or no photo is asked for.
+    show
+        Called with each picture's part of that page.
     """
+    compared = select_methods(methods, baselines=baselines)
+    require_bench_extra("skimage")
     if page:
         check_writable(page, overwrite=overwrite)
-    made, sections = run_natural_sections(
-        data,
-        methods=methods,
-        baselines=baselines,
-        count=count,
-        recordings=recordings,
-        seed=seed,
-        progress=progress,
-    )
+    if count < 1:
+        raise ValueError(f"--count is {count}: at least one photo is needed")
+    cases = list(_natural_cases(data, recordings, count, seed))
+    finish_one = count_jobs(len(cases) * len(compared), progress)
+    rows: list[Row] = []
+    sections: list[PageSection] = []
+    for case in cases:
+        results = {}
+        for name, restore in compared.items():
+            results[name] = restore(case.blurred, case.field)
+            finish_one()
+        own = [_row(case, name, result) for name, result in results.items()]
+        rows += own
+        sections.append(_case_section(case, results, own))
+        if show:
+            show(sections[-1])
+    made = make_report("natural", rows, add_missing_networks(rows, methods))
     if page:
         write_page(page, "Natural blur", sections_html(sections), made, overwrite=overwrite)
     return made
-
-
-def run_natural_sections(
-    data: Path,
-    *,
-    methods: Sequence[str] = (),
-    baselines: Path | None = None,
-    count: int = NATURAL_PHOTO_COUNT,
-    recordings: Sequence[str] = tuple(NATURAL_WIDTHS_PX),
-    seed: int = NATURAL_SEED,
-    progress: Callable[[float], None] | None = None,
-) -> tuple[BenchReport, list[PageSection]]:
-    """Do what `bench_natural` does, and return the parts of its page."""
-    compared = select_methods(methods, baselines=baselines)
-    require_bench_extra("skimage")
-    if count < 1:
-        raise ValueError(f"--count is {count}: at least one photo is needed")
-    subjects = list(_natural_cases(data, recordings, count, seed))
-    rows: list[Row] = []
-    sections: list[PageSection] = []
-    for k, subject in enumerate(subjects):
-        results = {}
-        for i, (name, restore) in enumerate(compared.items()):
-            results[name] = restore(subject.blurred, subject.field)
-            if progress:
-                progress((k + (i + 1) / len(compared)) / len(subjects))
-        own = [_row(subject, name, result) for name, result in results.items()]
-        rows += own
-        sections.append(_case_section(subject, results, own))
-    return make_report("natural", rows), sections
 
 
 def _natural_cases(data: Path, recordings: Sequence[str], count: int, seed: int) -> Iterator[NaturalCase]:
@@ -147,7 +106,7 @@ def _natural_cases(data: Path, recordings: Sequence[str], count: int, seed: int)
         photos = read_real_photos(data, name, NATURAL_WIDTHS_PX[name])
         spread = np.linspace(0, len(photos) - 1, min(count, len(photos)) + 2)[1:-1].round().astype(int)
         for photo in (photos[k] for k in spread):
-            yield NaturalCase(f"{name}/{photo.path.stem}", photo.pixels(), photo.field)
+            yield NaturalCase(f"{name}/{photo.path.stem}", photo.read_pixels(), photo.field)
     yield make_moving_region_case(data, seed)
 
 
@@ -155,19 +114,14 @@ def make_moving_region_case(data: Path, seed: int) -> NaturalCase:
     """Return a picture in which a region moves by itself, with the field of the camera alone."""
     rng = np.random.default_rng(seed)
     photos = validation_photos(data)
-    photo = to_eight_bits(read_photo(photos[int(rng.integers(len(photos)))], quiet=True).pixels)
+    photo = read_pixels(photos[int(rng.integers(len(photos)))])
     height, width = min(MOVING_REGION_HEIGHT_PX, photo.shape[0]), min(MOVING_REGION_WIDTH_PX, photo.shape[1])
     top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
     moving = MovingPatch(
         x=0.42 * width, y=0.5 * height, a=0.23 * width, b=0.25 * height, angle=0.0, u=-20.0, v=20.0
     )
-    shot = simulate_shake(
-        PhotoCrop(photo, top, left, height, width),
-        read_validation_logs(data),
-        MOVING_REGION_BLUR_PX,
-        rng,
-        patches=(moving,),
-    )
+    crop, logs = PhotoCrop(photo, top, left, height, width), read_validation_logs(data)
+    shot = simulate_shake(crop, logs, MOVING_REGION_BLUR_PX, rng, patches=(moving,))
     return NaturalCase("synthetic/moving_region", shot.blurred, shot.field.grid[:, :], shot.sharp, (moving,))
 
 
@@ -190,16 +144,14 @@ def _case_section(
 
     drawn = draw_field(case.field, case.blurred)
     for patch in case.moving_patches:
-        axes = 2 * patch.a, 2 * patch.b
-        cv2.ellipse(
-            drawn, ((patch.x, patch.y), axes, np.degrees(patch.angle)), (255, 255, 255), 2, cv2.LINE_AA
-        )
-    outlined = " (outlined: moves by itself, which the field does not have)" if case.moving_patches else ""
+        box = (patch.x, patch.y), (2 * patch.a, 2 * patch.b), np.degrees(patch.angle)
+        cv2.ellipse(drawn, box, (255, 255, 255), 2, cv2.LINE_AA)
+    outlined = " (outlined: moves by itself, not in the field)" if case.moving_patches else ""
     field = CaptionedPicture(f"the prior field{outlined}", drawn)
     panels = [CaptionedPicture(_result_caption(row), results[str(row["method"])]) for row in rows]
-    known = [] if case.sharp is None else [CaptionedPicture("the truth", case.sharp)]
+    truth = [] if case.sharp is None else [CaptionedPicture("ground truth", case.sharp)]
     blur_px = measure_field(case.field)[0]
-    return PageSection(case.name, f"Blur {blur_px:.1f} px in the median.", (), [field, *panels, *known])
+    return PageSection(case.name, f"Blur {blur_px:.1f} px in the median.", (), [field, *panels, *truth])
 
 
 def _result_caption(row: Row) -> str:

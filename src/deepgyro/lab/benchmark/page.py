@@ -1,4 +1,4 @@
-"""One HTML page with all that it shows inside: tables, and pictures as JPEG."""
+"""One HTML page with its tables, and its pictures as JPEG, inside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from ...files import write_atomically
-from ..report import BenchReport, Row, filled_columns, format_cell
+from ..report import BenchReport, Row, format_cells
 
 JPEG_QUALITY = 90
 _CSS = """
@@ -30,7 +30,7 @@ figcaption { font-size: 13px; color: #555 }
 
 @dataclass(frozen=True, eq=False)
 class CaptionedPicture:
-    """A picture and what is written below it."""
+    """A picture and its caption."""
 
     caption: str
     pixels: UInt8[ndarray, "h w 3"]
@@ -53,26 +53,7 @@ class PageSection:
 def write_page(
     path: Path, title: str, body: str, bench_report: BenchReport, *, overwrite: bool = False
 ) -> None:
-    """Write a page that needs no other file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    title
-        What it is about.
-    body
-        Of `sections_html`.
-    bench_report
-        Whose machine and commit stand at its end.
-    overwrite
-        Replace a file of that name.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be written.
-    """
+    """Write a page that needs no other file: `body` of `sections_html`, and at its end machine and commit."""
     text = (
         f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f"<style>{_CSS}</style>\n<h1>{escape(title)}</h1>\n{body}\n"
@@ -104,24 +85,22 @@ def _section_html(section: PageSection) -> str:
     if section.rows:
         parts.append(_table_html(section.rows))
     if section.panels:
-        parts.append('<div class="panels">')
-        parts += [_figure_html(panel) for panel in section.panels]
-        parts.append("</div>")
+        parts += ['<div class="panels">', *map(_figure_html, section.panels), "</div>"]
     return "\n".join(parts)
 
 
 def _table_html(rows: Sequence[Row]) -> str:
-    names = filled_columns(rows)
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    lines = ("".join(f"<td>{escape(format_cell(row[name]))}</td>" for name in names) for row in rows)
-    return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{line}</tr>" for line in lines) + "\n</table>"
+    lines = [[escape(cell) for cell in line] for line in format_cells(rows)]
+    tags = ["th", *["td"] * len(rows)]
+    cells = (
+        "".join(f"<{tag}>{cell}</{tag}>" for cell in line) for tag, line in zip(tags, lines, strict=True)
+    )
+    return "<table>\n" + "\n".join(f"<tr>{line}</tr>" for line in cells) + "\n</table>"
 
 
 def _markdown_table(rows: Sequence[Row]) -> str:
-    """Return rows as a Markdown table; columns that no row fills are left out."""
-    names = filled_columns(rows)
-    lines = [names, ["---"] * len(names), *([format_cell(row[name]) for name in names] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    names, *lines = format_cells(rows)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [names, ["---"] * len(names), *lines])
 
 
 def _figure_html(panel: CaptionedPicture) -> str:

@@ -1,16 +1,12 @@
-"""Figures of benches: what is gained against how wrong the field is."""
+"""The figure of `bench errors`: PSNR gained against how wrong the field is."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ...files import write_atomically
-from ..report import Row
+from ..report import Row, as_number
 from .contenders import BENCH_METHODS
 
 if TYPE_CHECKING:
@@ -32,26 +28,8 @@ PANEL_TITLES = {
 }
 
 
-def plot_errors(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> None:
-    """Write `draw_errors_png` to a file.
-
-    Raises
-    ------
-    DeepGyroError
-        If it cannot be written.
-    """
-    png = draw_errors_png(rows)
-    write_atomically(path, lambda file: file.write(png), overwrite=overwrite)
-
-
 def draw_errors_png(rows: Sequence[Row]) -> bytes:
-    """Draw PSNR over that of the input (dB) against each error, one line of panels a blur length.
-
-    Parameters
-    ----------
-    rows
-        Of `errors`.
-    """
+    """Draw the PSNR gained over the input (dB) against each error of `bench errors`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -79,13 +57,16 @@ def _plot_error_levels(panel: Axes, rows: Sequence[Row], error: str) -> None:
     right = 1.0 if error == "scale" else 0.0
     for method in dict.fromkeys(str(row["method"]) for row in rows):
         own = [row for row in rows if row["method"] == method]
-        points = {_as_number(row["level"]): _psnr_gain_db(row) for row in own if row["error"] == error}
-        points.update(
-            (right, _psnr_gain_db(row)) for row in own if row["error"] == "bias" and row["level"] == 0
+        points = {as_number(row["level"]): _psnr_gain_db(row) for row in own if row["error"] == error}
+        exact = [row for row in own if (row["error"], row["level"]) == ("bias", 0)]
+        points.update((right, _psnr_gain_db(row)) for row in exact)
+        panel.plot(
+            *zip(*sorted(points.items()), strict=True),
+            "o-",
+            ms=4,
+            label=method,
+            color=METHOD_COLOURS.get(method),
         )
-        levels = sorted(points)
-        gains = [points[level] for level in levels]
-        panel.plot(levels, gains, "o-", ms=4, label=method, color=METHOD_COLOURS.get(method))
     _style_axes(panel)
 
 
@@ -106,8 +87,4 @@ def _style_axes(panel: Axes) -> None:
 
 
 def _psnr_gain_db(row: Row) -> float:
-    return _as_number(row["psnr"]) - _as_number(row["psnr_in"])
-
-
-def _as_number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else np.nan
+    return as_number(row["psnr"]) - as_number(row["psnr_in"])

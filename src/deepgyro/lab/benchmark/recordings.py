@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
 from ...blurfield import Field, measure_field, read_field_pair
 from ...camera import Camera
 from ...errors import DeepGyroError
-from ...frames import read_photo, to_eight_bits
 from ...photos import find_photos
 from ...recording import FieldSource
 from ...recording.photos import PhotoRecording, read_photo_recording
 from .datafolder import require_files
+from .shots import read_pixels
+
+_T = TypeVar("_T")
 
 EXAMPLES_FOLDER = Path(__file__).parents[4] / "examples"
 """The camera files of the recordings, in the checkout."""
@@ -53,7 +58,7 @@ class RealPhoto:
         """Return the photo at the field's size, averaged."""
         import cv2
 
-        pixels = to_eight_bits(read_photo(self.path, quiet=True).pixels)
+        pixels = read_pixels(self.path)
         height, width = self.field.shape[:2]
         if pixels.shape[:2] == (height, width):
             return pixels
@@ -71,13 +76,13 @@ def read_real_photos(data: Path, name: str, width: int) -> list[RealPhoto]:
     recording, photos = open_recording(data, name)
     camera = recording.camera
     height = round(camera.height * width / camera.width)
-    found = []
+    covered = []
     for photo in photos:
         field, _ = recording.photo_field(photo, height, width)
         frame = recording.exposures[photo]
         if field is not None and frame is not None:
-            found.append(RealPhoto(photo, field, camera.scale_to(height=height, width=width), frame.t))
-    return found
+            covered.append(RealPhoto(photo, field, camera.scale_to(height=height, width=width), frame.t))
+    return covered
 
 
 def open_recording(data: Path, name: str) -> tuple[PhotoRecording, list[Path]]:
@@ -93,6 +98,11 @@ def open_recording(data: Path, name: str) -> tuple[PhotoRecording, list[Path]]:
     return recording, photos
 
 
+def spread_evenly(items: Sequence[_T], count: int) -> list[_T]:
+    """Return at most so many items, evenly spread from the first to the last."""
+    return [items[k] for k in np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)]
+
+
 def camera_path(name: str) -> Path:
     """Return the camera file of a recording, one of the checkout's examples."""
     path = EXAMPLES_FOLDER / f"{CAMERA_FILE_STEMS.get(name, name)}.yaml"
@@ -103,13 +113,9 @@ def camera_path(name: str) -> Path:
 
 def read_paper_crops(data: Path) -> list[RealPhoto]:
     """Return the crops of figure 8 with the authors' fields, which are straight and of 8 bits."""
-    names = [
-        f"real/shield_crops/{part}/{name}.png"
-        for name in PAPER_CROPS
-        for part in ("blurred", "blurx", "blury")
-    ]
-    paths = require_files(
-        data, names, "the crops of figure 8 are needed as real/shield_crops/{blurred,blurx,blury}/"
-    )
+    parts = ("blurred", "blurx", "blury")
+    names = [f"real/shield_crops/{part}/{name}.png" for name in PAPER_CROPS for part in parts]
+    reason = "the crops of figure 8 are needed as real/shield_crops/{blurred,blurx,blury}/"
+    paths = require_files(data, names, reason)
     triples = zip(paths[::3], paths[1::3], paths[2::3], strict=True)
     return [RealPhoto(photo, read_field_pair(x, y)) for photo, x, y in triples]

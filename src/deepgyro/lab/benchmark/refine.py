@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,19 +16,19 @@ from ...blur import BlurOperator
 from ...blurfield import paths_from_vectors
 from ...deblurring import Encoding, deblur_picture
 from ...errors import DeepGyroError
-from ...frames import read_photo, to_eight_bits
 from ...light import Pixels, from_unit_range, to_unit_range
 from ...refine import refine_field
 from ...refine.model import mean_vector_distance
 from ...telemetry import GyroLog
-from ..report import BenchReport, Row, as_number, make_report
+from ..report import BenchReport, Progress, Row, as_number, count_jobs, count_values, make_report
 from ..synthesis import PHYSICAL_PRESET
+from ..synthesis.config import ImageDraws
 from ..synthesis.gyro import draw_gyro_errors, raw_gyro_nodes
 from ..synthesis.image import draw_window
 from ..synthesis.motion import NODE_STEP_PX
 from .datafolder import PLANAR_SCENES, planar_picture_path, read_validation_logs, validation_photos
 from .scores import psnr, require_bench_extra
-from .shots import PhotoCrop, draw_photos, simulate_shake
+from .shots import PhotoCrop, draw_pixels, exposure_paths, simulate_shake
 from .table1 import NOISE_TO_SIGNAL_RMS, TABLE1_BIAS_PX, TABLE1_BLUR_LENGTHS_PX, make_cases
 
 RefineCase = Literal["bias", "table1", "raw", "none", "sharp", "other"]
@@ -49,14 +49,12 @@ class Trial:
     """A picture, its true field and its prior field."""
 
     picture: Pixels
-    true_vectors: Float32[ndarray, "h w 2"] | None
-    """Blur vectors, px; None: the picture is sharp."""
-    prior: Float32[ndarray, "h w n 2"] | None
-    """Paths, px; None: no gyro."""
     sharp: Pixels
     """The picture without blur and noise."""
-    exact_paths: Float32[ndarray, "h w n 2"] | None
+    exact: Float32[ndarray, "h w n 2"] | None
     """The true paths, px; None: the picture is sharp."""
+    prior: Float32[ndarray, "h w n 2"] | None
+    """Paths, px; None: no gyro."""
     encoding: Encoding = "srgb"
 
 
@@ -69,10 +67,9 @@ def bench_refine(
     width: int = REFINE_WIDTH_PX,
     seed: int = REFINE_SEED,
     gain: bool = False,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
-    """Let pictures correct fields that are wrong, find fields where there is no gyro, and reject mismatched
-    ones.
+    """Let pictures correct wrong fields, find fields without gyro, and reject mismatched ones.
 
     "bias": a validation photo with Table 1's blur and noise, in eight directions, its field biased by
     (5, 3) px; "table1": the twenty cases of the table itself; "raw": a shot of a validation photo and log
@@ -81,35 +78,20 @@ def bench_refine(
     "table1"; the blur is log-uniform.
 
     A row is a picture: ``error_before_px`` and ``error_after_px`` are the mean distance of the blur vectors
-    from the true ones, px, the sign of the whole field left free, as the fit is answered: corrected,
-    kept, ignored (then no blur at all is what is left), found. Of no gyro, the likeliest field counts,
-    whatever its confidence. With `gain`, the picture is deblurred as well: ``gain_exact``,
-    ``gain_told`` (with the prior) and ``gain`` (as `deblur` does) are what is gained over the blurred
-    picture, PSNR in dB.
+    from the true ones, px, the sign of the whole field left free, of the prior and after the fit: corrected,
+    kept, ignored (then the field is zero), found. Without gyro the likeliest field counts, whatever its
+    confidence. With `gain` (needs scikit-image) the picture is deblurred as well: ``gain_exact``,
+    ``gain_told`` (with the prior) and ``gain`` (as `deblur` does) are the PSNR gained over the blurred
+    picture, dB.
 
     Parameters
     ----------
-    data
-        Folder with the validation photos and logs, and Table 1's pictures.
     only
         Those of `REFINE_CASES` that are wanted; none named: all.
     count
         Pictures a case (of "table1" there are twenty).
     height, width
         Of the pictures but those of "table1", px.
-    seed
-        Of all that is drawn.
-    gain
-        Deblur the pictures, too; needs scikit-image.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If a photo or log is missing, or scikit-image is, or no photo is large enough.
-    ValueError
-        If there is no such case.
     """
     if unknown := set(only) - set(REFINE_CASES):
         raise ValueError(f"--case {sorted(unknown)[0]}: one of {', '.join(REFINE_CASES)} is needed")
@@ -117,14 +99,13 @@ def bench_refine(
         require_bench_extra("skimage")
     wanted = [case for case in REFINE_CASES if not only or case in only]
     rows: list[Row] = []
-    jobs = sum(20 if case == "table1" else count for case in wanted)
+    finish_one = count_jobs(sum(20 if case == "table1" else count for case in wanted), progress)
     refine_field(np.zeros((height, width, 3), np.uint8), None)  # compiles
     for case in wanted:
         for trial in _make_trials(data, case, count, seed, height, width):
             rows.append({**_row(case, trial), **(_deblur_gains_db(trial) if gain else {})})
-            if progress:
-                progress(len(rows) / jobs)
-    return make_report("refine", rows)
+            finish_one()
+    return make_report("refine", rows, refine_display_rows(rows))
 
 
 def refine_display_rows(rows: Sequence[Row]) -> list[Row]:
@@ -139,11 +120,11 @@ def refine_display_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def _summary_row(case: str, lengths: str, part: Sequence[Row]) -> Row:
-    before, after, blur, sure, ms = (
+    before, after, blur, confidence, ms = (
         np.array([as_number(row[name]) for row in part])
         for name in ("error_before_px", "error_after_px", "blur_px", "confidence", "ms")
     )
-    right = after < 0.1 * blur
+    right, confident = after < 0.1 * blur, confidence > 0.9
     answers = [row["answer"] for row in part]
     gains = {
         f"{name}, dB": _mean([row[name] for row in part])
@@ -159,9 +140,9 @@ def _summary_row(case: str, lengths: str, part: Sequence[Row]) -> Row:
         "after, 90 %": float(np.quantile(after, 0.9)),
         "raised by 0.5 px": _format_percent(after > before + 0.5),
         "within 10 %": _format_percent(right),
-        "sure (0.9)": _format_percent(sure > 0.9),
-        "of those within 10 %": _format_percent(right[sure > 0.9]) if (sure > 0.9).any() else "",
-        "answers": ", ".join(f"{answers.count(a)} {a}" for a in dict.fromkeys(answers)),
+        "confident (0.9)": _format_percent(confident),
+        "of those within 10 %": _format_percent(right[confident]) if confident.any() else "",
+        "answers": count_values(answers),
         "ms": float(np.median(ms)),
         **gains,
     }
@@ -176,21 +157,15 @@ def _make_trials(
             yield _trial_with_biased_prior(table.blurred, vectors, table.sharp)
         return
     logs = [] if case == "bias" else read_validation_logs(data)
+    image = REFINE_SHARP_IMAGE_DRAWS if case in ("bias", "sharp") else REFINE_IMAGE_DRAWS
     for k, photo in enumerate(_cycle_photos(validation_photos(data), count, seed, height, width)):
         rng = np.random.default_rng([seed, k, REFINE_CASES.index(case)])
-        window = draw_window(
-            rng,
-            photo,
-            height,
-            width,
-            REFINE_SHARP_IMAGE_DRAWS if case in ("bias", "sharp") else REFINE_IMAGE_DRAWS,
-        )
-        place = PhotoCrop(window.photo, window.top, window.left, height, width)
-        yield (
-            _make_biased_trial(place, k, rng)
-            if case == "bias"
-            else _make_shaken_trial(case, place, logs, rng)
-        )
+        window = draw_window(rng, photo, height, width, image)
+        crop = PhotoCrop(window.photo, window.top, window.left, height, width)
+        if case == "bias":
+            yield _make_biased_trial(crop, k, rng)
+        else:
+            yield _make_shaken_trial(case, crop, logs, rng, image)
 
 
 def _cycle_photos(
@@ -200,8 +175,7 @@ def _cycle_photos(
     yielded = 0
     while yielded < count:
         before = yielded
-        for path in draw_photos(paths, len(paths), seed):
-            photo = to_eight_bits(read_photo(path, quiet=True).pixels)
+        for photo in draw_pixels(paths, len(paths), seed):
             if photo.shape[0] >= height and photo.shape[1] >= width and yielded < count:
                 yielded += 1
                 yield photo
@@ -211,11 +185,11 @@ def _cycle_photos(
 
 def _make_biased_trial(crop: PhotoCrop, k: int, rng: np.random.Generator) -> Trial:
     sharp = to_unit_range(crop.photo[crop.top :, crop.left :][: crop.height, : crop.width])
-    angle, length = (
-        2 * np.pi * (k % BLUR_DIRECTION_COUNT) / BLUR_DIRECTION_COUNT,
-        TABLE1_BLUR_LENGTHS_PX[k // BLUR_DIRECTION_COUNT % len(TABLE1_BLUR_LENGTHS_PX)],
+    turns, direction = divmod(k, BLUR_DIRECTION_COUNT)
+    angle = 2 * np.pi * direction / BLUR_DIRECTION_COUNT
+    vector = (
+        np.array([np.cos(angle), np.sin(angle)]) * TABLE1_BLUR_LENGTHS_PX[turns % len(TABLE1_BLUR_LENGTHS_PX)]
     )
-    vector = np.array([np.cos(angle), np.sin(angle)]) * length
     vectors = np.broadcast_to(vector.astype(np.float32), (*sharp.shape[:2], 2))
     blurred = BlurOperator(paths_from_vectors(vectors))(sharp)
     noise = NOISE_TO_SIGNAL_RMS * np.sqrt(np.mean(np.square(blurred, dtype=np.float64)))
@@ -227,57 +201,55 @@ def _trial_with_biased_prior(
     picture: Pixels, vectors: Float32[ndarray, "h w 2"], sharp: Float32[ndarray, "h w 3"]
 ) -> Trial:
     biased = vectors + np.array(TABLE1_BIAS_PX, np.float32)
-    return Trial(picture, vectors, paths_from_vectors(biased), sharp, paths_from_vectors(vectors), "linear")
+    return Trial(picture, sharp, paths_from_vectors(vectors), paths_from_vectors(biased), "linear")
 
 
 def _make_shaken_trial(
-    case: RefineCase, crop: PhotoCrop, logs: Sequence[GyroLog], rng: np.random.Generator
+    case: RefineCase, crop: PhotoCrop, logs: Sequence[GyroLog], rng: np.random.Generator, image: ImageDraws
 ) -> Trial:
     low, high = MISMATCHED_BLUR_RANGE_PX if case == "sharp" else SHAKE_BLUR_RANGE_PX
     length = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    image = REFINE_SHARP_IMAGE_DRAWS if case == "sharp" else REFINE_IMAGE_DRAWS
     shot = simulate_shake(crop, logs, length, rng, image=image, still=case == "sharp")
     if case == "sharp":
-        return Trial(
-            shot.blurred, None, shot.exposure.field().sample_on_grid(NODE_STEP_PX)[:, :], shot.sharp, None
-        )
-    exact, prior = shot.field[:, :], None
+        return Trial(shot.blurred, shot.sharp, None, exposure_paths(shot.exposure))
+    prior = None
     if case == "other":
-        prior = shot.mismatched_exposure.field().sample_on_grid(NODE_STEP_PX)[:, :]
+        prior = exposure_paths(shot.mismatched_exposure)
     if case == "raw":
         nodes = None
-        while nodes is None:  # errors that add up to what cannot be are drawn again
+        while nodes is None:  # errors whose motion is impossible are drawn again
             nodes = raw_gyro_nodes(rng, shot.exposure, draw_gyro_errors(rng, PHYSICAL_PRESET.gyro))
         prior = replace(shot.exposure.field().sample_on_grid(NODE_STEP_PX), nodes=nodes)[:, :]
-    return Trial(shot.blurred, _blur_vectors(exact), prior, shot.sharp, exact)
-
-
-def _blur_vectors(field: Float32[ndarray, "h w n 2"]) -> Float32[ndarray, "h w 2"]:
-    return np.asarray(field[:, :, -1] - field[:, :, 0], np.float32)
+    return Trial(shot.blurred, shot.sharp, shot.field[:, :], prior)
 
 
 def _row(case: RefineCase, trial: Trial) -> Row:
     started = time.perf_counter()
     fit = refine_field(trial.picture, trial.prior)
     seconds = time.perf_counter() - started
-    prior = np.zeros((1, 1, 2)) if trial.prior is None else _blur_vectors(trial.prior)
-    true = np.zeros((1, 1, 2)) if trial.true_vectors is None else trial.true_vectors
-    found = np.zeros((1, 1, 2)) if fit.field is None else _blur_vectors(fit.field[:, :])
+    prior, true = _blur_vectors(trial.prior), _blur_vectors(trial.exact)
+    fitted = _blur_vectors(None if fit.field is None else fit.field[:, :])
     length = mean_vector_distance(true, np.zeros(2)) or mean_vector_distance(prior, np.zeros(2))
     return {
         "case": case,
         "blur_px": round(length, 2),
         "error_before_px": round(mean_vector_distance(prior, true), 3),
-        "error_after_px": round(mean_vector_distance(found, true), 3),
+        "error_after_px": round(mean_vector_distance(fitted, true), 3),
         "confidence": round(fit.confidence, 3),
         "answer": _classify_answer(trial, fit.field),
         "ms": round(1000 * seconds, 2),
     }
 
 
+def _blur_vectors(paths: Float32[ndarray, "h w n 2"] | None) -> Float32[ndarray, "a b 2"]:
+    """Return the blur vectors of paths; one of zero without them."""
+    if paths is None:
+        return np.zeros((1, 1, 2), np.float32)
+    return np.asarray(paths[:, :, -1] - paths[:, :, 0], np.float32)
+
+
 def _deblur_gains_db(trial: Trial) -> Row:
-    """Return what deblurring gains over the picture with the exact field, with the prior field, and
-    refined."""
+    """Return the PSNR gained over the picture with the exact field, with the prior field, and refined, dB."""
     before = psnr(trial.sharp, trial.picture)
 
     def gain_db(field: Float32[ndarray, "h w n 2"] | None, refine: bool) -> float:
@@ -285,7 +257,7 @@ def _deblur_gains_db(trial: Trial) -> Row:
         return round(psnr(trial.sharp, result.image) - before, 3)
 
     return {
-        "gain_exact": None if trial.exact_paths is None else gain_db(trial.exact_paths, False),
+        "gain_exact": None if trial.exact is None else gain_db(trial.exact, False),
         "gain_told": None if trial.prior is None else gain_db(trial.prior, False),
         "gain": gain_db(trial.prior, True),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,33 +15,22 @@ from numpy import ndarray
 
 from ...errors import DeepGyroError
 from ...files import check_writable, write_atomically
-from ..report import BenchReport, Row, current_commit, make_report
-from .contenders import EXPECTED_NETWORKS, add_missing_networks, network_provenance
-from .corrections import CORRECTIONS_PHOTO_COUNT as PHOTO_COUNT
-from .corrections import bench_corrections, corrections_display_rows
-from .errors import ERRORS_PHOTO_COUNT as WRONG_COUNT
-from .errors import bench_errors, errors_by_method
-from .features import FEATURES_PAIR_COUNT as PAIR_COUNT
-from .features import bench_features
-from .natural import NATURAL_PHOTO_COUNT as NATURAL_COUNT
-from .natural import run_natural_sections
+from ..report import BenchReport, Progress, Row, current_commit, make_report
+from .contenders import EXPECTED_NETWORKS, network_provenance
+from .corrections import CORRECTIONS_PHOTO_COUNT, bench_corrections
+from .errors import ERRORS_PHOTO_COUNT, bench_errors, errors_by_method
+from .features import FEATURES_PAIR_COUNT, bench_features
+from .natural import NATURAL_PHOTO_COUNT, bench_natural
 from .page import CaptionedPicture, PageSection, sections_html, sections_markdown, write_page
 from .plots import draw_errors_png
-from .refine import REFINE_PICTURE_COUNT as FIELD_COUNT
-from .refine import bench_refine, refine_display_rows
+from .refine import REFINE_PICTURE_COUNT, bench_refine
 from .scores import require_bench_extra
-from .sharp import SHARP_PHOTO_COUNT as SHARP_COUNT
-from .sharp import bench_sharp
-from .speed import SPEED_REPEATS, bench_speed, speed_display_rows
-from .sync import SYNC_CLIP_COUNT as CLIP_COUNT
-from .sync import bench_sync, sync_display_rows
-from .synthesis import SYNTHESIS_PAIR_COUNT as SYNTHESIS_COUNT
-from .synthesis import bench_synthesis
-from .table1 import TABLE1_BLUR_LENGTHS_PX, bench_table1, table1_display_rows
-from .videospeed import CLIP_RUN_COUNT as CLIP_REPEATS
-from .videospeed import STREAM_FRAME_COUNT, bench_video_speed
-
-Progress = Callable[[float], None]
+from .sharp import SHARP_PHOTO_COUNT, bench_sharp
+from .speed import SPEED_REPEATS, bench_speed
+from .sync import SYNC_CLIP_COUNT, bench_sync
+from .synthesis import SYNTHESIS_PAIR_COUNT, bench_synthesis
+from .table1 import TABLE1_BLUR_LENGTHS_PX, bench_table1
+from .videospeed import CLIP_RUN_COUNT, STREAM_FRAME_COUNT, bench_video_speed
 
 
 @dataclass(frozen=True)
@@ -52,12 +41,12 @@ class ReportSettings:
     baselines: Path | None = None
     quick: bool = False
     networks: str = ""
-    """Which weights are there, and for how long they were trained."""
+    """The weights, and for how long they were trained."""
 
 
 @dataclass(frozen=True, eq=False)
 class BenchChapter:
-    """What a bench found: its rows, and the sections that show it."""
+    """The rows of a bench, and the sections that show them."""
 
     rows: Sequence[Row]
     sections: Sequence[PageSection]
@@ -70,12 +59,12 @@ class Bench:
     name: str
     run: Callable[[ReportSettings, Progress], BenchChapter]
     minutes: float = 1.0
-    """About how long it takes, beside the others: for the time left."""
+    """About how long it takes, for the time left."""
 
 
 @dataclass(frozen=True)
 class StoredChapter:
-    """A bench's part of the report, as it is kept in a file until the others are there."""
+    """A bench's part of the report, as it is stored in a file until the others are done."""
 
     settings: Mapping[str, str | bool | None]
     """The settings it was made with."""
@@ -99,51 +88,38 @@ def write_full_report(
 ) -> BenchReport:
     """Run all benches, and write one HTML page and the tables as Markdown.
 
-    A bench that lacks its data is on the page with the line that says what is missing. What each finds is
-    kept beside the page, in a folder named after it (results.parts), for whom wants to go on.
+    A bench that lacks its data is on the page with the line that says what is missing. The results of each
+    are stored beside the page, in a folder named after it (results.parts), for `resume`.
 
     Parameters
     ----------
-    data
-        What all benches need.
     page
         HTML with tables, plots, pictures, versions, machine and commit; it needs no other file.
     markdown
         The tables alone.
-    baselines
-        Folder with the baselines' weights; None: that of the checkout.
     quick
-        Few pictures: to see that all is well.
+        Few pictures: for a test.
     only
         Names of the benches that are wanted; with none named, all.
     resume
-        Take from that folder what was found with the same settings and weights, and run only the other
-        benches.
+        Take from that folder the results of the same settings and weights, and run only the other benches.
     benches
-        Which; by default `all_benches`.
-    overwrite
-        Replace files of these names.
-    progress
-        Called with the share that is done.
+        By default `all_benches`.
 
     Returns
     -------
     report
-        Every row of every bench, with the bench's name in "bench".
+        Every row of every bench, with the bench's name in "bench"; its table counts them.
 
     Raises
     ------
-    DeepGyroError
-        If a package is missing, or a file cannot be written.
-    ValueError
-        If there is no such bench.
     KeyboardInterrupt
         With a line that says how to go on.
     """
     require_bench_extra("skimage", "matplotlib")
     for path in filter(None, (page, markdown)):
         check_writable(path, overwrite=overwrite)
-    benches = list(all_benches()) if benches is None else benches
+    benches = list(all_benches() if benches is None else benches)
     names = [bench.name for bench in benches]
     if unknown := [name for name in only if name not in names]:
         raise ValueError(f"--only {unknown[0]}: there is no such bench; one of {', '.join(names)} is needed")
@@ -168,7 +144,9 @@ def write_full_report(
             raise KeyboardInterrupt("stopped: what was finished is kept; --resume goes on from it") from None
         tick(1.0)
         done += bench.minutes
-    made = make_report("report", [row for part in parts for row in part.rows])
+    rows = [row for part in parts for row in part.rows]
+    counts = Counter(row["bench"] for row in rows)
+    made = make_report("report", rows, [{"bench": name, "rows": count} for name, count in counts.items()])
     first = [PageSection("Networks", _NETWORKS_TEXT, networks, level=2)]
     body = "\n".join([sections_html(first), *(part.html for part in parts)])
     write_page(page, "deepgyro: results", body, made, overwrite=overwrite)
@@ -200,28 +178,25 @@ def network_rows(baselines: Path | None = None) -> list[Row]:
     ]
 
 
-def count_rows_by_bench(rows: Sequence[Row]) -> list[Row]:
-    """Return how many rows each bench has: what they say is on the page."""
-    return [{"bench": name, "rows": count} for name, count in Counter(row["bench"] for row in rows).items()]
-
-
-def all_benches() -> Iterator[Bench]:
-    """Yield every bench, in the order of the page."""
-    yield Bench("table1", _table1_chapter, minutes=20.0)
-    yield Bench("errors", _errors_chapter, minutes=8.0)
-    yield Bench("refine", _refine_chapter, minutes=6.0)
-    yield Bench("corrections", _corrections_chapter, minutes=3.0)
-    yield Bench("sharp", _sharp_chapter, minutes=2.0)
-    yield Bench("features", _features_chapter, minutes=20.0)
-    yield Bench("natural", _natural_chapter, minutes=4.0)
-    yield Bench("sync", _sync_chapter, minutes=5.0)
-    yield Bench("speed", _speed_chapter, minutes=12.0)
-    yield Bench("video", _video_chapter, minutes=10.0)
-    yield Bench("synthesis", _synthesis_chapter, minutes=1.0)
+def all_benches() -> list[Bench]:
+    """Return every bench, in the order of the page."""
+    return [
+        Bench("table1", _run_table1, minutes=20.0),
+        Bench("errors", _run_errors, minutes=8.0),
+        Bench("refine", _run_refine, minutes=6.0),
+        Bench("corrections", _run_corrections, minutes=3.0),
+        Bench("sharp", _run_sharp, minutes=2.0),
+        Bench("features", _run_features, minutes=20.0),
+        Bench("natural", _run_natural, minutes=4.0),
+        Bench("sync", _run_sync, minutes=5.0),
+        Bench("speed", _run_speed, minutes=12.0),
+        Bench("video", _run_video, minutes=10.0),
+        Bench("synthesis", _run_synthesis, minutes=1.0),
+    ]
 
 
 def _run_bench(bench: Bench, settings: ReportSettings, file: Path, tick: Progress) -> StoredChapter:
-    """Run a bench, and keep what it finds, if it finds anything."""
+    """Run a bench, and store its results, if it has any."""
     start = time.perf_counter()
     try:
         chapter = bench.run(settings, tick)
@@ -240,7 +215,7 @@ def _run_bench(bench: Bench, settings: ReportSettings, file: Path, tick: Progres
 
 
 def _read_stored_chapter(file: Path, settings: ReportSettings) -> StoredChapter | None:
-    """Return what was kept of a bench; None where there is nothing, or it was made with other settings."""
+    """Return the stored results of a bench; None without any, or if they were made with other settings."""
     try:
         part = StoredChapter(**json.loads(file.read_text()))
     except FileNotFoundError:
@@ -254,94 +229,82 @@ def _settings_json(settings: ReportSettings) -> dict[str, str | bool | None]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in vars(settings).items()}
 
 
-def _table1_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    lengths = TABLE1_BLUR_LENGTHS_PX[:1] if settings.quick else TABLE1_BLUR_LENGTHS_PX
-    made = bench_table1(settings.data, baselines=settings.baselines, lengths=lengths, progress=tick)
+def _make_chapter(made: BenchReport, title: str, text: str = "") -> BenchChapter:
+    return BenchChapter(made.rows, [PageSection(title, text, made.table)])
+
+
+def _run_table1(s: ReportSettings, tick: Progress) -> BenchChapter:
+    lengths = TABLE1_BLUR_LENGTHS_PX[:1] if s.quick else TABLE1_BLUR_LENGTHS_PX
+    made = bench_table1(s.data, baselines=s.baselines, lengths=lengths, progress=tick)
     text = "PSNR (dB) and SSIM; below ours, the paper's figures; what is not there yet has none."
-    return BenchChapter(
-        made.rows, [PageSection("Table 1 of the paper", text, table1_display_rows(made.rows))]
-    )
+    return _make_chapter(made, "Table 1 of the paper", text)
 
 
-def _errors_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_errors(
-        settings.data, baselines=settings.baselines, count=1 if settings.quick else WRONG_COUNT, progress=tick
-    )
-    plot = CaptionedPicture(
-        "PSNR gained over the blurred input", _decode_png(draw_errors_png(made.rows)), wide=True
-    )
+def _run_errors(s: ReportSettings, tick: Progress) -> BenchChapter:
+    count = 1 if s.quick else ERRORS_PHOTO_COUNT
+    made = bench_errors(s.data, baselines=s.baselines, count=count, progress=tick)
+    pixels = _decode_png(draw_errors_png(made.rows))
+    plot = CaptionedPicture("PSNR gained over the blurred input", pixels, wide=True)
     text = "PSNR in dB after deblurring with them; blur_px is the mean length of the blur."
     return BenchChapter(made.rows, [PageSection("Wrong fields", text, errors_by_method(made.rows), [plot])])
 
 
-def _refine_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_refine(settings.data, count=2 if settings.quick else FIELD_COUNT, progress=tick)
+def _run_refine(s: ReportSettings, tick: Progress) -> BenchChapter:
+    made = bench_refine(s.data, count=2 if s.quick else REFINE_PICTURE_COUNT, progress=tick)
     text = "Errors of the blur field in px, of the prior and as the picture corrects it."
-    return BenchChapter(
-        made.rows, [PageSection("Fields that the picture corrects", text, refine_display_rows(made.rows))]
-    )
+    return _make_chapter(made, "Fields that the picture corrects", text)
 
 
-def _corrections_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_corrections(settings.data, count=2 if settings.quick else PHOTO_COUNT, progress=tick)
+def _run_corrections(s: ReportSettings, tick: Progress) -> BenchChapter:
+    made = bench_corrections(s.data, count=2 if s.quick else CORRECTIONS_PHOTO_COUNT, progress=tick)
     text = "Real recordings: how far the corrected blur vectors lie from the gyro's, and their scale."
-    return BenchChapter(
-        made.rows, [PageSection("What real photos correct", text, corrections_display_rows(made.rows))]
-    )
+    return _make_chapter(made, "Corrections of real photos", text)
 
 
-def _sharp_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_sharp(
-        settings.data, baselines=settings.baselines, count=1 if settings.quick else SHARP_COUNT, progress=tick
-    )
+def _run_sharp(s: ReportSettings, tick: Progress) -> BenchChapter:
+    count = 1 if s.quick else SHARP_PHOTO_COUNT
+    made = bench_sharp(s.data, baselines=s.baselines, count=count, progress=tick)
     text = "PSNR in dB of sharp photos with mild noise, and a field that is zero, tiny, or mismatched."
-    return BenchChapter(made.rows, [PageSection("Sharp photos", text, add_missing_networks(made.rows))])
+    return _make_chapter(made, "Sharp photos", text)
 
 
-def _features_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_features(
-        settings.data, baselines=settings.baselines, count=1 if settings.quick else PAIR_COUNT, progress=tick
-    )
+def _run_features(s: ReportSettings, tick: Progress) -> BenchChapter:
+    count = 1 if s.quick else FEATURES_PAIR_COUNT
+    made = bench_features(s.data, baselines=s.baselines, count=count, progress=tick)
     text = "DoG and SIFT, 800 regions a picture; of real photos, matches that RANSAC verifies."
-    return BenchChapter(made.rows, [PageSection("Features", text, add_missing_networks(made.rows))])
+    return _make_chapter(made, "Features", text)
 
 
-def _natural_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    count = 1 if settings.quick else NATURAL_COUNT
-    made, sections = run_natural_sections(
-        settings.data, baselines=settings.baselines, count=count, progress=tick
-    )
+def _run_natural(s: ReportSettings, tick: Progress) -> BenchChapter:
+    count, pictures = 1 if s.quick else NATURAL_PHOTO_COUNT, list[PageSection]()
+    made = bench_natural(s.data, baselines=s.baselines, count=count, show=pictures.append, progress=tick)
     text = "Nothing is chosen by these figures; the pictures are to be looked at."
-    return BenchChapter(
-        made.rows, [PageSection("Natural blur", text, add_missing_networks(made.rows)), *sections]
-    )
+    return BenchChapter(made.rows, [PageSection("Natural blur", text, made.table), *pictures])
 
 
-def _sync_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_sync(settings.data, count=2 if settings.quick else CLIP_COUNT, progress=tick)
-    text = (
-        "Clips whose motion is known: the gyro's offset and axes, found in the picture; and another's gyro."
-    )
-    return BenchChapter(made.rows, [PageSection("Offsets of clips", text, sync_display_rows(made.rows))])
+def _run_sync(s: ReportSettings, tick: Progress) -> BenchChapter:
+    made = bench_sync(s.data, count=2 if s.quick else SYNC_CLIP_COUNT, progress=tick)
+    text = "Clips whose motion is known: offset and axes of their own gyro, and of another one."
+    return _make_chapter(made, "Offsets of clips", text)
 
 
-def _speed_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    repeats = 3 if settings.quick else SPEED_REPEATS
-    made = bench_speed(large=not settings.quick, repeats=repeats, baselines=settings.baselines, progress=tick)
+def _run_speed(s: ReportSettings, tick: Progress) -> BenchChapter:
+    repeats = 3 if s.quick else SPEED_REPEATS
+    made = bench_speed(large=not s.quick, repeats=repeats, baselines=s.baselines, progress=tick)
     text = "times_faster: than the paper's network (64 channels, random weights) in OpenVINO."
-    return BenchChapter(made.rows, [PageSection("Speed", text, speed_display_rows(made.rows))])
+    return _make_chapter(made, "Speed", text)
 
 
-def _video_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    repeats, streamed = (1, 30) if settings.quick else (CLIP_REPEATS, STREAM_FRAME_COUNT)
-    made = bench_video_speed(large=not settings.quick, repeats=repeats, stream_frames=streamed, progress=tick)
-    text = "Clips from decoding to encoding, frames of a stream, and what the command holds in memory."
-    return BenchChapter(made.rows, [PageSection("Clips", text, made.rows)])
+def _run_video(s: ReportSettings, tick: Progress) -> BenchChapter:
+    repeats, frames = (1, 30) if s.quick else (CLIP_RUN_COUNT, STREAM_FRAME_COUNT)
+    made = bench_video_speed(large=not s.quick, repeats=repeats, stream_frames=frames, progress=tick)
+    text = "Clips from decoding to encoding, frames of a stream, and the memory of the command."
+    return _make_chapter(made, "Clips", text)
 
 
-def _synthesis_chapter(settings: ReportSettings, tick: Progress) -> BenchChapter:
-    made = bench_synthesis(count=60 if settings.quick else SYNTHESIS_COUNT, progress=tick)
-    return BenchChapter(made.rows, [PageSection("Synthesis of training pairs", "", made.rows)])
+def _run_synthesis(s: ReportSettings, tick: Progress) -> BenchChapter:
+    made = bench_synthesis(count=60 if s.quick else SYNTHESIS_PAIR_COUNT, progress=tick)
+    return _make_chapter(made, "Synthesis of training pairs")
 
 
 def _decode_png(png: bytes) -> UInt8[ndarray, "h w 3"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 from numpy import ndarray
 
 from ...frames import read_photo, to_eight_bits
@@ -21,7 +21,7 @@ from ..synthesis.patches import MovingPatch, PatchedField
 
 @dataclass(frozen=True, eq=False)
 class SimulatedPhoto:
-    """A sharp picture, the same blurred, and what the camera did."""
+    """A sharp picture, the same blurred, and the camera's motion."""
 
     sharp: UInt8[ndarray, "h w 3"]
     """Encoded (sRGB)."""
@@ -32,33 +32,30 @@ class SimulatedPhoto:
     exposure: SimulatedExposure
     """The stretch of the log behind them."""
     mismatched_exposure: SimulatedExposure
-    """What another log, or another stretch of it, tells: a motion of the same length."""
+    """A motion of the same length from another log, or another stretch of it."""
     error_direction: Float64[ndarray, " 3"]
-    """A unit vector: which way errors go that have a direction."""
+    """Unit vector: the direction of errors that have one."""
 
 
-def simulate_photos(
-    photos: Sequence[Path],
-    logs: Sequence[GyroLog],
-    *,
-    count: int,
-    lengths: Sequence[int],
-    height: int,
-    width: int,
-    seed: int,
-) -> Iterator[tuple[int, SimulatedPhoto]]:
-    """Yield each of so many photos, blurred by each mean length (px); the same seed gives the same shots.
+@dataclass(frozen=True, eq=False)
+class PhotoCrop:
+    """A part of a sharp photo."""
 
-    Raises
-    ------
-    ValueError
-        If there are not so many photos, or one is smaller than the picture.
-    """
-    for k, path in enumerate(draw_photos(photos, count, seed)):
-        pixels = to_eight_bits(read_photo(path, quiet=True).pixels)
-        for blur_px in lengths:
-            rng = np.random.default_rng([seed, k, blur_px])
-            yield blur_px, simulate_photo(pixels, logs, float(blur_px), rng, height=height, width=width)
+    photo: UInt8[ndarray, "a b 3"]
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def read_pixels(path: Path) -> UInt8[ndarray, "h w 3"]:
+    """Return a photo in 8 bits, encoded (sRGB)."""
+    return to_eight_bits(read_photo(path, quiet=True).pixels)
+
+
+def exposure_paths(exposure: SimulatedExposure) -> Float32[ndarray, "h w n 2"]:
+    """Return the blur field of an exposure, px."""
+    return exposure.field().sample_on_grid(NODE_STEP_PX)[:, :]
 
 
 def draw_photos(photos: Sequence[Path], count: int, seed: int) -> list[Path]:
@@ -68,6 +65,11 @@ def draw_photos(photos: Sequence[Path], count: int, seed: int) -> list[Path]:
     if seed < 0:
         raise ValueError(f"--seed is {seed}: a whole number from 0 on is needed")
     return [photos[k] for k in np.random.default_rng(seed).permutation(len(photos))[:count]]
+
+
+def draw_pixels(photos: Sequence[Path], count: int, seed: int) -> Iterator[UInt8[ndarray, "a b 3"]]:
+    """Yield the pixels of `draw_photos`."""
+    yield from map(read_pixels, draw_photos(photos, count, seed))
 
 
 def simulate_photo(
@@ -83,19 +85,8 @@ def simulate_photo(
 ) -> SimulatedPhoto:
     """Blur a part of a photo, drawn as the preset "physical" of `synth` draws it; see `simulate_shake`."""
     window = draw_window(rng, photo, height, width, image)
-    place = PhotoCrop(window.photo, window.top, window.left, height, width)
-    return simulate_shake(place, logs, blur_px, rng, image=image, still=still)
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoCrop:
-    """A part of a sharp photo."""
-
-    photo: UInt8[ndarray, "a b 3"]
-    top: int
-    left: int
-    height: int
-    width: int
+    crop = PhotoCrop(window.photo, window.top, window.left, height, width)
+    return simulate_shake(crop, logs, blur_px, rng, image=image, still=still)
 
 
 def simulate_shake(
@@ -109,37 +100,24 @@ def simulate_shake(
     still: bool = False,
     patches: tuple[MovingPatch, ...] = (),
 ) -> SimulatedPhoto:
-    """Blur a part of a photo by a motion of a log, scaled to a mean length.
+    """Blur a part of a photo (encoded, sRGB) by a motion of a log, scaled to a mean length of `blur_px`.
 
     Camera, exposure, rolling shutter, light and noise are by default drawn as the preset "physical" of
-    `synth` draws them; the camera only turns, so that a right gyro is right.
-
-    Parameters
-    ----------
-    crop
-        Sharp, encoded (sRGB).
-    logs
-        One of them is drawn for the motion, another for a wrong gyro.
-    blur_px
-        Mean length of the paths, px.
-    camera, image
-        What cameras, light and noise are drawn from.
-    still
-        The picture is taken as if the camera had not turned.
-    patches
-        Regions that move by themselves.
+    `synth` draws them; the camera only rotates, so the gyro's field is exact. One of the logs is drawn for
+    the motion, another for the mismatched one. `still`: the picture is taken without the camera's rotation;
+    `patches`: regions that move by themselves.
     """
     first = int(rng.integers(len(logs)))
     drawn_camera = draw_camera(rng, camera, height=crop.height, width=crop.width)
-    draws = replace(PHYSICAL_PRESET.motion, blur=blur_px, blur_power=0.0)
-    taken = draw_exposure(rng, logs[first], drawn_camera, draws)
-    other = draw_exposure(rng, logs[(first + 1) % len(logs)], drawn_camera, draws)
-    path = taken.without_motion() if still else taken
+    draws = replace(PHYSICAL_PRESET.motion, blur=float(blur_px), blur_power=0.0)
+    exposure = draw_exposure(rng, logs[first], drawn_camera, draws)
+    mismatched = draw_exposure(rng, logs[(first + 1) % len(logs)], drawn_camera, draws)
+    path = exposure.without_motion() if still else exposure
     field = PatchedField(path.field().sample_on_grid(NODE_STEP_PX), patches)
     scene, y, x = crop_with_margin(
         crop.photo, crop.top, crop.left, crop.height, crop.width, field.max_reach_px
     )
-    recorded = render_exposure(rng, scene, y, x, field, image)
+    rendered = render_exposure(rng, scene, y, x, field, image)
     direction = rng.standard_normal(3)
     direction /= np.linalg.norm(direction)
-    return SimulatedPhoto(recorded.sharp, recorded.blurred, field, taken, other, direction)
+    return SimulatedPhoto(rendered.sharp, rendered.blurred, field, exposure, mismatched, direction)

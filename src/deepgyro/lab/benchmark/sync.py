@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 from numpy import ndarray
 
 from ...camera import Camera
 from ...errors import DeepGyroError
-from ...frames import read_photo, to_eight_bits
 from ...telemetry import GyroLog
 from ...timesync import ACCEPT_SYNC_CONFIDENCE, PointTracks, axis_permutations, synchronise_gyro, track_points
-from ..report import BenchReport, Row, make_report
+from ..report import BenchReport, Progress, Row, count_jobs, make_report
 from ..synthesis import render_turning_clip
 from .datafolder import read_validation_logs, validation_photos
+from .shots import read_pixels
 
 SYNC_CLIP_COUNT = 40
 SYNC_HEIGHT_PX, SYNC_WIDTH_PX = 180, 320  # px
 SYNC_SEED = 1
 GYRO_MARGIN_S = 4.0
-"""So much of the log before and after the clip is given, s."""
+"""The log begins so long before the clip and ends so long after it, s."""
 WRONG_OFFSET_MS = 5.0
 """An offset that is further off is wrong, ms."""
 
 
 @dataclass(frozen=True, eq=False)
 class _SyncClip:
-    """A clip that was made: what is followed in it, what is known of it, and the truth."""
+    """A rendered clip: its tracks, what is known of it, and the ground truth."""
 
     tracks: PointTracks
     log: GyroLog
@@ -47,59 +47,44 @@ def bench_sync(
     *,
     count: int = SYNC_CLIP_COUNT,
     seed: int = SYNC_SEED,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Find offset and axes of clips that are made of validation photos and logs.
 
-    A photo all around a camera that turns as a stretch of a log says, 2 to 5 s, 24 or 30 frames a second,
-    exposures of 1 to 20 ms, rolling shutters of 0 to 30 ms, noise of 0.2 to 3 %; offsets within 1.5 s, any of
-    24 axes; gyros with a bias, noise and an error of scale, every second clip with a focal length that is 2 %
-    off. Each is tried with its own gyro, and with a stretch of another log.
-
-    Parameters
-    ----------
-    data
-        Folder with the validation photos and logs.
-    count
-        Clips.
-    seed
-        Of all that is drawn.
-    progress
-        Called with the share that is done.
-
-    Returns
-    -------
-    report
-        A row for each clip and gyro: case ("own", "other"), error_ms (None: refused), axes (right or not),
-        confidence, explained, exposure_ms, rate (rad/s).
+    A photo as a panorama around a camera that turns as a stretch of a log does, 2 to 5 s, 24 or 30 frames a
+    second, exposures of 1 to 20 ms, rolling shutters of 0 to 30 ms, noise of 0.2 to 3 %; offsets within 1.5
+    s, any of 24 axes; gyros with a bias, noise and an error of scale, every second clip with a focal length
+    that is 2 % off. Each of `count` clips is tried with its own gyro, and with a stretch of another log: a
+    row each, case ("own", "other"), error_ms (None: refused), axes (right or not), confidence, explained,
+    exposure_ms, rate (rad/s).
     """
     if count < 1:
         raise ValueError(f"--count is {count}: at least one clip is needed")
+    photos, logs = validation_photos(data), read_validation_logs(data)
+    finish_one = count_jobs(count, progress)
     rows: list[Row] = []
-    for k, clip in enumerate(_make_clips(validation_photos(data), read_validation_logs(data), count, seed)):
-        rows.append(_row(k, "own", clip, clip.log))
-        rows.append(_row(k, "other", clip, clip.other_log))
-        if progress:
-            progress((k + 1) / count)
-    return make_report("sync", rows)
+    for k in range(count):
+        clip = _make_clip(photos, logs, np.random.default_rng([seed, k]), wrong_focal=k % 2 == 1)
+        rows += [_row(k, "own", clip, clip.log), _row(k, "other", clip, clip.other_log)]
+        finish_one()
+    return make_report("sync", rows, sync_display_rows(rows))
 
 
 def sync_display_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows' sums: how many are right, how many surely wrong."""
+    """Return rows for a person: how many offsets of each case are right, how many confident but wrong."""
     shown: list[Row] = []
-    for case in ("own", "other"):
-        mine = [row for row in rows if row["case"] == case]
-        known = [abs(float(str(row["error_ms"]))) if row["axes"] else np.inf for row in mine if row["sure"]]
-        if not mine:
-            continue
+    for case in dict.fromkeys(row["case"] for row in rows):
+        part = [row for row in rows if row["case"] == case]
+        errors = [abs(float(str(row["error_ms"]))) if row["axes"] else np.inf for row in part if row["sure"]]
+        own = case == "own"
         shown.append(
             {
-                "case": case,
-                "clips": len(mine),
-                "sure": len(known),
-                "within_1_ms": sum(off < 1 for off in known) if case == "own" else None,
-                "surely_wrong": sum(off > WRONG_OFFSET_MS for off in known) if case == "own" else len(known),
-                "median_ms": float(np.median(known)) if known and case == "own" else None,
+                "case": str(case),
+                "clips": len(part),
+                "confident": len(errors),
+                "within_1_ms": sum(error < 1 for error in errors) if own else None,
+                "confident_but_wrong": sum(e > WRONG_OFFSET_MS for e in errors) if own else len(errors),
+                "median_ms": float(np.median(errors)) if errors and own else None,
             }
         )
     return shown
@@ -108,41 +93,29 @@ def sync_display_rows(rows: Sequence[Row]) -> list[Row]:
 def _row(number: int, case: str, clip: _SyncClip, log: GyroLog) -> Row:
     row: dict[str, str | float | int | None] = {"clip": number, "case": case}
     try:
-        found = synchronise_gyro(clip.tracks, log, clip.camera, exposures=np.array([clip.exposure]))
+        fit = synchronise_gyro(clip.tracks, log, clip.camera, exposures=np.array([clip.exposure]))
     except DeepGyroError:
         nothing = {"error_ms": None, "axes": 0, "confidence": 0.0, "sure": 0, "explained": None}
         return row | nothing | {"exposure_ms": 1000 * clip.exposure, "rate": None}
     return row | {
-        "error_ms": round(1000 * (found.time_offset - clip.time_offset), 3),
-        "axes": int(np.array_equal(found.cam_from_imu, clip.cam_from_imu)),
-        "confidence": round(found.confidence, 3),
-        "sure": int(found.confidence >= ACCEPT_SYNC_CONFIDENCE),
-        "explained": round(found.explained_share, 3),
+        "error_ms": round(1000 * (fit.time_offset - clip.time_offset), 3),
+        "axes": int(np.array_equal(fit.cam_from_imu, clip.cam_from_imu)),
+        "confidence": round(fit.confidence, 3),
+        "sure": int(fit.confidence >= ACCEPT_SYNC_CONFIDENCE),
+        "explained": round(fit.explained_share, 3),
         "exposure_ms": round(1000 * clip.exposure, 2),
-        "rate": round(float(np.linalg.norm(found.rotations.omega.std(axis=0))), 3),
+        "rate": round(float(np.linalg.norm(fit.rotations.omega.std(axis=0))), 3),
     }
 
 
-def _make_clips(
-    photos: Sequence[Path], logs: Sequence[GyroLog], count: int, seed: int
-) -> Iterator[_SyncClip]:
-    for k in range(count):
-        rng = np.random.default_rng([seed, k])
-        photo = to_eight_bits(read_photo(photos[int(rng.integers(len(photos)))], quiet=True).pixels)
-        first = int(rng.integers(len(logs)))
-        yield _make_clip(photo, logs[first], logs[(first + 1) % len(logs)], rng, wrong_focal=k % 2 == 1)
-
-
 def _make_clip(
-    photo: UInt8[ndarray, "a b 3"],
-    log: GyroLog,
-    other_log: GyroLog,
-    rng: np.random.Generator,
-    *,
-    wrong_focal: bool,
+    photos: Sequence[Path], logs: Sequence[GyroLog], rng: np.random.Generator, *, wrong_focal: bool
 ) -> _SyncClip:
     import cv2
 
+    photo = read_pixels(photos[int(rng.integers(len(photos)))])
+    first = int(rng.integers(len(logs)))
+    log, other_log = logs[first], logs[(first + 1) % len(logs)]
     focal = SYNC_WIDTH_PX * rng.uniform(0.6, 1.2)
     K = np.array([[focal, 0, (SYNC_WIDTH_PX - 1) / 2], [0, focal, (SYNC_HEIGHT_PX - 1) / 2], [0, 0, 1]])
     exposure = float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
@@ -154,9 +127,9 @@ def _make_clip(
     )
     shortest = min(log.duration, other_log.duration)
     length, rate = min(float(rng.uniform(2, 5)), shortest / 3), int(rng.choice([24, 30]))
-    around = min(GYRO_MARGIN_S, shortest / 3 - 0.1)
-    own = _cut_log(rng, log, length, around, offset)
-    wrong = _cut_log(rng, other_log, length, around, offset)
+    margin = min(GYRO_MARGIN_S, shortest / 3 - 0.1)
+    own = _cut_log(rng, log, length, margin, offset)
+    wrong = _cut_log(rng, other_log, length, margin, offset)
     times = [k / rate for k in range(int(length * rate))]
     frames = render_turning_clip(
         photo, own, camera, times=times, exposure=exposure, rng=rng, noise=float(rng.uniform(0.002, 0.03))
@@ -165,10 +138,10 @@ def _make_clip(
     tracks = track_points((t, np.asarray(picture)) for t, picture in zip(times, gray, strict=True))
     errors = rng.normal(0, 0.01, 3) + rng.normal(0, 0.003, own.omega.shape)
     measured = GyroLog(own.t, own.omega * rng.normal(1, 0.01) + errors)
-    asked = replace(camera, cam_from_imu=None, time_offset=0.0)
+    given = replace(camera, cam_from_imu=None, time_offset=0.0)
     if wrong_focal:
-        asked = replace(asked, K=K * np.array([[1.02, 1, 1], [1, 1.02, 1], [1, 1, 1]]))
-    return _SyncClip(tracks, measured, wrong, asked, exposure, offset, axes)
+        given = replace(given, K=K * np.array([[1.02, 1, 1], [1, 1.02, 1], [1, 1, 1]]))
+    return _SyncClip(tracks, measured, wrong, given, exposure, offset, axes)
 
 
 def _cut_log(rng: np.random.Generator, log: GyroLog, length: float, margin: float, offset: float) -> GyroLog:

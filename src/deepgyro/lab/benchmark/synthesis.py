@@ -5,7 +5,6 @@ from __future__ import annotations
 import cProfile
 import pstats
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -16,7 +15,7 @@ from numpy import ndarray
 
 from ...frames import Photo, write_photo
 from ...threads import core_count, limit_to_one_core
-from ..report import BenchReport, Row, make_report
+from ..report import BenchReport, Progress, Row, make_report
 from ..synthesis import (
     PRESETS,
     SourcePool,
@@ -32,7 +31,7 @@ from ..synthesis.shards import read_samples, write_shard
 SYNTHESIS_HEIGHT_PX, SYNTHESIS_WIDTH_PX = 270, 480
 SYNTHESIS_PAIR_COUNT = 1500
 WARMUP_SHARE = 0.25
-"""The rate is taken from here on: before it the workers start, and compile or load their loops."""
+"""The rate is measured after it: before, the workers start, and compile or load their loops."""
 PROFILED_PAIR_COUNT = 60
 """Pairs whose time is split up."""
 
@@ -51,20 +50,11 @@ def bench_synthesis(
     preset: Literal["physical", "paper"] = "physical",
     count: int = SYNTHESIS_PAIR_COUNT,
     workers: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
-    """Measure how fast `make_dataset` makes pairs of 270x480 of photos and a log that are made up.
+    """Measure how fast `make_dataset` makes `count` pairs of 270x480 of synthetic photos and a synthetic log.
 
-    Parameters
-    ----------
-    preset
-        How pairs are drawn.
-    count
-        Pairs that are made and written.
-    workers
-        Processes; by default as many as there are cores.
-    progress
-        Called with the share that is done.
+    `workers`: processes; None: as many as there are cores.
     """
     if count < 20:
         raise ValueError(f"count is {count}: 20 pairs or more are needed for a rate")
@@ -94,8 +84,8 @@ def bench_synthesis(
         )
         blur = [read_metadata(files)["blur_px"] for files in read_samples(folder / "pairs")]
         share = _profile_shares(pool, preset, folder)
-    settled = [tick for tick in ticks if tick[1] >= WARMUP_SHARE * count]
-    (start, first), (end, last) = settled[0], settled[-1]
+    steady = [tick for tick in ticks if tick[1] >= WARMUP_SHARE * count]
+    (start, first), (end, last) = steady[0], steady[-1]
     row: Row = {
         "preset": preset,
         "height": SYNTHESIS_HEIGHT_PX,
@@ -109,7 +99,7 @@ def bench_synthesis(
 
 
 def _profile_shares(pool: SourcePool, preset: str, folder: Path) -> dict[str, float]:
-    """Return the parts of the time of one worker; the profiler's own cost is in it."""
+    """Return the shares of one worker's time; the profiler's own cost is in it."""
     config = PRESETS[preset]
 
     def samples(first: int, count: int) -> None:
@@ -137,7 +127,7 @@ def _profile_shares(pool: SourcePool, preset: str, folder: Path) -> dict[str, fl
 
 
 def _make_source_pool(folder: Path) -> SourcePool:
-    """Write photos and a log that are made up, and open them."""
+    """Write synthetic photos and a synthetic log, and open them."""
     rng = np.random.default_rng(0)
     (folder / "photos").mkdir()
     for k in range(12):

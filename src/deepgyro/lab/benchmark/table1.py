@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
@@ -17,9 +18,8 @@ from ...blurfield import paths_from_vectors
 from ...deblurring import Encoding
 from ...frames import read_photo
 from ...light import linear_to_srgb, srgb_to_linear, to_unit_range
-from ..report import BenchReport, Row, make_report
-from .baselines import SAME_BUDGET_NETWORK
-from .contenders import select_methods
+from ..report import BenchReport, Progress, Row, count_jobs, make_report
+from .contenders import SAME_BUDGET_NETWORK, select_methods
 from .datafolder import PLANAR_SCENES, list_photos, planar_picture_path
 from .scores import psnr, require_bench_extra, ssim_volume
 
@@ -42,44 +42,38 @@ TABLE1_SEED = 1
 
 _ROW_KEYS = ("blurred_in", "method", "field", "refined")
 
+_OUR_NETWORKS = ("deepgyro", "deepgyro-fast", SAME_BUDGET_NETWORK)
+
+
+def _columns_of(
+    *methods: str, fields: tuple[tuple[GivenField, bool], ...]
+) -> tuple[tuple[str, GivenField, bool], ...]:
+    return tuple((method, *field) for method in methods for field in fields)
+
+
+_EXACT_AND_BIASED: tuple[tuple[GivenField, bool], ...] = (("exact", False), ("biased", False))
+_ALL_FIELDS: tuple[tuple[GivenField, bool], ...] = (*_EXACT_AND_BIASED, ("biased", True), ("none", True))
 TABLE1_COLUMNS: tuple[tuple[str, GivenField, bool], ...] = (
     ("blurred", "none", False),
-    ("fastgyro", "exact", False),
-    ("fastgyro", "biased", False),
-    ("richardson-lucy", "exact", False),
-    ("richardson-lucy", "biased", False),
-    ("deepgyro", "exact", False),
-    ("deepgyro", "biased", False),
-    ("deepgyro", "biased", True),
-    ("deepgyro", "none", True),
-    ("deepgyro-fast", "exact", False),
-    ("deepgyro-fast", "biased", False),
-    ("deepgyro-fast", "biased", True),
-    ("deepgyro-fast", "none", True),
-    ("deepgyro-paper", "exact", False),
-    ("deepgyro-paper", "biased", False),
+    *_columns_of("fastgyro", "richardson-lucy", fields=_EXACT_AND_BIASED),
+    *_columns_of("deepgyro", "deepgyro-fast", fields=_ALL_FIELDS),
+    *_columns_of("deepgyro-paper", fields=_EXACT_AND_BIASED),
     ("deepblind-paper", "none", False),
     ("deblurgan", "none", False),
-    (SAME_BUDGET_NETWORK, "exact", False),
-    (SAME_BUDGET_NETWORK, "biased", False),
-    (SAME_BUDGET_NETWORK, "biased", True),
-    (SAME_BUDGET_NETWORK, "none", True),
+    *_columns_of(SAME_BUDGET_NETWORK, fields=_ALL_FIELDS),
 )
-"""What the table holds: a contender, the field it is given, and whether the picture corrects that first, or
-finds one."""
+"""A method, the field it is given, and whether the picture corrects that first, or finds one."""
 
 
 @dataclass(frozen=True)
 class PublishedColumn:
-    """A column of the paper's Table 1: its name there, PSNR (dB) and SSIM for each of
-    `TABLE1_BLUR_LENGTHS_PX`."""
+    """A column of the paper's table: its name, PSNR (dB) and SSIM at each of `TABLE1_BLUR_LENGTHS_PX`."""
 
     name: str
     psnr: tuple[float, ...]
     ssim: tuple[float, ...]
 
 
-_OUR_NETWORKS = ("deepgyro", "deepgyro-fast", SAME_BUDGET_NETWORK)
 # Mustaniemi et al., Gyroscope-Aided Motion Deblurring with Deep Networks, WACV 2019, Table 1; by the method
 # and field here that each is comparable with. It does not say which field FastGyro was given there;
 # its figures are ours with the biased one.
@@ -145,7 +139,7 @@ def bench_table1(
     lengths: Sequence[int] = TABLE1_BLUR_LENGTHS_PX,
     directions: int = 1,
     blurred_in: Sequence[BlurredIn] = BLURRED_IN,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Blur pictures by straight paths of five lengths, deblur them, and compare with the sharp ones.
 
@@ -155,30 +149,17 @@ def bench_table1(
 
     Parameters
     ----------
-    data
-        Folder with ``eval/oxford_affine/graf/img1.png`` and so on.
     images
         Folder of sharp photos that are taken instead.
     methods
         Those of `TABLE1_COLUMNS` that are wanted; with none named, all.
-    baselines
-        Folder with the baselines' weights; None: that of the checkout.
     lengths
         Of the blur, px.
     directions
-        How many directions of the blur the mean is taken over, evenly spread over half a turn (then come
-        the same blurs again) from `BLUR_DIRECTION_DEG` on, that of the paper.
+        How many directions of the blur the mean is taken over, evenly spread over half a turn (the other half
+        gives the same blurs) from `BLUR_DIRECTION_DEG` on, that of the paper.
     blurred_in
         What is blurred: a table for each.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If a picture is missing, or scikit-image is.
-    ValueError
-        If there is no such method, or no direction is asked for.
     """
     compared = select_methods(methods, [method for method, *_ in TABLE1_COLUMNS], baselines=baselines)
     columns = [column for column in TABLE1_COLUMNS if column[0] in compared]
@@ -188,18 +169,18 @@ def bench_table1(
     pictures = (
         list_photos(images) if images else [planar_picture_path(data, scene) for scene in PLANAR_SCENES]
     )
-    scores: dict[tuple[object, ...], list[tuple[float, float]]] = {}
-    done, jobs = 0, len(pictures) * len(lengths) * directions * len(blurred_in) * len(columns)
+    scores: defaultdict[tuple[object, ...], list[tuple[float, float]]] = defaultdict(list)
+    jobs = len(pictures) * len(lengths) * directions * len(blurred_in) * len(columns)
+    finish_one = count_jobs(jobs, progress)
     for blur_px, case in make_cases(pictures, lengths, directions, blurred_in):
         for method, given, refine in columns:
             picture = compared[method](case.blurred, case.field(given), encoding=case.encoding, refine=refine)
             score = psnr(case.sharp, picture), ssim_volume(case.sharp, picture)
-            scores.setdefault((case.blurred_in, method, given, refine, blur_px), []).append(score)
-            done += 1
-            if progress:
-                progress(done / jobs)
-    keys = [(made_in, *column, L) for made_in in blurred_in for column in columns for L in lengths]
-    return make_report("table1", [_row(*key, scores[key]) for key in keys])
+            scores[case.blurred_in, method, given, refine, blur_px].append(score)
+            finish_one()
+    keys = [(space, *column, L) for space in blurred_in for column in columns for L in lengths]
+    rows = [_row(*key, scores[key]) for key in keys]
+    return make_report("table1", rows, table1_display_rows(rows, methods, published=not images))
 
 
 def make_cases(
@@ -211,10 +192,10 @@ def make_cases(
     """Yield each picture at each length (px), with the same noise every time."""
     for k, path in enumerate(pictures):
         sharp = to_unit_range(read_photo(path, quiet=True).pixels)
-        for blur_px, turn, made_in in product(lengths, range(directions), blurred_in):
+        for blur_px, turn, space in product(lengths, range(directions), blurred_in):
             rng = np.random.default_rng([TABLE1_SEED, k, blur_px, turn])
             direction = BLUR_DIRECTION_DEG + 180.0 * turn / directions
-            yield blur_px, make_case(sharp, blur_px, rng, direction=direction, blurred_in=made_in)
+            yield blur_px, make_case(sharp, blur_px, rng, direction=direction, blurred_in=space)
 
 
 def make_case(
@@ -242,39 +223,36 @@ def make_case(
 def table1_display_rows(
     rows: Sequence[Row], methods: Sequence[str] = (), *, published: bool = True
 ) -> list[Row]:
-    """Return rows for a person: PSNR and SSIM of each length side by side, and what is missing without.
+    """Return rows for a person: PSNR and SSIM of each length side by side.
 
-    Those that were given the same come together; below those that the paper's figures are comparable with
-    come these, if they are `published` of these pictures. Missing are networks whose weights are not there:
-    of all methods, or of the ones that were asked for.
+    Methods with the same field come together; below those that the paper's figures are comparable with come
+    these, if they are `published` of these pictures. Networks without weights have rows without numbers: all,
+    or of `methods`.
     """
-    there = {row["method"] for row in rows}
+    available = {row["method"] for row in rows}
     lengths = list(dict.fromkeys(row["blur_px"] for row in rows))
-    found = {tuple(row[key] for key in (*_ROW_KEYS, "blur_px")): row for row in rows}
-    wanted = [
-        column for column in TABLE1_COLUMNS if column[0] in there or not methods or column[0] in methods
-    ]
+    by_key = {tuple(row[key] for key in (*_ROW_KEYS, "blur_px")): row for row in rows}
+    wanted = [c for c in TABLE1_COLUMNS if c[0] in available or not methods or c[0] in methods]
     names = [*(paper.name for paper in PUBLISHED_COLUMNS.values()), ""]
     wanted.sort(key=lambda c: (c[0] != "blurred", _GIVEN_FIELDS.index(c[1]), names.index(_published_name(c))))
     shown: list[Row] = []
-    for made_in in dict.fromkeys(row["blurred_in"] for row in rows):
-        for _, alike in groupby(wanted, lambda column: (column[1], _published_name(column))):
-            for method, given, refine in (columns := list(alike)):
-                own = [found.get((made_in, method, given, refine, L)) for L in lengths]
+
+    def add_row(blurred_in: object, method: str, field: str | None, cells: Sequence[str | None]) -> None:
+        figures = {f"{L} px": cell for L, cell in zip(lengths, cells, strict=True)}
+        shown.append({"blurred in": str(blurred_in), "method": method, "field": field, **figures})
+
+    for blurred_in in dict.fromkeys(row["blurred_in"] for row in rows):
+        for _, group in groupby(wanted, lambda column: (column[1], _published_name(column))):
+            for method, given, refine in (columns := list(group)):
+                own = [by_key.get((blurred_in, method, given, refine, L)) for L in lengths]
                 cells = [_format_scores(row["psnr"], row["ssim"]) if row else None for row in own]
-                name = method if method in there else f"{method} (missing)"
-                shown.append(_display_row(made_in, name, _describe_field(given, refine), lengths, cells))
-            paper = PUBLISHED_COLUMNS.get(columns[0][:2]) if published and made_in == "encoded" else None
-            if paper:
-                figures = dict(
-                    zip(
-                        map(str, TABLE1_BLUR_LENGTHS_PX),
-                        map(_format_scores, paper.psnr, paper.ssim),
-                        strict=True,
-                    )
-                )
-                cells = [figures.get(str(L)) for L in lengths]
-                shown.append(_display_row(made_in, f"  the paper's {paper.name}", None, lengths, cells))
+                name = method if method in available else f"{method} (missing)"
+                add_row(blurred_in, name, _describe_field(given, refine), cells)
+            paper = PUBLISHED_COLUMNS.get(columns[0][:2])
+            if paper and published and blurred_in == "encoded":
+                figures = map(_format_scores, paper.psnr, paper.ssim)
+                by_length: dict[object, str] = dict(zip(TABLE1_BLUR_LENGTHS_PX, figures, strict=True))
+                add_row(blurred_in, f"  the paper's {paper.name}", None, list(map(by_length.get, lengths)))
     return shown
 
 
@@ -290,26 +268,23 @@ def _describe_field(given: GivenField, refine: bool) -> str:
 
 
 def _row(
-    made_in: str, method: str, given: str, refine: bool, blur_px: int, scores: Sequence[tuple[float, float]]
+    blurred_in: str,
+    method: str,
+    given: str,
+    refine: bool,
+    blur_px: int,
+    scores: Sequence[tuple[float, float]],
 ) -> Row:
-    """Return a row of the report."""
     mean_psnr, mean_ssim = np.mean(scores, axis=0)
     return {
         "method": method,
         "field": given,
         "refined": refine,
-        "blurred_in": made_in,
+        "blurred_in": blurred_in,
         "blur_px": blur_px,
         "psnr": round(float(mean_psnr), 3),
         "ssim": round(float(mean_ssim), 4),
     }
-
-
-def _display_row(
-    made_in: object, method: str, field: str | None, lengths: Sequence[object], cells: Sequence[str | None]
-) -> Row:
-    figures = {f"{L} px": cell for L, cell in zip(lengths, cells, strict=True)}
-    return {"blurred in": str(made_in), "method": method, "field": field, **figures}
 
 
 def _format_scores(psnr: object, ssim: object) -> str:

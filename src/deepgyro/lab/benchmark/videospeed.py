@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from itertools import islice
@@ -18,31 +17,27 @@ import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 from numpy import ndarray
 
-from ...camera import Camera
+from ...camera import Camera, write_camera
 from ...errors import DeepGyroError
-from ...frames import ClipFrame, ClipReader, ClipWriter, EncodingEffort, import_av, read_photo, to_eight_bits
+from ...frames import ClipFrame, ClipReader, ClipWriter, EncodingEffort, import_av
 from ...recording import ClipSource
-from ...restore import UnrolledNetwork, weights_path
+from ...restore import UnrolledNetwork
 from ...restore.weights import NetworkName
-from ...runtime import PRECISIONS, Precision, has_bf16, open_session
-from ...video import Deblurrer, deblur_video
+from ...runtime import Precision
+from ...video import Deblurrer, StreamFrame, deblur_video
 from ...video.pipeline import prefetch, run_in_background
-from ..report import BenchReport, Row, make_report
+from ..report import BenchReport, Progress, Row, make_report
 from .paper_network import PAPER_GMAC, PAPER_PARAMETER_COUNT, make_paper_network
+from .shots import read_pixels
+from .speed import PAPER_NETWORK_METHOD, TimedJob, available_precisions, network_cost, open_network, time_call
 
 CLIP_RUN_COUNT = 3
 STREAM_FRAME_COUNT = 1000
-"""Frames of the stream."""
 TIMED_NETWORK: NetworkName = "deepgyro-fast"
-SMALL_CLIP_SIZE_PX, HD_CLIP_SIZE_PX, UHD_CLIP_SIZE_PX = (
-    (270, 480),
-    (1080, 1920),
-    (2160, 3840),
-)  # height, width, px
+SMALL_CLIP_SIZE_PX, HD_CLIP_SIZE_PX, UHD_CLIP_SIZE_PX = (270, 480), (1080, 1920), (2160, 3840)  # px
 CLIP_FRAME_COUNT, HD_CLIP_FRAME_COUNT, PAPER_NETWORK_FRAME_COUNT = 60, 12, 6
 """Of a clip; of one of 1080p that is blurred; how many of a clip go through the paper's network."""
 FRAMES_PER_SECOND = 30
-"""Frames a second."""
 CLIP_EXPOSURE_S, CLIP_READOUT_S = 1 / 60, 0.016  # s
 PAN_RATE_RAD_S = 1.8
 """Rate of the pan while frames are blurred, rad/s: paths of 3 % of the picture's width."""
@@ -52,13 +47,14 @@ LEADING_SHARP_FRAMES = 48
 """Frames before the blurred ones where memory is measured: the encoder's queue is full by then."""
 PAPER_NETWORK_EVERY_FRAMES = 20
 """One frame of the stream in so many goes through the paper's network, too."""
-PAPER_CLIP_METHOD, COPY_METHOD = "the paper's", "decode and encode alone"
+COPY_METHOD = "decode and encode alone"
 _IDLE_PROCESS_METHOD = "process, no frame"
+_PAPER_COST = PAPER_GMAC, PAPER_PARAMETER_COUNT
 
 
 @dataclass(frozen=True)
 class _PanningClip:
-    """A clip that was made, with its gyro and its camera, in files."""
+    """A rendered clip, with its gyro and its camera, in files."""
 
     source: ClipSource
     blurred_frames: int
@@ -66,20 +62,28 @@ class _PanningClip:
     height: int
     width: int
 
+    @property
+    def output(self) -> Path:
+        """The file that is written."""
+        return self.source.clip.with_name("out.mp4")
 
-@dataclass(frozen=True)
-class _ClipJob:
-    """Something that is done to all frames of a clip, and what it stands beside."""
-
-    method: str
-    work: Callable[[], object]
-    peer: str = COPY_METHOD
-    frames: int | None = None
-    """How many, where they are not all."""
-    runtime: str = "openvino"
-    precision: str = ""
-    gmac: float | None = None
-    parameters: int | None = None
+    def make_job(
+        self,
+        method: str,
+        work: Callable[[], object],
+        runtime: str = "openvino",
+        precision: str = "",
+        gmac: float | None = None,
+        parameters: int | None = None,
+        *,
+        peer: str = "",
+        frames: int | None = None,
+    ) -> TimedJob:
+        """Return work on all frames of the clip, or on some."""
+        return TimedJob(
+            "video", method, self.height, self.width, work, runtime, precision, gmac, parameters, peer,
+            frames or self.frames,
+        )  # fmt: skip
 
 
 def bench_video_speed(
@@ -87,18 +91,18 @@ def bench_video_speed(
     repeats: int = CLIP_RUN_COUNT,
     stream_frames: int = STREAM_FRAME_COUNT,
     large: bool = True,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Time clips from decoding to encoding and the frames of a stream; measure the command's memory.
 
-    The clips are made: a camera pans over the package's photo, with some noise, in H.264; that the picture
-    confirms the offset, once at a clip's beginning, is left out. ms_median is a
-    frame's share of what a whole clip takes, the median of the runs, in which the jobs take turns. Each row
-    stands beside a peer: "decode and encode alone" does just that in the same threads, "the paper's" puts its
-    network (random weights, the same runtime and precision) between the two; times_faster is the peer's time
-    over the row's own. "stream": latency, from the call that makes a frame ready to its return. "process":
-    the command from its start to its end in a process of its own, on a clip whose last frames are blurred;
-    peak_mb is all that this process ever held.
+    The clips are rendered: a camera pans over the package's photo, with some noise, in H.264; the check of
+    the offset in the picture, once at a clip's beginning, is left out. ms_median is a frame's share of what a
+    whole clip takes, the median of the runs, in which the jobs take turns. Each row stands beside a peer:
+    "decode and encode alone" does just that in the same threads, "the paper's" puts its network (random
+    weights, the same runtime and precision) between the two; times_faster is the peer's time over the row's
+    own. "stream": latency, from the call that makes a frame ready to its return. "process": the command from
+    its start to its end in a process of its own, on a clip whose last frames are blurred; peak_mb is the most
+    that this process ever held.
 
     Parameters
     ----------
@@ -108,18 +112,11 @@ def bench_video_speed(
         Frames of the stream.
     large
         Also 1080p and 4K.
-    progress
-        Called with the share that is done.
-
-    Raises
-    ------
-    DeepGyroError
-        If the extra is missing, or the network's weights are.
     """
     import_av()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        precisions = PRECISIONS if has_bf16() else PRECISIONS[:1]
+        precisions = available_precisions()
         steps: list[Callable[[], list[Row]]]
         steps = [partial(_time_small_clip, folder, precision, repeats) for precision in precisions]
         steps += [partial(_time_stream, precision, stream_frames) for precision in precisions]
@@ -138,135 +135,80 @@ def bench_video_speed(
 
 def _time_small_clip(folder: Path, precision: Precision, repeats: int) -> list[Row]:
     clip = _write_panning_clip(folder, *SMALL_CLIP_SIZE_PX, np.ones(CLIP_FRAME_COUNT, bool))
-    network = _open_timed_network(precision)
-    paper = make_paper_network(272, 480, precision)
+    network = open_network(TIMED_NETWORK, precision)
+    paper, count = make_paper_network(272, 480, precision), PAPER_NETWORK_FRAME_COUNT
+    run_paper = partial(_transcode_clip, clip, lambda frame: (paper(), frame)[1], first=count)
+    work, cost = partial(_deblur_clip, clip, network), network_cost(network.session.contract, 270, 480)
     jobs = [
-        _ClipJob(COPY_METHOD, partial(_transcode_clip, clip, lambda frame: frame), "", runtime="ffmpeg"),
-        _ClipJob(
-            PAPER_CLIP_METHOD,
-            partial(
-                _transcode_clip, clip, lambda frame: (paper(), frame)[1], first=PAPER_NETWORK_FRAME_COUNT
-            ),
-            frames=PAPER_NETWORK_FRAME_COUNT,
-            precision=precision,
-            gmac=PAPER_GMAC,
-            parameters=PAPER_PARAMETER_COUNT,
+        clip.make_job(COPY_METHOD, partial(_transcode_clip, clip), "ffmpeg"),
+        clip.make_job(
+            PAPER_NETWORK_METHOD,
+            run_paper,
+            "openvino",
+            precision,
+            *_PAPER_COST,
+            peer=COPY_METHOD,
+            frames=count,
         ),
-        _ClipJob(
-            f"{TIMED_NETWORK}, every frame",
-            partial(_deblur_clip, clip, network),
-            PAPER_CLIP_METHOD,
-            precision=precision,
-            gmac=round(network.session.contract.gmac * 272 * 480 / 256**2, 2),
-            parameters=network.session.contract.parameters,
+        clip.make_job(
+            f"{TIMED_NETWORK}, every frame", work, "openvino", precision, *cost, peer=PAPER_NETWORK_METHOD
         ),
     ]
-    return _time_jobs(clip, jobs, repeats)
+    return _time_jobs(jobs, repeats)
 
 
 def _time_hd_clip(folder: Path, blurred: bool, precision: Precision, repeats: int) -> list[Row]:
-    clip = _write_panning_clip(
-        folder,
-        *HD_CLIP_SIZE_PX,
-        np.ones(HD_CLIP_FRAME_COUNT if blurred else CLIP_FRAME_COUNT, bool),
-        CLIP_EXPOSURE_S / (1 if blurred else 150),
-    )
-    network = _open_timed_network(precision)
+    panning = np.ones(HD_CLIP_FRAME_COUNT if blurred else CLIP_FRAME_COUNT, bool)
+    exposure = CLIP_EXPOSURE_S / (1 if blurred else 150)
+    clip = _write_panning_clip(folder, *HD_CLIP_SIZE_PX, panning, exposure)
+    network = open_network(TIMED_NETWORK, precision)
     method = f"{TIMED_NETWORK}, {'every' if blurred else 'no'} frame"
     jobs = []
     efforts: tuple[EncodingEffort, ...] = ("medium",) if blurred else ("medium", "low")
     for effort in efforts:
-        said = ", effort low" if effort == "low" else ""
-        jobs += [
-            _ClipJob(
-                COPY_METHOD + said,
-                partial(_transcode_clip, clip, lambda frame: frame, effort),
-                "",
-                runtime="ffmpeg",
-            ),
-            _ClipJob(
-                method + said,
-                partial(_deblur_clip, clip, network, effort),
-                COPY_METHOD + said,
-                precision=precision,
-            ),
-        ]
-    return _time_jobs(clip, jobs, repeats)
+        suffix = ", effort low" if effort == "low" else ""
+        copy = clip.make_job(COPY_METHOD + suffix, partial(_transcode_clip, clip, effort=effort), "ffmpeg")
+        work = partial(_deblur_clip, clip, network, effort)
+        jobs += [copy, clip.make_job(method + suffix, work, precision=precision, peer=copy.method)]
+    return _time_jobs(jobs, repeats)
 
 
-def _time_jobs(clip: _PanningClip, jobs: Sequence[_ClipJob], repeats: int) -> list[Row]:
-    """Return a row for each job; they take turns."""
-    times: dict[str, list[float]] = {job.method: [] for job in jobs}
-    for turn in range(repeats + 1):
-        for job in jobs:
-            start = time.perf_counter()
-            job.work()
-            if turn:
-                took = time.perf_counter() - start
-                times[job.method].append(1e3 * took / (job.frames or clip.frames))
-    median = {method: float(np.median(own)) for method, own in times.items()}
-    return [
-        _row(
-            job.method,
-            clip.height,
-            clip.width,
-            median[job.method],
-            runtime=job.runtime,
-            precision=job.precision,
-            gmac=job.gmac,
-            parameters=job.parameters,
-            peer=job.peer,
-            peers=median.get(job.peer),
-        )
-        for job in jobs
-    ]
+def _time_jobs(jobs: Sequence[TimedJob], repeats: int) -> list[Row]:
+    """Return a row for each job; they take turns, the first of which is not counted."""
+    turns = [[time_call(job.work)[0] / job.frames for job in jobs] for _ in range(repeats + 1)]
+    medians = {job.method: float(np.median(own)) for job, *own in zip(jobs, *turns[1:], strict=True)}
+    return [_row(job, medians[job.method], medians) for job in jobs]
 
 
 def _transcode_clip(
     clip: _PanningClip,
-    work: Callable[[ClipFrame], ClipFrame],
-    effort: EncodingEffort = "medium",
+    work: Callable[[ClipFrame], ClipFrame] = lambda frame: frame,
     *,
+    effort: EncodingEffort = "medium",
     first: int | None = None,
 ) -> None:
-    """Decode a clip, do some work on each of its (first) frames, encode it: each beside the other."""
+    """Decode a clip, do some work on each of its (first) frames, and encode it, each in its own thread."""
     with ClipReader(clip.source.clip) as reader:
-        writer = ClipWriter(_output_path(clip), reader, effort=effort, overwrite=True)
+        writer = ClipWriter(clip.output, reader, effort=effort, overwrite=True)
         with closing(prefetch(reader.frames(), 3)) as frames, run_in_background(writer.write, 3) as hand_over:
             for frame in islice(frames, first):
                 hand_over(work(frame))
         writer.finish()
 
 
-def _open_timed_network(precision: Precision) -> UnrolledNetwork:
-    return UnrolledNetwork(TIMED_NETWORK, open_session(weights_path(TIMED_NETWORK), precision=precision))
-
-
 def _deblur_clip(clip: _PanningClip, method: UnrolledNetwork, effort: EncodingEffort = "medium") -> None:
-    done = deblur_video(
-        clip.source,
-        _output_path(clip),
-        method=method,
-        effort=effort,
-        sync="never",
-        overwrite=True,
-    )
-    _check_frame_counts(clip, done.frames, done.deblurred)
-
-
-def _check_frame_counts(clip: _PanningClip, frames: int, deblurred: int) -> None:
-    if (frames, deblurred) != (clip.frames, clip.blurred_frames):
+    done = deblur_video(clip.source, clip.output, method=method, effort=effort, sync="never", overwrite=True)
+    if (done.frames, done.deblurred) != (clip.frames, clip.blurred_frames):
         raise DeepGyroError(
-            f"{clip.source.clip}: {deblurred} of {frames} frames were deblurred instead of "
-            f"{clip.blurred_frames} of "
-            f"{clip.frames}: the times would not count"
+            f"{clip.source.clip}: {done.deblurred} of {done.frames} frames were deblurred instead of "
+            f"{clip.blurred_frames} of {clip.frames}: the times would not count"
         )
 
 
 def _time_stream(precision: Precision, count: int) -> list[Row]:
     """Return the latencies of a stream whose frames are all blurred, and the paper's network's."""
     height, width = SMALL_CLIP_SIZE_PX
-    network = _open_timed_network(precision)
+    network = open_network(TIMED_NETWORK, precision)
     paper = make_paper_network(272, 480, precision)
     stream = Deblurrer(_make_camera(height, width), method=network)
     pictures = list(_render_pan_frames(height, width, np.ones(30, bool), CLIP_EXPOSURE_S))
@@ -274,96 +216,66 @@ def _time_stream(precision: Precision, count: int) -> list[Row]:
     papers: list[float] = []
     fed = 0
     t, omega = _panning_gyro(np.ones(count + 2, bool))
+
+    def feed(first: int, until: int) -> list[StreamFrame]:
+        return list(stream.add_gyro(t[first:until], omega[first:until]))
+
     for k in range(count + 1):
-        begins = k / FRAMES_PER_SECOND
-        assert not list(stream.add_frame(pictures[k % len(pictures)], t=begins, exposure=CLIP_EXPOSURE_S))
-        until = int(np.searchsorted(t, begins + CLIP_READOUT_S + CLIP_EXPOSURE_S, side="right")) + 1
-        start = time.perf_counter()
-        (frame,) = stream.add_gyro(t[fed:until], omega[fed:until])
-        took = 1e3 * (time.perf_counter() - start)
+        frame_start = k / FRAMES_PER_SECOND
+        assert not list(
+            stream.add_frame(pictures[k % len(pictures)], t=frame_start, exposure=CLIP_EXPOSURE_S)
+        )
+        until = int(np.searchsorted(t, frame_start + CLIP_READOUT_S + CLIP_EXPOSURE_S, side="right")) + 1
+        took, (frame,) = time_call(partial(feed, fed, until))
         assert frame.method == TIMED_NETWORK
+        own.append(took)
         fed = until
         if k % PAPER_NETWORK_EVERY_FRAMES == 1:
-            start = time.perf_counter()
-            paper()
-            papers.append(1e3 * (time.perf_counter() - start))
-        if k:  # the first compiles
-            own.append(took)
-    name = f"{PAPER_CLIP_METHOD}, stream"
-    median = float(np.median(papers))
-    cost = round(network.session.contract.gmac * 272 * 480 / 256**2, 2)
+            papers.append(time_call(paper)[0])
+    paper_job = TimedJob(
+        "video", f"{PAPER_NETWORK_METHOD}, stream", height, width, paper, "openvino", precision
+    )
+    gmac, parameters = network_cost(network.session.contract, 270, 480)
+    own_job = replace(
+        paper_job, method=f"{TIMED_NETWORK}, stream", gmac=gmac, parameters=parameters, peer=paper_job.method
+    )
+    paper_job = replace(paper_job, gmac=PAPER_GMAC, parameters=PAPER_PARAMETER_COUNT)
+    medians = {paper_job.method: float(np.median(papers))}
     return [
-        _row(
-            name,
-            *SMALL_CLIP_SIZE_PX,
-            median,
-            np.percentile(papers, 99),
-            precision=precision,
-            gmac=PAPER_GMAC,
-            parameters=PAPER_PARAMETER_COUNT,
-        ),
-        _row(
-            f"{TIMED_NETWORK}, stream",
-            *SMALL_CLIP_SIZE_PX,
-            float(np.median(own)),
-            np.percentile(own, 99),
-            precision=precision,
-            gmac=cost,
-            parameters=network.session.contract.parameters,
-            peer=name,
-            peers=median,
-        ),
+        _row(job, float(np.median(each)), medians, ms_p99=float(np.percentile(each, 99)))
+        for job, each in ((paper_job, papers), (own_job, own[1:]))  # the first compiles
     ]
 
 
 def _time_command(folder: Path, height: int, width: int) -> list[Row]:
-    """Return what the command takes on a clip, with its blurred frames passed through and deblurred."""
+    """Return what the command takes on a clip, with its blurred frames unchanged and deblurred."""
     blurred = np.arange(LEADING_SHARP_FRAMES + 4) >= LEADING_SHARP_FRAMES
     clip = _write_panning_clip(folder, height, width, blurred)
-    ms, peak = _run_command(clip, "--threshold", "1000")
-    more, peak_more = _run_command(clip)
-    return [
-        _row(_IDLE_PROCESS_METHOD, height, width, ms, runtime="ffmpeg", peak_mb=peak),
-        _row(
-            f"{TIMED_NETWORK}, process",
-            height,
-            width,
-            more,
-            peak_mb=peak_more,
-            peer=_IDLE_PROCESS_METHOD,
-            peers=ms,
-        ),
-    ]
+    medians: dict[str, float] = {}
+    rows = []
+    for method, runtime, peer, options in (
+        (_IDLE_PROCESS_METHOD, "ffmpeg", "", ("--threshold", "1000")),
+        (f"{TIMED_NETWORK}, process", "openvino", _IDLE_PROCESS_METHOD, ()),
+    ):
+        work = partial(_run_command, clip, *options)
+        took, peak = time_call(work)
+        medians[method] = took / clip.frames
+        job = clip.make_job(method, work, runtime, peer=peer)
+        rows.append(_row(job, medians[method], medians, peak_mb=peak))
+    return rows
 
 
-def _run_command(clip: _PanningClip, *options: str) -> tuple[float, float | None]:
-    """Run the command; return a frame's share of its time, ms, and the most memory it held, MB."""
+def _run_command(clip: _PanningClip, *options: str) -> float | None:
+    """Run the command; return the most memory that it held, MB."""
     source = clip.source
-    command = [
-        "video",
-        str(source.clip),
-        "--gyro",
-        str(source.gyro),
-        "--camera",
-        str(source.camera),
-        "--exposure",
-        str(source.exposure),
-        "--method",
-        TIMED_NETWORK,
-        "--out",
-        str(_output_path(clip)),
-        "--overwrite",
-        "--sync",
-        "never",
-        *options,
-    ]
-    start = time.perf_counter()
+    files_given = ("--gyro", source.gyro, "--camera", source.camera, "--exposure", source.exposure)
+    command = ["video", *map(str, (source.clip, *files_given, "--out", clip.output)), "--overwrite"]
+    command += ["--method", TIMED_NETWORK, "--sync", "never", *options]
     done = subprocess.run([sys.executable, "-c", _MEASURE_SCRIPT, *command], capture_output=True, text=True)
-    took = 1e3 * (time.perf_counter() - start) / clip.frames
     if done.returncode:
         raise DeepGyroError(f"deepgyro {' '.join(command)}: ended with {done.stderr.strip()}")
     peak = done.stdout.splitlines()[-1]
-    return took, None if peak == "None" else float(peak)
+    return None if peak == "None" else float(peak)
 
 
 _MEASURE_SCRIPT = """
@@ -396,17 +308,10 @@ def _write_panning_clip(
     t, omega = _panning_gyro(panning)
     rows = "".join(f"{when:.6f},0,{rate},0\n" for when, rate in zip(t, omega[:, 1], strict=True))
     (at / "imu.csv").write_text(f"t[s],wx[rad/s],wy[rad/s],wz[rad/s]\n{rows}")
-    (at / "camera.yaml").write_text(
-        f"width: {width}\nheight: {height}\nK: {[width, width, (width - 1) / 2, (height - 1) / 2]}\n"
-        f"readout_time: {CLIP_READOUT_S}\ncam_from_imu: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\ntime_offset: 0\n"
-    )
+    write_camera(at / "camera.yaml", _make_camera(height, width))
     source = ClipSource(at / "in.mp4", at / "imu.csv", at / "camera.yaml", exposure)
     blurred = int(panning.sum()) if PAN_RATE_RAD_S * exposure * width > 1 else 0
     return _PanningClip(source, blurred, len(panning), height, width)
-
-
-def _output_path(clip: _PanningClip) -> Path:
-    return clip.source.clip.with_name("out.mp4")
 
 
 def _make_camera(height: int, width: int) -> Camera:
@@ -433,7 +338,7 @@ def _render_pan_frames(
     import cv2
 
     with files("deepgyro.data").joinpath("coffee.jpg").open("rb") as file:
-        photo = to_eight_bits(read_photo(file.name).pixels)
+        photo = read_pixels(Path(file.name))
     across = round(photo.shape[1] * height / photo.shape[0])
     photo = cv2.resize(photo, (across, height), interpolation=cv2.INTER_AREA)
     around = np.concatenate([photo, photo[:, ::-1]], axis=1)
@@ -452,34 +357,17 @@ def _render_pan_frames(
 
 
 def _row(
-    method: str,
-    height: int,
-    width: int,
+    job: TimedJob,
     ms: float,
-    p99: float | None = None,
+    medians: Mapping[str, float],
     *,
-    runtime: str = "openvino",
-    precision: str = "",
+    ms_p99: float | None = None,
     peak_mb: float | None = None,
-    gmac: float | None = None,
-    parameters: int | None = None,
-    peer: str = "",
-    peers: float | None = None,
 ) -> Row:
-    """Return a row of what is timed (ms a frame); `peers`: the time of what it stands beside."""
-    return {
-        "what": "video",
-        "method": method,
-        "runtime": runtime,
-        "precision": precision,
-        "height": height,
-        "width": width,
-        "ms_median": round(ms, 3),
-        "ms_p99": None if p99 is None else round(float(p99), 3),
-        "peak_mb": peak_mb,
-        "gmac": gmac,
-        "parameters": parameters,
+    """Return a row of a job that takes so long, ms a frame, beside the median of its peer."""
+    peer = medians.get(job.peer)
+    return job.make_row(ms, ms_p99, peak_mb) | {
         "per_second": round(1e3 / ms, 2),
-        "peer": peer,
-        "times_faster": None if peers is None else round(peers / ms, 3),
+        "peer": job.peer,
+        "times_faster": None if peer is None else round(peer / ms, 3),
     }

@@ -10,8 +10,7 @@ from PIL import Image
 
 from deepgyro.cli import main
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.benchmark.baselines import COMPARED_NETWORKS
-from deepgyro.lab.benchmark.contenders import select_methods
+from deepgyro.lab.benchmark.contenders import COMPARED_NETWORKS, select_methods
 from deepgyro.lab.benchmark.speed import _network_jobs
 from deepgyro.lab.learn.baselines import wrapper as baseline
 from deepgyro.lab.learn.baselines.adversarial import AdversarialTraining
