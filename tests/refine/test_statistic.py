@@ -4,7 +4,7 @@ import pytest
 from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import paths_from_vectors
 from deepgyro.light import from_unit_range, linear_to_srgb, srgb_to_linear, to_unit_range
-from deepgyro.refine import kernels
+from deepgyro.refine import kernels, lag_kernels
 from deepgyro.refine.kernels import z_score
 from deepgyro.refine.model import TERM_COUNT, FieldModel
 from deepgyro.refine.statistic import DerivativePyramid, measure_region_minima
@@ -98,7 +98,7 @@ def test_the_compiled_correlations_are_what_their_formulas_give_on_arrays(on_arr
     directions, lags = np.array([[1.0, 0.0], [0.6, 0.8]]), np.array([[4, 0], [7, 0], [3, 4], [6, 8]])
 
     results = []
-    for module in (kernels, on_arrays(kernels)):
+    for module, lag_module in ((kernels, lag_kernels), (on_arrays(kernels), on_arrays(lag_kernels))):
         products, squares = (
             np.zeros((2, 5, side, kernels.MARGIN_PX), np.float32),
             np.zeros((2, 5), np.float32),
@@ -106,7 +106,7 @@ def test_the_compiled_correlations_are_what_their_formulas_give_on_arrays(on_arr
         counts, correlations = np.zeros(2, np.int64), np.zeros((4, 4), np.float32)
         seen = np.zeros((4, 4), np.int64)
         module.correlate(derivatives, starts, corners, first, side, 0, 2, products, squares, counts)
-        module.correlate_lags(
+        lag_module.correlate_lags(
             planes, directions, np.array([0, 2, 4]), lags[:, 1], lags[:, 0], np.array([0, 20, 40]),
             np.array([0, 25, 50]), 0, 2, correlations, seen,
         )  # fmt: skip

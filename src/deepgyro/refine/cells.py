@@ -1,4 +1,4 @@
-"""What a picture's cells say about the ends of their paths: what the corrector sees."""
+"""The correlations of a picture's cells about the ends of their paths: the corrector's inputs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .statistic import LEVEL_SIDE_PX, DerivativePyramid, level_for_length, sprea
 CELL_ROWS, CELL_COLUMNS = 9, 16
 """Cells of a picture that is wider than high; of a higher one the other way round."""
 SEARCH_REACH_PX = 5
-"""How far from the path's end the maps go, px of their level, along the path and across."""
+"""Reach of the maps from the path's end, px of their level, along the path and across."""
 MAP_SIDE_PX = 2 * SEARCH_REACH_PX + 1
 MAP_SCALES = ((0, 2, False), (1, 2, False), (2, 1, False), (1, 2, True))
-"""Maps of a cell: how often the level is halved for them; how far apart the places are that are looked at,
-px; whether they are about the path's start, which is what the picture has of itself, or about its end."""
+"""Maps of a cell: how often the level is halved for them; distance of the places, px; whether they are about
+the path's start (the picture's own autocorrelation) or about its end."""
 MAP_COUNT = len(MAP_SCALES)
 FEATURE_COUNT = 8
 TRAINED_PLACES_PER_CELL = 240.0
 """Places of a cell in pictures that the corrector was trained on, which were 480 x 270 px."""
 CELLS_PER_BATCH = 24
-"""Cells that are looked at at once: a divisor of their number."""
+"""A divisor of the number of cells."""
 _MAX_SHIFT_PX = 7
-"""How far the shifts along x and y go that the maps are made of: corners of the maps stay 0."""
+"""Of the shifts along x and y that the maps are interpolated from: corners of the maps stay 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Cells of a picture, row by row; a picture that is higher than wide is taken on its side, mirrored."""
+    """Cells of a picture, row by row; a picture that is higher than wide is transposed."""
 
     maps: Float32[ndarray, "cells maps side side"]
     """Correlation of the second derivative along the path with itself, by how far the end is shifted along
@@ -55,7 +55,7 @@ class Cells:
     noise: float
     """Standard deviation of the picture's noise, of white."""
     transposed: bool
-    """Whether the picture is higher than wide, and lies on its side here."""
+    """Whether the picture is higher than wide: rows are its columns here."""
 
     @property
     def canonical_vectors(self) -> Float64[ndarray, "cells 2"]:
@@ -64,14 +64,14 @@ class Cells:
 
     @property
     def network_inputs(self) -> Float32[ndarray, "rows columns channels"]:
-        """Maps and facts, as the corrector takes them."""
+        """Maps and features, as the corrector takes them."""
         channels = np.concatenate([self.maps.reshape(len(self.maps), -1), self.features], 1)
         return channels.reshape(CELL_ROWS, CELL_COLUMNS, -1)
 
     @cached_property
-    def features(self) -> Float32[ndarray, "cells facts"]:
-        """Cosine and sine of the doubled direction, length, energy, share of the places that took part; and
-        of the picture, whether it was halved, its noise, its energy."""
+    def features(self) -> Float32[ndarray, "cells features"]:
+        """Cosine and sine of the doubled direction, length, energy, share of the places used; and of the
+        picture, whether it was halved, its noise, its energy."""
         length = np.maximum(np.linalg.norm(self.vectors, axis=1), 1e-3)
         c, s = self.canonical_vectors.T / length
         energy = np.log(np.maximum(self.energy, 1e-6))
@@ -84,21 +84,13 @@ class Cells:
 
 
 def measure_cells(pyramid: DerivativePyramid, vectors: Float32[ndarray, "rows columns 2"]) -> Cells:
-    """Look at a picture's cells.
-
-    Parameters
-    ----------
-    pyramid
-        The picture.
-    vectors
-        From the start to the end of the path, px, at places that share the picture evenly.
-    """
+    """Measure a picture's cells; vectors: from the start to the end of the path, px, on a grid over it."""
     from .kernels import map_ends
 
     level = level_for_length(mean_vector_length(vectors), *pyramid.size)
     pyramid.prepare(sorted({level + k for k, *_ in MAP_SCALES}))
-    lying = pyramid.size[0] > pyramid.size[1]
-    grid = (CELL_COLUMNS, CELL_ROWS) if lying else (CELL_ROWS, CELL_COLUMNS)
+    transposed = pyramid.size[0] > pyramid.size[1]
+    grid = (CELL_COLUMNS, CELL_ROWS) if transposed else (CELL_ROWS, CELL_COLUMNS)
     apart = max(1, round(max(pyramid.planes(level).shape) / LEVEL_SIDE_PX))
     paths = _cell_means(vectors, *grid) / 2.0**level
     along = paths / np.maximum(np.linalg.norm(paths, axis=1, keepdims=True), 1e-3)
@@ -106,25 +98,25 @@ def measure_cells(pyramid: DerivativePyramid, vectors: Float32[ndarray, "rows co
     cells = CELL_ROWS * CELL_COLUMNS
     maps = np.empty((cells, MAP_COUNT, MAP_SIDE_PX, MAP_SIDE_PX), np.float32)
     squares, counts = np.zeros((MAP_COUNT, cells), np.float32), np.zeros((MAP_COUNT, cells), np.int64)
-    looks = []
+    tasks = []
     for k, step, own in MAP_SCALES:
         planes = pyramid.planes(level + k)
         places, first, nearest = _cell_places(*planes.shape[1:], apart * step, grid, *vectors.shape[:2])
         ends = vectors.reshape(-1, 2) * np.float32((not own) / 2 ** (level + k))
-        looks.append((planes, places, nearest, ends, first, along, across, _MAX_SHIFT_PX, SEARCH_REACH_PX))
+        tasks.append((planes, places, nearest, ends, first, along, across, _MAX_SHIFT_PX, SEARCH_REACH_PX))
 
     def band(top: int, bottom: int) -> None:
-        look, cell = divmod(top, cells)
-        results = squares[look], counts[look], maps[:, look]
-        map_ends(*looks[look], cell, cell + bottom - top, *results)
+        task, cell = divmod(top, cells)
+        results = squares[task], counts[task], maps[:, task]
+        map_ends(*tasks[task], cell, cell + bottom - top, *results)
 
     run_in_bands(MAP_COUNT * cells, CELLS_PER_BATCH, band)
     y, x = ((k.ravel() + 0.5) / count for k, count in zip(np.indices(grid), grid, strict=True))
-    found = Cells(
+    measured = Cells(
         maps, paths, along, across, np.stack([x, y], -1),
-        squares[0] / np.maximum(counts[0], 1), counts[0], level, pyramid.noise, lying,
+        squares[0] / np.maximum(counts[0], 1), counts[0], level, pyramid.noise, transposed,
     )  # fmt: skip
-    return _transpose_cells(found) if lying else found
+    return _transpose_cells(measured) if transposed else measured
 
 
 def _transpose_cells(cells: Cells) -> Cells:

@@ -1,4 +1,4 @@
-"""A small network that sees a picture's cells, and says where their paths end."""
+"""A small network that estimates from a picture's cells where their paths end."""
 
 from __future__ import annotations
 
@@ -19,34 +19,31 @@ from .statistic import DerivativePyramid
 
 CORRECTOR_WEIGHTS = Path(__file__).parent / "weights" / "deepgyro-field.onnx"
 MAX_CORRECTION_ROUNDS = 4
-"""How often the picture is looked at at most, each time about the ends that were found before."""
+"""Evaluations of the network, each about the ends of the one before."""
 CONVERGED_STEP_PX, CONVERGED_STEP_BLIND_PX = 0.6, 0.4
-"""By how little they move when it is not looked at again, with a prior field and without
-one, px of the level in the mean."""
+"""A smaller mean step of the ends is the last, with a prior field and without one, px of the level."""
 ABANDON_LOG_ODDS = -8.0
-"""Nor is it looked at again with odds below this: such fields are not right in the end."""
+"""Log-odds under which the evaluation is the last: such fields do not become right."""
 TERM_PRIOR_STD = np.array([0.1, 3.0, 3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
-"""Standard deviations of the terms of what is still wrong. The first has no unit, the others px of the
-level that is looked at."""
+"""Standard deviations of the remaining error's terms. The first has no unit, the others px of the level."""
 RIGHT_SHARE, RIGHT_PX = 0.12, 1.5
-"""A field is right that is off by less than this share of its length, or by less than so many px."""
+"""A field is right if its error is less than this share of its length, or than so many px."""
 
 
 @dataclass(frozen=True, eq=False)
 class EndpointResiduals:
-    """By how much the ends of cells' paths are off."""
+    """Errors of the ends of cells' paths."""
 
     residuals: Float32[ndarray, "cells 2"]
     """Along the path and across it, px of the level."""
     standard_deviations: Float64[ndarray, "cells 2"]
-    """Mean distance of the true moves from these, px of the level (Laplace's distribution)."""
+    """Mean distance of the true errors from these, px of the level (Laplace's distribution)."""
     weights: Float32[ndarray, "cells 2"]
-    """How much each counts when terms are fitted: one over its variance, its neighbours being alike taken
-    into account."""
+    """In the least squares: inverse variances, lowered for the correlation of neighbours."""
     log_odds: float
-    """Logarithm of the odds that the field is right once it is moved (`RIGHT_SHARE`)."""
+    """That the corrected field is right (`RIGHT_SHARE`)."""
     sharp_log_odds: float
-    """Logarithm of the odds that the picture is sharp, whatever the prior."""
+    """That the picture is sharp, whatever the prior."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,63 +54,56 @@ class FieldFit:
     covariance: Float64[ndarray, "k k"]
     """Of theta, if the field is right."""
     log_odds: float
-    """As `Moves.odds`."""
+    """As in `EndpointResiduals`."""
     sharp_log_odds: float
-    """As `Moves.sharp`."""
+    """As in `EndpointResiduals`."""
     cell_confidences: Float32[ndarray, "rows columns"]
-    """Probability of each cell that the field is right there, from what the cell alone shows."""
+    """Probability that the field is right in each cell, from that cell alone."""
 
 
 def fit_field(pyramid: DerivativePyramid, model: FieldModel, theta: Float64[ndarray, " k"]) -> FieldFit:
-    """Correct a field that is off by a few px.
+    """Correct a field, the terms theta added to the prior, that is wrong by a few px: MAP least squares.
 
-    The network says for each cell by how much its path's end is off, along the path and across it, and how
-    sure that is; the terms that explain all of that best, and are likely in all (`Model.usual`), are added:
-    weighted least squares, held by `TERM_PRIOR_STD`.
-
-    Parameters
-    ----------
-    pyramid
-        The picture.
-    model, theta
-        The field, as terms that are added to the prior field.
+    The network estimates the errors of each cell's path end, along the path and across it, with their
+    standard deviations. The terms that explain them best, with priors on their sizes (`model.term_scales`)
+    and on the remaining error (`TERM_PRIOR_STD`), are added.
     """
-    network, usual = load_corrector(), model.term_scales
-    settled = CONVERGED_STEP_PX if model.has_gyro else CONVERGED_STEP_BLIND_PX
-    for look in range(MAX_CORRECTION_ROUNDS):
+    network, scales = load_corrector(), model.term_scales
+    converged = CONVERGED_STEP_PX if model.has_gyro else CONVERGED_STEP_BLIND_PX
+    for evaluation in range(MAX_CORRECTION_ROUNDS):
         cells = measure_cells(pyramid, model.vectors(theta))
-        found = network(cells)
-        if look == 0:
+        ends = network(cells)
+        if evaluation == 0:
             terms = model.design_matrix(cells.places)
-        terms[:, :, 0] = cells.vectors  # a factor on the field as it is now; px of the level, like the others
+        terms[:, :, 0] = cells.vectors  # a factor on the present field; px of the level, like the others
         axes = np.stack([cells.along, cells.across], 1)
         A = (axes @ terms).reshape(-1, TERM_COUNT)
-        weight = found.weights.reshape(-1)
+        weights = ends.weights.reshape(-1)
         unit = np.full(TERM_COUNT, 2.0**cells.level)
         unit[0] = 1
-        now = theta / unit
-        held = 1 / ((usual / unit) ** 2 + now**2)  # Cauchy's distribution
-        covariance = np.linalg.inv((A.T * weight) @ A + np.diag(1 / TERM_PRIOR_STD**2 + held))
-        step = covariance @ ((A.T * weight) @ found.residuals.reshape(-1) - held * now)
+        scaled = theta / unit
+        precision = 1 / ((scales / unit) ** 2 + scaled**2)  # Cauchy's distribution
+        covariance = np.linalg.inv((A.T * weights) @ A + np.diag(1 / TERM_PRIOR_STD**2 + precision))
+        step = covariance @ ((A.T * weights) @ ends.residuals.reshape(-1) - precision * scaled)
         added = unit * step
         added[0] *= model.has_gyro
         theta = (1 + step[0]) * theta + added
-        moves = (A @ step).reshape(-1, 2)
-        if mean_vector_length(moves) < settled or found.log_odds < ABANDON_LOG_ODDS:
+        explained = (A @ step).reshape(-1, 2)
+        if mean_vector_length(explained) < converged or ends.log_odds < ABANDON_LOG_ODDS:
             break
-    left = found.residuals - moves
-    alone = _probability_right(left, found.standard_deviations, cells).reshape(CELL_ROWS, CELL_COLUMNS)
-    upright = alone.T if cells.transposed else alone
-    return FieldFit(theta, covariance * np.outer(unit, unit), found.log_odds, found.sharp_log_odds, upright)
+    confidences = _cell_confidences(ends.residuals - explained, ends.standard_deviations, cells)
+    confidences = confidences.reshape(CELL_ROWS, CELL_COLUMNS)
+    upright = confidences.T if cells.transposed else confidences
+    return FieldFit(theta, covariance * np.outer(unit, unit), ends.log_odds, ends.sharp_log_odds, upright)
 
 
-def _probability_right(
-    left: Float64[ndarray, "cells 2"], spreads: Float64[ndarray, "cells 2"], cells: Cells
+def _cell_confidences(
+    residuals: Float64[ndarray, "cells 2"], stds: Float64[ndarray, "cells 2"], cells: Cells
 ) -> Float32[ndarray, " cells"]:
-    """Return the probability that what is left of each cell's move is within `RIGHT_SHARE`."""
+    """Return the probability that each cell's remaining error is within `RIGHT_SHARE`."""
     length = np.linalg.norm(cells.vectors, axis=1)
     reach = np.maximum(RIGHT_SHARE * length, RIGHT_PX / 2.0**cells.level)[:, None] / np.sqrt(2)  # a square
-    inside = _laplace_cdf((reach - left) / spreads) - _laplace_cdf((-reach - left) / spreads)
+    inside = _laplace_cdf((reach - residuals) / stds) - _laplace_cdf((-reach - residuals) / stds)
     return np.asarray(inside.prod(1), np.float32)
 
 
@@ -137,7 +127,7 @@ class FieldCorrector:
         self._compiled: Any = compile_model(_to_channels_last(model), "fp32", min(core_count(), 2))
 
     def __call__(self, cells: Cells) -> EndpointResiduals:
-        """Return what is off."""
+        """Return the errors of the cells' path ends."""
         results = self._compiled.create_infer_request().infer(
             {"seen": cells.network_inputs[None]}, share_inputs=True
         )

@@ -1,4 +1,4 @@
-"""Compiled loops of the correlation along paths."""
+"""Compiled loops of the correlation along a field's paths."""
 
 import numpy as np
 
@@ -14,8 +14,6 @@ ROWS_IN_REGISTERS = 5
 """Rows of a square that `_add_squares` keeps in registers."""
 SQUARES_AT_ONCE = 64
 """Squares that are added together: what they read stays near the processor."""
-NOTHING = (f32(0),) * 6
-"""Sums over no region: see `_add_region`."""
 
 
 @kernel(fastmath=True)
@@ -24,9 +22,9 @@ def correlate(derivatives, starts, corners, first, side, top, bottom, products, 
 
     derivatives (5, h, w + `MARGIN_PX`): second ones in five directions; starts (n, 2): x and y, px; corners
     (n, 2): of the square of ends, `side` px wide. Regions `top` to `bottom`: points ``first[r]`` to
-    ``first[r + 1]``; those whose ends lie outside are passed over. Fills in products (regions, 5, side, side
-    rounded up to a multiple of `LANES`) by the shift of the end, squares (regions, 5) at the starts, and how
-    many points took part in counts (regions).
+    ``first[r + 1]``; those whose ends lie outside are skipped. Fills products (regions, 5, side, side rounded
+    up to a multiple of `LANES`) by the shift of the end, squares (regions, 5) at the starts, and the number
+    of points used, counts (regions).
     """
     height, row = derivatives.shape[1:]
     width, flat = row - MARGIN_PX, derivatives.reshape(-1)
@@ -60,14 +58,14 @@ def correlate(derivatives, starts, corners, first, side, top, bottom, products, 
 def map_ends(
     planes, places, nearest, vectors, first, along, across, rim, reach, top, bottom, squares, counts, maps
 ):
-    """Fill in correlations of second derivatives at both ends of paths, by how far the end is shifted.
+    """Fill maps with correlations of second derivatives at both ends of paths, by the shift of the end.
 
-    planes (3, h, w): xx, xy, yy; places (n, 2): x and y of the paths' middles, px; nearest (n,): which of
-    vectors (m, 2) leads from start to end, px; along, across (regions, 2): unit vectors. The derivatives are
-    those along the first, in all of a region. Regions `top` to `bottom`: points ``first[r]`` to
-    ``first[r + 1]``; those whose ends lie outside are passed over. maps (regions, 2 reach + 1, 2 reach + 1):
-    by the shift along and across; made of shifts along x and y of up to `rim`, bilinear, and 0 where those
-    end. squares and counts (regions,): the sum of squares at the starts, and how many points took part.
+    planes (3, h, w): xx, xy, yy; places (n, 2): x and y of the paths' middles, px; nearest (n,): index of the
+    vector (m, 2) from start to end, px; along, across (regions, 2): unit vectors. The derivatives are those
+    along the first, in all of a region. Regions `top` to `bottom`: points ``first[r]`` to ``first[r + 1]``;
+    those whose ends lie outside are skipped. maps (regions, 2 reach + 1, 2 reach + 1): by the shift along and
+    across, interpolated from shifts in x and y of up to `rim`, and 0 beyond. squares and counts (regions,):
+    the sum of squares at the starts, and the number of points used.
     """
     height, width = planes.shape[1:]
     side = 2 * rim + 1
@@ -142,7 +140,7 @@ def _rotate_shifts(products, factor, along, across, rim, reach, out):
 
 @kernel(fastmath=True)
 def _keep_inside(starts, ends, count, rim, height, width):
-    """Move the paths that are inside, with the squares about their ends, to the front; return how many."""
+    """Move the paths that stay inside, with the squares about their ends, first; return their count."""
     outside = False
     for n in range(count):
         outside |= _leaves_picture(starts[0, n], starts[1, n], ends[0, n], ends[1, n], rim, height, width)
@@ -159,7 +157,7 @@ def _keep_inside(starts, ends, count, rim, height, width):
 
 @kernel(fastmath=True)
 def _leaves_picture(x, y, m, j, rim, height, width):
-    """Return whether a path's start (x, y) is not between pixels, or the square about its end not inside."""
+    """Return whether a path's start (x, y), or the square about its end (m, j), lies outside."""
     start = (min(x, y) < f32(0)) | (x >= f32(width - 1)) | (y >= f32(height - 1))
     return start | (min(m, j) < f32(rim)) | (m > f32(width - 1 - rim)) | (j > f32(height - 1 - rim))
 
@@ -175,7 +173,7 @@ def _whole_range(values):
 
 @kernel(fastmath=True)
 def _fill_derivatives(planes, top, left, rows, columns, a, b, out):
-    """Fill in a part's second derivatives in the direction (a, b), row after row."""
+    """Fill out, flat, with the second derivatives of a part in the direction (a, b)."""
     width, size, flat = planes.shape[2], planes.shape[1] * planes.shape[2], planes.reshape(-1)
     aa, ab, bb = a * a, f32(2) * a * b, b * b
     for i in range(rows):
@@ -188,9 +186,8 @@ def _fill_derivatives(planes, top, left, rows, columns, a, b, out):
         for k in range(0, columns, LANES):
             k = min(k, columns - LANES)  # the last ones of a row are computed twice
             q = p + k
-            store(
-                out, here + k, aa * load(flat, q) + ab * load(flat, q + size) + bb * load(flat, q + 2 * size)
-            )
+            xx, xy, yy = load(flat, q), load(flat, q + size), load(flat, q + 2 * size)
+            store(out, here + k, aa * xx + ab * xy + bb * yy)
 
 
 @kernel(fastmath=True)
@@ -204,10 +201,10 @@ def _load_rows(flat, p, row):
 
 @kernel(fastmath=True)
 def _add_squares(flat, row, at, values, products):
-    """Add the squares of ends from places in flat on, `row` numbers apart, times the values at their starts.
+    """Add the squares at places of flat, rows `row` apart, times the values at their starts, to products.
 
-    The inner loop of both of them. The rows of flat from a square on and those of products (side, wide) are
-    read `LANES` numbers at a time, five rows of a square in registers.
+    The inner loop of `correlate` and `map_ends`. The rows of flat and of products (side, wide) are read
+    `LANES` numbers at a time, five rows of a square in registers.
     """
     sums, side, wide = products.reshape(-1), products.shape[0], products.shape[1]
     for i in range(0, wide, LANES):
@@ -227,13 +224,13 @@ def _add_squares(flat, row, at, values, products):
 
 
 @kernel(fastmath=True)
-def weigh_minima(products, squares, vectors, axes, weakest, smoothing, expected, cap, minima, energy):
-    """Fill in how much lower than any picture's the correlations are, times the energy, and the energy.
+def weigh_minima(products, squares, vectors, axes, weakest, smoothing, null_mean, cap, minima, energy):
+    """Fill minima with the correlations less the null mean, times the energy, and energy.
 
     products (regions, 5, side, ...) and squares (regions, 5): of `correlate`, as coefficients of a^4, a^3 b,
     ..., b^4 of the path's direction (a, b); vectors (regions, 2): the mean path, px; axes (regions, 2): the
-    direction of least energy, `weakest`; expected: the mean correlation every 1 / 32 px over `smoothing`; a
-    region counts for at most `cap`. minima and energy: (regions, side, side) by the shift of the end.
+    direction of least energy, `weakest`; null_mean: the mean correlation of sharp pictures every 1 / 32 of
+    `smoothing`; cap (regions,): weight. minima and energy: (regions, side, side) by the shift of the end.
     """
     regions, side = minima.shape[:2]
     reach = (side - 1) // 2
@@ -246,7 +243,7 @@ def weigh_minima(products, squares, vectors, axes, weakest, smoothing, expected,
                 e = max(_quartic(squares[r], a, b), 1e-6)
                 correlation = _quartic(products[r, :, j, i], a, b) / e
                 beside, leak = abs(x * axes[r, 1] - y * axes[r, 0]), min(max(1 - weakest[r] / e, 0.0), 1.0)
-                excess = _excess(correlation, length, beside, leak, smoothing, expected)
+                excess = _excess(correlation, length, beside, leak, smoothing, null_mean)
                 energy[r, j, i] = e * cap[r]
                 minima[r, j, i] = excess * e * cap[r]
 
@@ -257,33 +254,31 @@ def _quartic(c, a, b):
 
 
 @kernel(fastmath=True)
-def _excess(correlation, length, beside, leak, smoothing, expected):
-    """Return a correlation over what any picture has one length away, px of the level.
+def _excess(correlation, length, beside, leak, smoothing, null_mean):
+    """Return a correlation less its null mean at a lag of `length`, px of the level.
 
-    `leak`: which share of the energy along the path is that of what lies across the streaks, and `beside`:
-    how far across them the path leads. Where a picture is streaky, a direction beside that of the streaks
-    sees hardly anything but what lies across, and that is correlated with itself as if the path led across
-    alone.
+    `leak`: share of the energy along the path that leaks in from across the picture's streaks, `beside`: the
+    path's component across them, px. In a streaky picture nearly all the energy along a direction beside the
+    streaks comes from across them, and its correlation is that of the component across.
     """
     nearest = 4.5 * smoothing + 0.5
-    across, along = _null_mean(beside, smoothing, expected), _null_mean(length, smoothing, expected)
+    across, along = _look_up(beside, smoothing, null_mean), _look_up(length, smoothing, null_mean)
     mean = leak * across + (1 - leak) * along
     excess = min(max(correlation - mean, -0.6), 0.6) * min(max(length - nearest, 0.0), 1.0)
     return excess * (1 - leak * min(max(nearest + 1 - beside, 0.0), 1.0))
 
 
 @kernel(fastmath=True)
-def _null_mean(lag, smoothing, expected):
-    return expected[min(i64(lag / smoothing * 32), len(expected) - 1)]
+def _look_up(lag, smoothing, null_mean):
+    return null_mean[min(i64(lag / smoothing * 32), len(null_mean) - 1)]
 
 
 @kernel(fastmath=True)
-def z_score(minima, energy, vectors, basis, theta, spread):
-    """Return the sum of all regions' minima where a model says the paths end, over its spread: z, at most 0.
+def z_score(minima, energy, vectors, basis, theta, null_std):
+    """Return the z-score, at most 0, of the regions' minima at the path ends of a model.
 
     minima, energy (regions, side, side) by the shift of the end, px; vectors (regions, 2), px; basis
-    (regions, 2, k) and theta (k,) or its first terms: the shifts, of which the nearest count; spread: every
-    1 / 4 px of length.
+    (regions, 2, k) and theta (k,) or its first terms: the shifts, rounded; null_std: every 1 / 4 px of path.
     """
     regions, side = minima.shape[:2]
     reach = (side - 1) // 2
@@ -301,261 +296,20 @@ def z_score(minima, energy, vectors, basis, theta, spread):
         if x < 1 or y < 1 or i > side - 3 or j > side - 3:
             continue
         total += minima[r, i64(y + 0.5), i64(x + 0.5)]
-    return min(total / whole / spread[min(i64(4 * length / whole), len(spread) - 1)], 0.0)
+    return min(total / whole / null_std[min(i64(4 * length / whole), len(null_std) - 1)], 0.0)
 
 
 @kernel(fastmath=True)
-def costs(minima, energy, vectors, basis, spread, prior, trust, thetas, out):
-    """Fill out (m,) with minus the logarithm of prior times likelihood of thetas (m, 4).
+def log_posterior_costs(minima, energy, vectors, basis, null_std, prior_std, weight, thetas, cost):
+    """Fill cost (m,) with minus the logarithm of prior times likelihood of thetas (m, 4).
 
-    prior (4,): the terms' standard deviations. A rotation has long tails (Student's t of three degrees), as
-    translation has. For the others see `z_score`.
+    prior_std (4,): of the terms; a turn has long tails (Student's t of three degrees). weight: of the
+    log-likelihood. For the others see `z_score`.
     """
     for m in range(len(thetas)):
         theta = thetas[m]
-        z = z_score(minima, energy, vectors, basis, theta, spread)
-        rotation = (theta[1] / prior[1]) ** 2 + (theta[2] / prior[2]) ** 2
-        cost = 2 * np.log1p(rotation / 4)
-        cost += 0.5 * ((theta[0] / prior[0]) ** 2 + (theta[3] / prior[3]) ** 2)
-        out[m] = cost - trust * z * z / 2
-
-
-@kernel(fastmath=True)
-def correlate_lags(planes, directions, first, y, x, down, across, top, bottom, products, counts):
-    """Sum the products of second derivatives one path apart, for all paths, region by region.
-
-    planes (3, h, w): xx, xy, yy; directions (n, 2); first (n + 1,): where the paths of each begin; y, x
-    (m,): how far apart the paths' ends are, px; directions `top` to `bottom`. Regions lie between the rows
-    `down` and columns `across`; the places in the middle of the path count, of every other row. Fills in
-    products and counts (regions, m).
-    """
-    height, width = planes.shape[1:]
-    columns = len(across) - 1
-    line, derivatives = np.empty(width, np.float32), np.empty((height, width), np.float32)
-    for d in range(top, bottom):
-        a, b = f32(directions[d, 0]), f32(directions[d, 1])
-        _fill_derivatives(planes, 0, 0, height, width, a, b, derivatives.reshape(-1))
-        for n in range(first[d], first[d + 1]):
-            up, left = y[n] // 2, x[n] // 2
-            below, right = y[n] - up, x[n] - left
-            start, end = max(0, left, -right), width + min(0, left, -right)
-            for r in range(len(down) - 1):
-                low, high = max(down[r], up), min(down[r + 1], height - below)
-                low += low & 1
-                line[:] = 0
-                rows = max(high - low + 1, 0) // 2
-                for i in range(low, high - 2, 4):
-                    _add_products(derivatives, i, i + 2, up, below, left, right, start, end, line)
-                if rows % 2 == 1:
-                    last = low + 2 * (rows - 1)
-                    one, other = (
-                        derivatives[last - up, start - left :],
-                        derivatives[last + below, start + right :],
-                    )
-                    for k in range(end - start):
-                        line[start + k] += one[k] * other[k]
-                for c in range(columns):
-                    total = f32(0)
-                    for k in range(across[c], across[c + 1]):
-                        total += line[k]
-                    products[r * columns + c, n] = total
-                    inside = max(min(across[c + 1], end) - max(across[c], start), 0)
-                    counts[r * columns + c, n] = rows * inside
-
-
-@kernel(fastmath=True)
-def _add_products(derivatives, i, j, up, below, left, right, start, end, line):
-    """Add the products one path apart of the rows i and j."""
-    one, other = derivatives[i - up, start - left :], derivatives[i + below, start + right :]
-    two, another = derivatives[j - up, start - left :], derivatives[j + below, start + right :]
-    out = line[start:]
-    for k in range(end - start):
-        out[k] += one[k] * other[k] + two[k] * another[k]
-
-
-@kernel(fastmath=True)
-def fill_maps(
-    products, counts, coefficients, weakest, axes, cap, full, y, x, radius, least, smoothing, expected, maps
-):
-    """Fill maps (5, regions, m) with each path's minimum times its weight, the weight, how much of the region
-    takes part, and the energy along the path and across.
-
-    By y (from 0 on) and x (from -radius on) of the path; what no path is at stays as it is. products and
-    counts: of `correlate_lags`; coefficients (regions, 5): of the energy in direction (a, b); full
-    (regions,): the count of a path that is short; for the others see `weigh_minima`.
-    """
-    for r in range(len(products)):
-        for n in range(len(y)):
-            length = np.sqrt(f32(x[n] * x[n] + y[n] * y[n]))
-            a, b = x[n] / length, y[n] / length
-            energy = max(_quartic(coefficients[r], a, b), 1e-6)
-            correlation = products[r, n] / max(counts[r, n], 1) / energy
-            beside, leak = (
-                abs(x[n] * axes[r, 1] - y[n] * axes[r, 0]),
-                min(max(1 - weakest[r] / energy, 0.0), 1.0),
-            )
-            excess = _excess(correlation, length, beside, leak, smoothing, expected)
-            support = min(counts[r, n] / full[r], 1.0)
-            support = support if support >= least else 0.0
-            weight = energy * cap[r] * support
-            at = y[n] * (2 * radius + 1) + x[n] + radius
-            maps[0, r, at] = excess * weight
-            maps[1, r, at] = weight
-            maps[2, r, at] = support
-            maps[3, r, at] = energy
-            maps[4, r, at] = max(_quartic(coefficients[r], -b, a), 1e-6)
-
-
-@kernel(fastmath=True)
-def search_rolls(maps, places, radius, step, lens, free, spread, top, bottom, cost, rolls):
-    """Fill cost and rolls (radius + 1, 2 radius + 1) with the likeliest roll of each path.
-
-    Paths by their y and x + radius at the centre, px of the level, of rows `top` to `bottom`. maps: of
-    `fill_maps`; step: from one roll to the next; free: as `model.FREE`; spread: every 1 / 4 px of length; see
-    `lags.Lags` for the others. cost is minus the logarithm of prior times likelihood, up to a constant, but
-    for the streaks; inf for the paths that are too long.
-    """
-    regions, side = len(places), 2 * radius + 1
-    nowhere = maps.shape[2] - 1
-    at, squares = np.empty(side, np.int32), np.empty(side, np.float32)
-    total, weight, long, inside = np.empty((4, side), np.float32)
-    most = i64(np.ceil(max(radius, 6 * step) / step))
-    for y0 in range(top, bottom):
-        cost[y0] = np.inf
-        far = i64(np.sqrt(radius * radius - y0 * y0))
-        first = -far if y0 > 0 else 0
-        paths = far + 1 - first
-        for k in range(-most, most + 1):
-            roll = k * step
-            total[:], weight[:], inside[:], long[:] = 0, 0, 0, 0
-            for r in range(regions):
-                u, v = f32(places[r, 0]), f32(places[r, 1])
-                along_x, along_y = f32(1) + f32(lens) * u * u, f32(lens) * u * v
-                begin_x = f32(first) * along_x + f32(y0) * along_y - f32(roll) * v
-                begin_y = f32(first) * along_y + f32(y0) * (f32(1) + f32(lens) * v * v) + f32(roll) * u
-                for n in range(paths):
-                    x, y = begin_x + f32(n) * along_x, begin_y + f32(n) * along_y
-                    x = -x if y < 0 else x
-                    y = abs(y)
-                    row, column = np.int32(y + f32(0.5)), np.int32(x + f32(radius + 0.5))
-                    off = row > radius or column > 2 * radius or x < f32(-radius - 0.5)
-                    at[n] = nowhere if off else row * side + column
-                    squares[n] = x * x + y * y
-                minima, weights, supports = maps[0, r], maps[1, r], maps[2, r]
-                for n in range(paths):
-                    w = weights[at[n]]
-                    total[n] += minima[at[n]]
-                    weight[n] += w
-                    long[n] += w * squares[n]
-                    inside[n] += supports[at[n]]
-            for n in range(paths):
-                x0 = first + n
-                length = np.sqrt(x0 * x0 + y0 * y0)
-                if abs(roll) >= max(length, 6 * step) + step:
-                    continue
-                share = inside[n] / regions
-                c = _prior_cost(length, roll, 0, 0, free)
-                c += _minima_cost(total[n], weight[n], long[n], share, spread)
-                if c < cost[y0, x0 + radius]:
-                    cost[y0, x0 + radius], rolls[y0, x0 + radius] = c, roll
-
-
-@kernel(fastmath=True)
-def search_changes(maps, places, radius, paths, near, step, lens, free, spread, top, bottom, cost, more):
-    """Fill cost (m,) and more (m, 3) with the likeliest roll and changes down the picture of each path.
-
-    paths (m, 3): x and y at the centre and the roll, px of the level, of which `near` steps each way are
-    tried; for the others see `search_rolls`. The streaks count here.
-    """
-    regions = len(places)
-    for n in range(top, bottom):
-        x0, y0, middle = paths[n]
-        length = np.sqrt(x0 * x0 + y0 * y0)
-        change = 0.12 * length
-        tried = 1 if change > 3 else 0
-        cost[n] = np.inf
-        for k in range(-near, near + 1):
-            roll = middle + k * step
-            for i in range(-tried, tried + 1):
-                for j in range(-tried, tried + 1):
-                    sums = NOTHING
-                    for r in range(regions):
-                        u, v = places[r]
-                        far = lens * (x0 * u + y0 * v)
-                        x = x0 + (i * change - roll) * v + far * u
-                        y = y0 + roll * u + j * change * v + far * v
-                        sums = _add_region(maps, r, x, y, radius, sums)
-                    total, weight, long, inside, along, across = sums
-                    c = _prior_cost(length, roll, i * change, j * change, free)
-                    c += _minima_cost(total, weight, long, inside / regions, spread)
-                    c += _streak_cost(along, across)
-                    if c < cost[n]:
-                        cost[n] = c
-                        more[n, 0], more[n, 1], more[n, 2] = roll, i * change, j * change
-
-
-@kernel(fastmath=True)
-def _map_index(x, y, radius):
-    """Return where in maps a path is, which has no sign; -1 of one that is too long."""
-    if y < 0:
-        x, y = -x, -y
-    row, column = i64(y + f32(0.5)), i64(x + f32(radius + 0.5))
-    if row > radius or x < -radius - 0.5 or column > 2 * radius:
-        return -1
-    return row * (2 * radius + 1) + column
-
-
-@kernel(fastmath=True)
-def _add_region(maps, r, x, y, radius, sums):
-    """Return the sums over regions of `maps`, with a region whose path is (x, y); its square counts too."""
-    at = _map_index(x, y, radius)
-    if at < 0:
-        return sums
-    total, weight, long, inside, along, across = sums
-    w = maps[1, r, at]
-    return (
-        total + maps[0, r, at], weight + w, long + w * f32(x * x + y * y), inside + maps[2, r, at],
-        along + maps[3, r, at], across + maps[4, r, at],
-    )  # fmt: skip
-
-
-@kernel(fastmath=True)
-def _prior_cost(length, roll, down_x, down_y, free):
-    """Return minus the logarithm of the prior of a roll and of changes down the picture, px."""
-    scale = max(np.sqrt(length * length + 0.12 * roll * roll), 4.0)
-    cost = 2 * np.log1p((roll / scale / free[0]) ** 2 / 4)
-    if down_x != 0 or down_y != 0:
-        cost += np.log1p((down_x / scale / free[1]) ** 2 / 4) + np.log1p((down_y / scale / free[2]) ** 2 / 4)
-    return cost
-
-
-@kernel(fastmath=True)
-def _minima_cost(total, weight, long, inside, spread):
-    """Return minus the logarithm of the likelihood of sums of `_add_region`; inside: a share of regions."""
-    weight = max(weight, f32(1e-9))
-    quarters = min(i64(4 * np.sqrt(long / weight)), len(spread) - 1)
-    z = min(total / weight / spread[quarters] * np.sqrt(inside), 0.0)
-    return -z * z / 4
-
-
-@kernel(fastmath=True)
-def _streak_cost(along, across):
-    """Return the cost of a path along which a picture has more energy than across it."""
-    return 0.5 * min(max(np.log(max(along, f32(1e-9)) / max(across, f32(1e-9))), -2.0), 1.0)
-
-
-@kernel(fastmath=True)
-def judge(maps, vectors, radius, spread, cost):
-    """Fill cost (m,) with minus the logarithm of the likelihood of fields.
-
-    vectors (m, regions, 2): their paths at the regions' centres, px of the level, none longer than `radius`;
-    for the others see `search_rolls`.
-    """
-    regions = vectors.shape[1]
-    for m in range(len(vectors)):
-        sums = NOTHING
-        for r in range(regions):
-            x, y = vectors[m, r]
-            sums = _add_region(maps, r, x, y, radius, sums)
-        total, weight, long, inside, along, across = sums
-        cost[m] = _minima_cost(total, weight, long, inside / regions, spread) + _streak_cost(along, across)
+        z = z_score(minima, energy, vectors, basis, theta, null_std)
+        turn = (theta[1] / prior_std[1]) ** 2 + (theta[2] / prior_std[2]) ** 2
+        c = 2 * np.log1p(turn / 4)
+        c += 0.5 * ((theta[0] / prior_std[0]) ** 2 + (theta[3] / prior_std[3]) ** 2)
+        cost[m] = c - weight * z * z / 2

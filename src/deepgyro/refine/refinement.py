@@ -12,28 +12,28 @@ from numpy import ndarray
 
 from ..blurfield import Field, paths_from_vectors
 from ..light import Pixels, check_pixels
+from .candidates import blind_candidates, candidates_near_prior
 from .corrector import FieldFit, fit_field
-from .fit import blind_candidates, candidates_near_prior
 from .model import TERM_COUNT, CorrectedField, FieldModel, mean_vector_distance, mean_vector_length
 from .statistic import DerivativePyramid
 
 ACCEPT_CONFIDENCE = 0.7
-"""Confidence from which on the picture's word is taken."""
+"""Confidence from which on a correction is used."""
 OVERRIDE_CONFIDENCE = 0.85
-"""Confidence from which on it is taken against a gyro."""
+"""Confidence from which on the picture's own field replaces the gyro's."""
 KEEP_CONFIDENCE = 0.5
-"""Confidence from which on a gyro is believed without it; ..."""
+"""Confidence from which on a gyro field that the picture does not confirm is kept; ..."""
 SHARP_LOG_ODDS = -5.0
-"""... below it if the logarithm of the odds that the picture is sharp is less: some show too little to
-confirm anything, but are blurred for certain. A prior field of a sharp picture costs several times
-what a right one gains."""
+"""... also below it, if the log-odds that the picture is sharp are less than this: some pictures show too
+little to confirm a field, but are certainly blurred. Deblurring a sharp picture costs several times what a
+right field gains."""
 MIN_REFINED_PATH_PX = 4.0
-"""Paths shorter than this leave no dip of their own: nothing can be said, px."""
+"""Shorter paths have no autocorrelation minimum of their own: they are not corrected, px."""
 MIN_CONTRADICTED_PATH_PX = 8.0
-"""Paths longer than this leave less detail along them than a sharp picture has: a picture that does not
-confirm them speaks against them, px."""
+"""Longer paths leave less detail along them than a sharp picture has: a picture that does not confirm them
+contradicts them, px."""
 MIN_PICTURE_SIDE_PX = 64
-"""A picture with a shorter side has too little in it, px."""
+"""A picture with a shorter side shows too little, px."""
 
 # Logistic regressions on training photos that the corrector has not seen (docs/experiments): that the blur
 # vectors are right to 12 % or 1.5 px, from its odds, with a prior field and without one.
@@ -46,19 +46,17 @@ class Refined:
     """A field as the picture corrects it."""
 
     field: Field | None
-    """Paths, px; the prior where the picture says nothing, None where it contradicts them, or is too
-    small to find any."""
+    """Paths, px; the prior where the picture does not correct it, None where it contradicts it, or is too
+    small for an estimate."""
     confidence: float
-    """Probability that the field is right, to 12 % of its length or 1.5 px; of paths that are too short to
-    tell, 0."""
+    """Probability that the field is right, to 12 % of its length or 1.5 px; 0 for too short paths."""
     correction_px: float
     """Mean distance of the blur vectors before and after, px."""
     note: str
-    """What was found, in words; empty if nothing is worth saying."""
+    """The outcome in words, or empty."""
     regions: Float32[ndarray, "rows columns"] | None = None
-    """Probability of each of 9 x 16 parts of the picture (16 x 9 of a higher one), row by row, that the field
-    is right there, as far as the corrector sees it there: low where a part has nothing to show, and where it
-    moves by itself. None where nothing was looked at."""
+    """Probability that the field is right in each of 9 x 16 parts of the picture (16 x 9 of a higher one):
+    low where a part has no texture, and where it moves by itself. None where nothing was measured."""
     covariance: Float64[ndarray, "k k"] | None = None
     """Of `CorrectedField.theta` if the field is right; None where the field is not corrected."""
     replaced: bool = False
@@ -66,11 +64,11 @@ class Refined:
 
 
 def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None) -> Refined:
-    """Correct a blur field by the picture that it is the blur of, or find one.
+    """Correct a blur field from the blurred picture, or estimate one.
 
     Where a picture is blurred along a path, its own second derivative is negatively correlated with itself
-    one path apart (docs/theory/refinement.md). The few smooth terms that fit best, and are likely for a gyro
-    or for a camera's shake, are looked for.
+    one path apart (docs/theory/refinement.md). A few smooth terms are fitted, with a prior for gyros or for
+    camera shake.
 
     Parameters
     ----------
@@ -83,8 +81,8 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     Returns
     -------
     refined
-        The corrected field, how sure that is, and what was found. Without gyro it is the likeliest field of
-        straight paths: whether to use it is for the confidence to say (from `ACCEPT_CONFIDENCE` on).
+        The corrected field, its confidence, and a note. Without gyro it is the likeliest field of straight
+        paths: use it from a confidence of `ACCEPT_CONFIDENCE` on.
 
     Raises
     ------
@@ -112,16 +110,16 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
     )
     vectors, confidence = model.vectors(best.theta), _fit_confidence(model, best)
     if confidence >= ACCEPT_CONFIDENCE:
-        moved = mean_vector_distance(vectors, model.prior)
-        return Refined(
-            CorrectedField(field, best.theta, model.lens), confidence, moved,
-            _describe_correction(vectors, model), best.cell_confidences, best.covariance,
-        )  # fmt: skip
+        correction = mean_vector_distance(vectors, model.prior)
+        length = mean_vector_length(vectors)
+        note = f"the picture says {length:.1f} px of blur, the gyro {model.prior_length:.1f}"
+        corrected = CorrectedField(field, best.theta, model.lens)
+        return Refined(corrected, confidence, correction, note, best.cell_confidences, best.covariance)
     if model.prior_length < MIN_CONTRADICTED_PATH_PX:
         return Refined(field, confidence, 0.0, "", best.cell_confidences)
-    found = _estimate_blind(pyramid, FieldModel.blind(height, width))
-    if found.confidence >= OVERRIDE_CONFIDENCE:
-        return replace(found, note=f"gyro and picture disagree: {found.note}", replaced=True)
+    blind = _estimate_blind(pyramid, FieldModel.blind(height, width))
+    if blind.confidence >= OVERRIDE_CONFIDENCE:
+        return replace(blind, note=f"gyro and picture disagree: {blind.note}", replaced=True)
     if confidence < KEEP_CONFIDENCE and (best.sharp_log_odds > SHARP_LOG_ODDS or best.log_odds < 0):
         return Refined(
             None, confidence, 0.0, "gyro and picture disagree: the gyro is ignored", best.cell_confidences
@@ -130,7 +128,7 @@ def refine_field(image: Pixels, field: Field | Float32[ndarray, "h w 2"] | None)
 
 
 def _estimate_blind(pyramid: DerivativePyramid, model: FieldModel) -> Refined:
-    """Find the field that is in the picture."""
+    """Estimate the field from the picture alone."""
     if min(model.height, model.width) < MIN_PICTURE_SIDE_PX:
         return Refined(None, 0.0, 0.0, "too small to find its blur in it")
     best = _fit_likeliest(pyramid, model, blind_candidates(pyramid, model))
@@ -147,29 +145,16 @@ def _estimate_blind(pyramid: DerivativePyramid, model: FieldModel) -> Refined:
 def _fit_likeliest(
     pyramid: DerivativePyramid, model: FieldModel, candidates: Iterable[Float64[ndarray, " k"]]
 ) -> FieldFit:
-    """Correct one candidate after the other until one is sure; return the likeliest."""
-    tried = []
+    """Correct one candidate after the other until one is accepted; return the likeliest."""
+    fits = []
     for theta in candidates:
-        tried.append(fit_field(pyramid, model, theta))
-        if _fit_confidence(model, tried[-1]) >= ACCEPT_CONFIDENCE:
+        fits.append(fit_field(pyramid, model, theta))
+        if _fit_confidence(model, fits[-1]) >= ACCEPT_CONFIDENCE:
             break
-    return max(tried, key=lambda fit: fit.log_odds)
+    return max(fits, key=lambda fit: fit.log_odds)
 
 
 def _fit_confidence(model: FieldModel, fit: FieldFit) -> float:
-    """Return the probability that a field is right."""
-    return _logistic(
-        float(
-            (_PRIOR_CONFIDENCE_WEIGHTS if model.has_gyro else _BLIND_CONFIDENCE_WEIGHTS) @ [1.0, fit.log_odds]
-        )
-    )
-
-
-def _logistic(odds: float) -> float:
-    """Return the probability of odds' logarithm."""
-    return float(1 / (1 + np.exp(-odds)))
-
-
-def _describe_correction(vectors: ndarray, model: FieldModel) -> str:
-    """Return in words how a field was corrected."""
-    return f"the picture says {mean_vector_length(vectors):.1f} px of blur, the gyro {model.prior_length:.1f}"
+    """Return the probability that a field is right: a logistic regression."""
+    weights = _PRIOR_CONFIDENCE_WEIGHTS if model.has_gyro else _BLIND_CONFIDENCE_WEIGHTS
+    return float(1 / (1 + np.exp(-float(weights @ [1.0, fit.log_odds]))))
