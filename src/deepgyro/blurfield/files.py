@@ -17,7 +17,8 @@ from numpy import ndarray
 from numpy.lib.npyio import NpzFile
 
 from ..errors import DeepGyroError
-from .field import Field, paths_from_vectors
+from .field import Field
+from .measure import paths_from_vectors
 
 MAX_IN_MEMORY_BYTES = 256 * 2**20
 """A field of more bytes is not held in memory."""

@@ -284,7 +284,7 @@ def bench_sync(
 ) -> int:
     """Find offset and axes of clips made of photos and logs, with their own gyro and with another's.
 
-    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are called sure.
+    Prints how many offsets are right to 1 ms, and how many are over 5 ms off though they are confident.
 
     Parameters
     ----------

@@ -171,4 +171,4 @@ def sync(
         )
         if result.note:
             print_message(result.note)
-    return 0 if result.sure else 1
+    return 0 if result.confident else 1

@@ -48,7 +48,7 @@ class SyncReport:
     cam_from_imu: list[list[float]]
     confidence: float
     """0 to 1."""
-    sure: bool
+    confident: bool
     """Whether the confidence suffices to deblur by it."""
     halves: list[float | None]
     """The offset from either half of the clip, s."""
@@ -138,7 +138,7 @@ def sync_clip(
         time_offset=round(sync.time_offset * (1 + sync.drift), 6),
         cam_from_imu=sync.cam_from_imu.tolist(),
         confidence=round(sync.confidence, 3),
-        sure=sync.confidence >= ACCEPT_SYNC_CONFIDENCE,
+        confident=sync.confidence >= ACCEPT_SYNC_CONFIDENCE,
         halves=[round(half, 6) if half == half else None for half in sync.half_offsets],
         explained=round(sync.explained_share, 3),
         residual_px=round(sync.residual_px, 3) if sync.residual_px == sync.residual_px else None,

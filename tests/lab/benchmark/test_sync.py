@@ -16,4 +16,4 @@ def test_clips_of_photos_and_logs_are_synchronised_and_other_gyros_are_not(held,
         (1, "own"),
         (1, "other"),
     ]
-    assert (own["clips"], own["surely_wrong"], other["surely_wrong"]) == (2, 0, 0)
+    assert (own["clips"], own["confidently_wrong"], other["confidently_wrong"]) == (2, 0, 0)

@@ -85,20 +85,24 @@ def bench_sync(
 
 
 def sync_display_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows' sums: how many are right, how many surely wrong."""
+    """Return the rows' sums: how many are right, how many confidently wrong."""
     shown: list[Row] = []
     for case in ("own", "other"):
         mine = [row for row in rows if row["case"] == case]
-        known = [abs(float(str(row["error_ms"]))) if row["axes"] else np.inf for row in mine if row["sure"]]
+        known = [
+            abs(float(str(row["error_ms"]))) if row["axes"] else np.inf for row in mine if row["confident"]
+        ]
         if not mine:
             continue
         shown.append(
             {
                 "case": case,
                 "clips": len(mine),
-                "sure": len(known),
+                "confident": len(known),
                 "within_1_ms": sum(off < 1 for off in known) if case == "own" else None,
-                "surely_wrong": sum(off > WRONG_OFFSET_MS for off in known) if case == "own" else len(known),
+                "confidently_wrong": sum(off > WRONG_OFFSET_MS for off in known)
+                if case == "own"
+                else len(known),
                 "median_ms": float(np.median(known)) if known and case == "own" else None,
             }
         )
@@ -110,13 +114,13 @@ def _row(number: int, case: str, clip: _SyncClip, log: GyroLog) -> Row:
     try:
         found = synchronise_gyro(clip.tracks, log, clip.camera, exposures=np.array([clip.exposure]))
     except DeepGyroError:
-        nothing = {"error_ms": None, "axes": 0, "confidence": 0.0, "sure": 0, "explained": None}
+        nothing = {"error_ms": None, "axes": 0, "confidence": 0.0, "confident": 0, "explained": None}
         return row | nothing | {"exposure_ms": 1000 * clip.exposure, "rate": None}
     return row | {
         "error_ms": round(1000 * (found.time_offset - clip.time_offset), 3),
         "axes": int(np.array_equal(found.cam_from_imu, clip.cam_from_imu)),
         "confidence": round(found.confidence, 3),
-        "sure": int(found.confidence >= ACCEPT_SYNC_CONFIDENCE),
+        "confident": int(found.confidence >= ACCEPT_SYNC_CONFIDENCE),
         "explained": round(found.explained_share, 3),
         "exposure_ms": round(1000 * clip.exposure, 2),
         "rate": round(float(np.linalg.norm(found.rotations.omega.std(axis=0))), 3),
