@@ -7,9 +7,7 @@ from deepgyro.blurfield import (
     blur_field,
     measure_field,
     motion_field,
-    path_lengths,
     reduce_instants,
-    straight_vectors,
 )
 from deepgyro.camera import Camera, Distortion
 from deepgyro.errors import ExposureNotCovered
@@ -256,15 +254,6 @@ def test_the_extent_of_an_array_misses_no_pixel():
     median, longest, reach = measure_field(field)
 
     assert (median, longest, reach) == (0.0, 40.0, 40)
-
-
-def test_folding_keeps_u_from_being_negative_and_lengths():
-    field = exact(steady(1.0, -0.5, 3.0), camera())
-
-    vectors = straight_vectors(field)
-
-    assert (vectors[..., 0] >= 0).all()
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), path_lengths(field), atol=1e-9)
 
 
 @pytest.mark.parametrize(("t", "what"), [(-0.001, "-0.001"), (0.985, "1.005")])

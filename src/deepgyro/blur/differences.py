@@ -61,9 +61,7 @@ class PathDifferences:
     ) -> None:
         """Write the differences of the part at (left, top) of a larger picture into the first rows of `out`.
 
-        Its rows are contiguous, at least as long as the part's, rounded up to `LANES`; what is beyond
-        the
-        part is filled with anything.
+        Its rows are contiguous, at least as long as the part's, rounded up to `LANES`; the rest is undefined.
         """
         height, width = self.ends.shape[1:]
         columns = self._paths.shape[2]
@@ -81,11 +79,9 @@ class PathDifferences:
     @cached_property
     def _paths(self) -> ndarray:
         beyond = -self.ends.shape[2] % LANES
-        return (
-            np.pad(self.ends, ((0, 0), (0, 0), (0, beyond)), mode="edge")
-            if beyond
-            else np.ascontiguousarray(self.ends)
-        )
+        if not beyond:
+            return np.ascontiguousarray(self.ends)
+        return np.pad(self.ends, ((0, 0), (0, 0), (0, beyond)), mode="edge")
 
     @cached_property
     def _taps(self) -> ndarray:

@@ -74,10 +74,7 @@ class BlurOperator:
             raise ValueError(
                 f"the part at ({left}, {top}), {width} x {height}, is not within {picture.shape}"
             )
-        rows, columns = (
-            self._source_range(top, picture.shape[0], height),
-            self._source_range(left, picture.shape[1], width),
-        )
+        rows, columns = self._source_window(top, left, picture.shape[:2])
         window = picture[rows, columns]
         planes = [*cv2.split(window)]
         planes += planes[:1] * (3 - len(planes))  # the loop takes three
@@ -89,15 +86,17 @@ class BlurOperator:
         self, picture: Float32[ndarray, "3 a b"], *, top: int, left: int
     ) -> Float32[ndarray, "3 h w"]:
         """As `of_part`, of a picture of three channels that is kept in planes."""
-        height, width = self.field.shape[:2]
-        rows, columns = (
-            self._source_range(top, picture.shape[1], height),
-            self._source_range(left, picture.shape[2], width),
-        )
+        rows, columns = self._source_window(top, left, picture.shape[1:])
         return self._blur_window(picture[:, rows, columns], top=top - rows.start, left=left - columns.start)
 
-    def _source_range(self, start: int, size: int, length: int) -> slice:
-        return slice(max(start - self.reach, 0), min(start + length + self.reach + LANES, size))
+    def _source_window(self, top: int, left: int, size: tuple[int, ...]) -> tuple[slice, slice]:
+        """Return the rows and columns of a larger picture that the part at (left, top) depends on."""
+        height, width = self.field.shape[:2]
+        rows, columns = (
+            slice(max(start - self.reach, 0), min(start + length + self.reach + LANES, side))
+            for start, length, side in ((top, height, size[0]), (left, width, size[1]))
+        )
+        return rows, columns
 
     def _blur_window(self, window: Sequence[ndarray] | ndarray, *, top: int, left: int) -> ndarray:
         """Blur the part at (left, top) of the planes of a window."""

@@ -6,16 +6,12 @@ from .field import (
     PathReference,
     blur_field,
     exposure_interval,
-    measure_field,
     motion_field,
-    path_lengths,
-    paths_from_vectors,
     reduce_instants,
-    sample_paths,
-    straight_vectors,
 )
 from .files import read_field, read_field_pair, write_field, write_field_pair
 from .grid import GridField
+from .measure import measure_field, path_lengths, paths_from_vectors, sample_paths
 
 __all__ = [
     "Field",
@@ -32,7 +28,6 @@ __all__ = [
     "read_field_pair",
     "reduce_instants",
     "sample_paths",
-    "straight_vectors",
     "write_field",
     "write_field_pair",
 ]

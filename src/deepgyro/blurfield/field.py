@@ -233,6 +233,15 @@ def motion_field(
     return MotionField(camera, t, exposure, reference, np.linspace(0.0, exposure, n), trajectory)
 
 
+def _check_exposure(t: float, exposure: float, n: int) -> None:
+    if not np.isfinite(t):
+        raise ValueError(f"t is {t}: a time in s is needed")
+    if not (np.isfinite(exposure) and exposure > 0):
+        raise ValueError(f"exposure is {exposure} s: a positive time in s is needed")
+    if n < 2:
+        raise ValueError(f"n is {n}: a path needs at least its start and its end")
+
+
 def line_exposure_starts(camera: Camera, t: float) -> Float64[ndarray, " lines"]:
     """Return when the exposure of each line begins, s on the gyro's clock."""
     lines = readout_line_count(camera)
@@ -348,85 +357,3 @@ def reduce_instants(field: MotionField, tolerance: float = 0.25) -> MotionField:
             break
         step //= 2
     return replace(field, instants=field.instants[::step])
-
-
-def paths_from_vectors(vectors: Float[ndarray, "h w 2"]) -> Float32[ndarray, "h w 2 2"]:
-    """Return the field of straight blur vectors (u, v), px: from minus to plus half the vector."""
-    half = 0.5 * np.asarray(vectors, np.float32)
-    return np.stack([-half, half], axis=-2)
-
-
-def straight_vectors(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w 2"]:
-    """Return the paper's blur vectors (U, V): end minus start, px, turned round where that makes u >= 0.
-
-    (u, v) and (-u, -v) are the same blur; the paper keeps u >= 0 (and v >= 0 where u = 0).
-    """
-    vectors: ndarray = field[..., -1, :] - field[..., 0, :]
-    u, v = vectors[..., :1], vectors[..., 1:]
-    return np.where((u < 0) | ((u == 0) & (v < 0)), -vectors, vectors)
-
-
-def path_lengths(field: Float[ndarray, "h w n 2"]) -> Float[ndarray, "h w"]:
-    """Return the length of every pixel's path, px."""
-    return _measure_paths(field)[0]
-
-
-def measure_field(field: Field) -> tuple[float, float, int]:
-    """Return median and largest path length (px) and the largest |x| or |y| of a path (px, rounded up).
-
-    Of an array every pixel is looked at (the median is that of every eighth row and column); of a
-    `MotionField`, which is smooth, 65 rows and columns from border to border; of a `GridField` its nodes.
-    """
-    if isinstance(field, GridField):
-        length, reach = _measure_paths(field.nodes)
-        return float(np.median(length)), float(length.max()), int(np.ceil(reach))
-    if isinstance(field, MotionField):
-        rows, columns = (
-            np.unique(np.linspace(0, size - 1, 65).round().astype(np.int64)) for size in field.shape[:2]
-        )
-        length, reach = _measure_paths(field.at(rows, columns))
-        return float(np.median(length)), float(length.max()), int(np.ceil(reach))
-    longest, most = 0.0, 0.0
-    lengths: list[ndarray] = []
-    for top in range(0, field.shape[0], 256):
-        length, reach = _measure_paths(field[top : top + 256, :])
-        longest, most = max(longest, float(length.max())), max(most, reach)
-        lengths.append(length[::8, ::8])
-    return float(np.median(np.concatenate(lengths))), longest, int(np.ceil(most))
-
-
-def sample_paths(field: Field, rows: int, columns: int) -> Float32[ndarray, "a b n 2"]:
-    """Return the paths at about so many rows and columns that share the picture evenly, px."""
-    if isinstance(field, MotionField):
-        y, x = (
-            ((np.arange(count) + 0.5) / count * side).astype(np.int64)
-            for count, side in (
-                (min(rows, field.shape[0]), field.shape[0]),
-                (min(columns, field.shape[1]), field.shape[1]),
-            )
-        )
-        return field.at(y, x, np.float32)
-    steps = (max(1, side // count) for side, count in zip(field.shape[:2], (rows, columns), strict=True))
-    down, across = (slice(step // 2, None, step) for step in steps)
-    return field[down, across]
-
-
-def _measure_paths(field: Float[ndarray, "h w n 2"]) -> tuple[Float[ndarray, "h w"], float]:
-    """Return every path's length, and the largest |x| or |y| of them all, px."""
-    from .kernels import measure_lengths
-
-    out = np.empty(field.shape[:2], field.dtype)
-    found: list[float] = []
-    run_in_bands(
-        field.shape[0], 16, lambda top, bottom: found.append(measure_lengths(field, top, bottom, out))
-    )
-    return out, float(max(found, default=0.0))
-
-
-def _check_exposure(t: float, exposure: float, n: int) -> None:
-    if not np.isfinite(t):
-        raise ValueError(f"t is {t}: a time in s is needed")
-    if not (np.isfinite(exposure) and exposure > 0):
-        raise ValueError(f"exposure is {exposure} s: a positive time in s is needed")
-    if n < 2:
-        raise ValueError(f"n is {n}: a path needs at least its start and its end")

@@ -18,7 +18,8 @@ from numpy.lib.npyio import NpzFile
 
 from ..errors import DeepGyroError
 from ..files import unreadable_file_error
-from .field import Field, paths_from_vectors
+from .field import Field
+from .measure import paths_from_vectors
 
 MAX_IN_MEMORY_BYTES = 256 * 2**20
 """A field of more bytes is not held in memory."""

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from .field import Field, measure_field
+from .field import Field
+from .measure import measure_field
 
 MAX_DRAWING_SIDE_PX = 1600
 """Larger photos are drawn at this size, px."""
@@ -22,18 +23,9 @@ def draw_field(
     """Draw the paths of a field at their true length, coloured by direction.
 
     A path has no arrow: a blur is the same either way. The wheel in the corner has the colour of every
-    direction; its radius is the longest path.
-
-    Parameters
-    ----------
-    field
-        Paths, px.
-    photo
-        The photo that lies under them, encoded; a white page if there is none.
-    prior
-        Another field, of thin black paths over the first: the gyro's, where the picture corrects it.
-    spacing
-        Distance between two paths in the drawing, px; by default so that they don't touch.
+    direction; its radius is the longest path. The photo (encoded) is under the paths; `prior`, the gyro's
+    field where the picture corrects it, is drawn over them in thin black; `spacing` is the distance of two
+    paths in the drawing, px, by default so that they don't touch.
     """
     import cv2
 
@@ -63,20 +55,9 @@ def draw_paths(
     spacing: float,
     colour: tuple[int, int, int] | None = None,
 ) -> None:
-    """Draw the paths of a field onto a page.
+    """Draw the paths of a field onto a page, `scale` px of it for one of the field, `spacing` px apart.
 
-    Parameters
-    ----------
-    page
-        What is drawn on; it is changed.
-    field
-        Paths, px.
-    scale
-        Pixels of the page for one of the field.
-    spacing
-        Distance between two paths on the page, px.
-    colour
-        Of all paths, which are then thin; by default each has that of its direction, and a white rim.
+    With a colour the paths are thin; by default each has that of its direction, and a white rim.
     """
     import cv2
 
@@ -123,13 +104,5 @@ def _draw_colour_wheel(page: UInt8[ndarray, "a b 3"], max_length: float) -> None
     cv2.circle(page, (x, y), radius // 3, (255, 255, 255), -1, cv2.LINE_AA)
     text = f"{max_length:.1f} px"
     (length, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
-    cv2.putText(
-        page,
-        text,
-        (x - length // 2, y + radius + 20),
-        cv2.FONT_HERSHEY_SIMPLEX,
-        0.5,
-        (0, 0, 0),
-        1,
-        cv2.LINE_AA,
-    )
+    corner = (x - length // 2, y + radius + 20)
+    cv2.putText(page, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)

@@ -1,14 +1,6 @@
 """Take the blur out of a picture whose field is known: networks in tiles, Richardson-Lucy, Wiener."""
 
-from .baselines import (
-    BASELINES,
-    BASELINES_FOLDER,
-    MAX_ONE_PIECE_PIXELS,
-    BaselineName,
-    OnePieceNetwork,
-    baseline_path,
-    load_baseline,
-)
+from .baselines import BASELINES, BASELINES_FOLDER, OnePieceNetwork, load_baseline
 from .canonical import (
     OrientedField,
     OrientedPicture,
@@ -17,10 +9,8 @@ from .canonical import (
     canonical_orientation,
 )
 from .method import (
-    BLIND_METHODS,
     METHODS,
     Baseline,
-    Deconvolution,
     Method,
     MethodName,
     OwnMethodName,
@@ -37,14 +27,10 @@ from .wiener import wiener_fastgyro
 __all__ = [
     "BASELINES",
     "BASELINES_FOLDER",
-    "BLIND_METHODS",
-    "MAX_ONE_PIECE_PIXELS",
     "METHODS",
     "MIN_CORE_PX",
     "NETWORKS",
     "Baseline",
-    "BaselineName",
-    "Deconvolution",
     "Method",
     "MethodName",
     "OnePieceNetwork",
@@ -55,7 +41,6 @@ __all__ = [
     "UnrolledNetwork",
     "add_half_turn",
     "available_methods",
-    "baseline_path",
     "canonical_orientation",
     "core_side",
     "find_weights",

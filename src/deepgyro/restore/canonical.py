@@ -1,7 +1,7 @@
-"""Which way up a network sees a picture: so that paths run rightwards, and down by at most 45 degrees.
+"""The canonical orientation of a picture: its paths run to the right, and down by at most 45 degrees.
 
-A picture that is mirrored, or laid on its side, is the same picture with other paths. A network that is shown
-only one of these ways has an eighth of the directions to learn (a path and its reverse are the same blur).
+A mirrored or transposed picture is the same picture with other paths. A network that sees only one of these
+orientations has an eighth of the directions to learn (a path and its reverse are the same blur).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy import ndarray
 
-from ..blurfield.field import Field, sample_paths
+from ..blurfield import Field, sample_paths
 from ..threads import run_in_bands
 from ..tiles import PictureLike, Window
 

@@ -16,10 +16,10 @@ def fill_path_maps(ends, top, bottom, out):
             v = ends[3, r, c] - ends[1, r, c]
             square = u * u + v * v
             length = np.sqrt(square)
-            sure = f32(1) / ((length + f32(4)) * max(length, f32(1e-6)))
+            gain = f32(1) / ((length + f32(4)) * max(length, f32(1e-6)))
             out[0, r, c] = length * f32(1 / 32)
-            out[1, r, c] = (u * u - v * v) * sure
-            out[2, r, c] = f32(2) * u * v * sure
+            out[1, r, c] = (u * u - v * v) * gain
+            out[2, r, c] = f32(2) * u * v * gain
 
 
 @kernel

@@ -13,9 +13,9 @@ from ..blurfield import Field, measure_field
 from ..tiles import PictureLike, Window, split_into_tiles
 
 CLIPPED_LEVEL = 0.985
-"""Values from here on are taken for clipped highlights, which say nothing about the light they had."""
+"""Higher values are clipped highlights, whose light is unknown."""
 MAX_WINDOW_BYTES = 1.2e9
-"""What a tile may take, so that a photo of any size stays under 2.5 GB in all."""
+"""Memory of a tile: a photo of any size stays under 2.5 GB in all."""
 MIN_CORE_PX = 256
 """px."""
 RATIO_FLOOR = 1e-3
@@ -35,25 +35,8 @@ def richardson_lucy(
     A is the blur operator along the field's full, curved paths; m is 0 where the picture is clipped and
     beyond its border, 1 elsewhere, so that neither rings. The last factor is the total-variation prior of
     Dey et al., Richardson-Lucy algorithm with total variation regularization, 2006. Works in tiles whose
-    windows reach beyond them by the blur or more.
-
-    Parameters
-    ----------
-    image
-        The picture as numbers in which blur is a sum (linear light, as a rule), or what slices like it.
-    field
-        Paths, px.
-    iterations
-        More are sharper and noisier.
-    smoothness
-        Weight of the total variation.
-    progress
-        Called with the share that is done.
-
-    Yields
-    ------
-    window, sharp
-        Tile by tile, the picture's rows and columns and the sharp picture there.
+    windows reach beyond them by the blur or more. `image`: linear light; `smoothness`: weight of the total
+    variation. Yields and `progress` are those of `Method.restore`.
     """
     height, width = field.shape[:2]
     reach = measure_field(field)[2] + 2
@@ -78,10 +61,8 @@ def core_side(reach: int, n: int) -> int:
     Around a core are the margin and a rim. Under `MIN_CORE_PX` px the work would be nearly all margin: such a
     field is too large.
     """
-    side = (
-        MAX_WINDOW_BYTES / (14 * n + 130)
-    ) ** 0.5  # bytes a pixel: the paths twice, and the iteration's own
-    return int(side) - 2 * (_window_margin(reach) + reach)
+    bytes_per_pixel = 14 * n + 130  # the paths twice, and the iteration's own
+    return int((MAX_WINDOW_BYTES / bytes_per_pixel) ** 0.5) - 2 * (_window_margin(reach) + reach)
 
 
 def _window_margin(reach: int) -> int:

@@ -40,32 +40,11 @@ def restore_in_tiles(
 ) -> Iterator[tuple[Window, Float32[ndarray, "a b 3"]]]:
     """Take the blur out of a picture, stage after stage, each in tiles.
 
-    The network sees the picture turned so that its paths run as those it was trained on
-    (`canonical_orientation`).
-    A tile's window reaches beyond it by as much as a stage sees, and the guess that is blurred again is that
-    of the whole picture, so that tiles don't show.
-
-    Parameters
-    ----------
-    session
-        The network.
-    image
-        Encoded values, 0 to 1, or what slices like them.
-    field
-        Paths, px.
-    linear
-        Whether the light that they stand for was blurred, or these very values.
-    extent
-        The largest |x| or |y| of a path, px, where it is known.
-    core
-        Side of the tiles' cores, px; None: one tile for a small picture.
-    progress
-        Called with the share that is done.
-
-    Yields
-    ------
-    window, sharp
-        Tile by tile, the picture's rows and columns and the sharp picture there, encoded.
+    The network sees the picture in the orientation of its training (`canonical_orientation`). A tile's window
+    reaches beyond it by a stage's receptive field, and the guess that is blurred again is that of the whole
+    picture, so that tiles don't show. `image`: encoded values; `extent`: the largest |x| or |y| of a path,
+    px, if known; `core`: side of the tiles' cores, px, by default one tile for a small picture. Yields and
+    the other parameters are those of `Method.restore`.
     """
     contract = session.contract
     extent = measure_field(field)[2] if extent is None else extent
@@ -107,7 +86,7 @@ class _WindowOperators:
 
 
 class _StageRunner:
-    """What is kept of a picture between its stages: how far the guess is from it, and what is remembered."""
+    """State of a picture between its stages: the guess less the picture, and the network's hidden state."""
 
     def __init__(
         self, session: Session, image: PictureLike, field: Field, linear: bool, cut: list[Tile], extent: int

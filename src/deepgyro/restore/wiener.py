@@ -1,4 +1,4 @@
-"""FastGyro in style: a Wiener filter for every straight blur vector that occurs in the picture.
+"""FastGyro-style: a Wiener filter for every straight blur vector that occurs in the picture.
 
 After Mustaniemi et al., Fast Motion Deblurring for Feature Detection and Matching Using Inertial
 Measurements, ICPR 2018, whose text could not be had: the details here are ours.
@@ -32,24 +32,9 @@ def wiener_fastgyro(
     H is the transfer function of a centred segment from the start to the end of the path, ``sinc(f . d)``:
     a real function, so nothing moves. Vectors d are rounded to whole px (more coarsely where a tile would
     need more than `MAX_KERNELS_PER_TILE` filters), one filter runs over the tile for each, and each pixel is
-    taken
-    from its own. Cost grows with the number of tiles, not with the number of kernels.
-
-    Parameters
-    ----------
-    image
-        The picture as numbers in which blur is a sum (linear light, as a rule), or what slices like it.
-    field
-        Paths, px; only their ends are used.
-    noise
-        Noise-to-signal power ratio, K in the literature; 1e-2 is the baseline's of the paper's Table 1.
-    progress
-        Called with the share that is done.
-
-    Yields
-    ------
-    window, sharp
-        Tile by tile, the picture's rows and columns and the sharp picture there.
+    taken from its own. `image`: linear light; of the paths (px) only the ends are used; `noise`: the
+    noise-to-signal power ratio, 1e-2 for the baseline of the paper's Table 1. Yields and `progress` are
+    those of `Method.restore`.
     """
     height, width = field.shape[:2]
     length = int(np.ceil(measure_field(field)[1]))
@@ -78,10 +63,12 @@ def _filter_tile(
     noise: float,
 ) -> Float32[ndarray, "a b 3"]:
     """Return the filtered core of a window."""
+    import cv2
+
     rounded, index = _distinct_vectors(vectors)
     taper = _cosine_taper(window.shape[0])[:, None] * _cosine_taper(window.shape[1])
     mean = window.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    shape = tuple(_next_fft_length(size) for size in window.shape[:2])
+    shape = tuple(cv2.getOptimalDFTSize(size) for size in window.shape[:2])  # factors 2, 3 and 5
     spectrum = np.fft.rfft2((window - mean).transpose(2, 0, 1) * taper.astype(np.float32), s=shape)
     fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
     out = np.empty((*vectors.shape[:2], 3), np.float32)
@@ -117,15 +104,3 @@ def _cosine_taper(size: int) -> ndarray:
     edge = min(16, size // 4)
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge) + 0.5) / edge)
     return np.concatenate([ramp, np.ones(size - 2 * edge), ramp[::-1]])
-
-
-def _next_fft_length(size: int) -> int:
-    """Return the next size whose only prime factors are 2, 3 and 5."""
-    while True:
-        rest = size
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return size
-        size += 1

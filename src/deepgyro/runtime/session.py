@@ -92,10 +92,10 @@ def open_session(
 
 @cache
 def _openvino_core() -> Any:
-    """Return OpenVINO, one for the whole process.
+    """Return OpenVINO's core, one for the whole process.
 
-    Each that is made puts a stack for signals in place, and puts back the one it found when it goes: two that
-    go in the order they came leave one behind that is no more, and the next signal ends the process.
+    Each core installs a signal stack and restores the earlier one when it is deleted: two that are deleted in
+    the order of their creation leave a freed stack installed, and the next signal ends the process.
     """
     import openvino
 
@@ -109,7 +109,7 @@ def has_bf16() -> bool:
 
 
 def read_model(path: Path) -> tuple[Any, str | None]:
-    """Return the model of an ONNX file, and its metadata's entry `KEY` if it has one.
+    """Return the model of an ONNX file, and its metadata's entry `METADATA_KEY` if it has one.
 
     Raises
     ------
