@@ -77,8 +77,7 @@ def deblur(
         ``"linear"``: values are proportional to light, or the blur was made on these very numbers.
     refine
         Let the picture correct the field, or estimate one (`refine_field`); where it contradicts the field
-        and
-        shows no other, or without field no confident one, the picture stays unchanged.
+        and shows no other, or without field no confident one, the picture stays unchanged.
 
     Returns
     -------

@@ -50,17 +50,16 @@ def video(
         How long a line of a frame collects light (s); by default from the clip's metadata; if these
         have none, it is estimated from the blurred frames: one for all, or its course where it changes.
     readout_time
-        From the first line's start to the line past the last (s); by default from the camera file, or the
-        clip.
+        From the first line's start to the line past the last (s); by default from the camera
+        file, or the clip.
     time_offset
         The gyro's clock minus the frames' (s); by default from the camera file.
     gyro_columns
         Columns and units of a log without a header, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     sync
         Whether the gyro's offset and axes are estimated from the clip. auto: if the camera file has none; if
-        it
-        has, a picture that contradicts them is still noticed. always: in any case, near those of the file.
-        never: the picture is not compared; an offset that is not given is 0.
+        it has, a picture that contradicts them is still noticed. always: in any case, near those of the
+        file. never: the picture is not compared; an offset that is not given is 0.
     refine
         Let a dozen blurred frames correct scale, offset, bias and readout time for the whole clip.
     method
@@ -133,8 +132,8 @@ def sync(
     exposure
         How long a line of a frame collects light (s); by default from the clip's metadata.
     readout_time
-        From the first line's start to the line past the last (s); by default from the camera file, or the
-        clip.
+        From the first line's start to the line past the last (s); by default from the camera
+        file, or the clip.
     gyro_columns
         Columns and units of a log without a header, e.g. "t[ns],wx[rad/s],wy[rad/s],wz[rad/s]".
     find_readout

@@ -89,24 +89,21 @@ def read_clip_recording(
     metadata: ClipMetadata,
     clip: Clip,
     *,
-    exposure_needed: bool = True,
     readout_time: float | None = None,
 ) -> ClipRecording:
-    """Read the gyro and the camera of a clip.
+    """Read the gyro and the camera of a clip; exposures that are not known are 0.
 
     Parameters
     ----------
     source, metadata, clip
         What is known of it, and its own metadata.
-    exposure_needed
-        Whether exposures must be known; else unknown ones count as 0.
     readout_time
         Where neither source, camera nor metadata have it, s; None: then it is an error.
 
     Raises
     ------
     DeepGyroError
-        If one cannot be used, or something that is needed is not known.
+        If one cannot be used, or camera or readout time are not known.
     """
     if source.camera is None:
         raise DeepGyroError(
@@ -127,19 +124,12 @@ def read_clip_recording(
     if source.time_offset is not None:
         camera = replace(camera, time_offset=source.time_offset, time_offset_known=True)
     log = read_gyro(source.gyro or source.clip, columns=source.gyro_columns)
-    return ClipRecording(log, camera, _frame_exposures(source, metadata, exposure_needed=exposure_needed))
+    exposures = metadata.exposures if source.exposure is None else np.array([source.exposure])
+    return ClipRecording(log, camera, np.zeros(1) if exposures is None else exposures)
 
 
 def check_clip_coverage(recording: ClipRecording, first: float, last: float) -> None:
-    """Refuse a log that does not meet the clip at all: it belongs to another one.
-
-    Parameters
-    ----------
-    recording
-        The log, and when the clip begins on its clock.
-    first, last
-        When the first and the last frame are shown, on the clip's clock, s.
-    """
+    """Refuse a log that does not meet the clip, shown from `first` to `last` (s on its clock), at all."""
     log, camera = recording.log, recording.camera
     start, end = first + camera.time_offset, last + camera.time_offset
     if end < log.t[0] or start > log.t[-1]:
@@ -252,15 +242,3 @@ def _sample_blurred_frames(
             if frame.index in chosen:
                 frames.append((frame.index, frame.t, shrink_picture(to_eight_bits(frame.rgb()))))
     return frames
-
-
-def _frame_exposures(
-    source: ClipSource, metadata: ClipMetadata, *, exposure_needed: bool
-) -> Float64[ndarray, " m"]:
-    if source.exposure is not None:
-        return np.array([source.exposure])
-    if metadata.exposures is None and not exposure_needed:
-        return np.zeros(1)
-    if metadata.exposures is None:
-        raise DeepGyroError(f"{source.clip}: its metadata have no exposure: give --exposure (s)")
-    return metadata.exposures

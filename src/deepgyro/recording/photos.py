@@ -50,10 +50,9 @@ class FieldSource:
     """What is not known, and estimated from the pictures."""
 
     def __post_init__(self) -> None:
+        timed = self.time is not None or self.exposure is not None
         if self.field:
-            if any((self.gyro, self.frames, self.camera, self.gyro_columns)) or not (
-                self.time is None and self.exposure is None
-            ):
+            if timed or any((self.gyro, self.frames, self.camera, self.gyro_columns)):
                 raise ValueError(
                     "--field needs no recording: leave out --gyro, --camera, --frames, --time, "
                     "--exposure and "
@@ -69,10 +68,10 @@ class FieldSource:
         if (self.gyro is None) != (self.camera is None):
             raise ValueError("--gyro and --camera belong together: give both or neither")
         if self.gyro is None:
-            if any((self.frames, self.gyro_columns)) or not (self.time is None and self.exposure is None):
+            if timed or any((self.frames, self.gyro_columns)):
                 raise ValueError("--frames, --time, --exposure and --gyro-columns need --gyro and --camera")
         elif self.frames is not None:
-            if self.time is not None or self.exposure is not None:
+            if timed:
                 raise ValueError("--frames holds times and exposures: leave out --time and --exposure")
         elif self.time is None or (self.exposure is None and self.estimate != "exposure"):
             raise ValueError(

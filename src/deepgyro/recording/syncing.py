@@ -84,18 +84,12 @@ def sync_clip(
     readout
         Whether the readout time is estimated, too, whatever camera file and metadata have.
     picture
-        Picture that is written: the picture's and the gyro's angular rates.
-    overwrite
-        Replace a file of that name.
-    progress
-        Called with how many frames are done, and how many there are (an estimate).
+        Picture that is written: the angular rates of picture and gyro.
 
     Raises
     ------
     DeepGyroError
-        If the clip was stabilised in the camera, it turns too little (for an offset, or for the readout
-        time),
-        or something cannot be used.
+        If the clip was stabilised in the camera, turns too little, or something cannot be used.
     """
     if picture is not None:
         check_writable(picture, overwrite=overwrite)
@@ -107,9 +101,7 @@ def sync_clip(
             "as the camera did"
         )
     with ClipReader(source.clip) as reader:
-        recording = read_clip_recording(
-            source, metadata, reader.clip, exposure_needed=False, readout_time=0.0 if readout else None
-        )
+        recording = read_clip_recording(source, metadata, reader.clip, readout_time=0.0 if readout else None)
     tracks = track_clip(source.clip, progress)
     sync = _synchronise_tracks(tracks, recording)
     readout_time: float | None = None
@@ -152,22 +144,12 @@ def sync_clip(
 
 
 def synchronise_recording(
-    recording: ClipRecording,
-    clip: Path,
-    mode: SyncMode,
-    progress: Callable[[int, int], None] | None,
+    recording: ClipRecording, clip: Path, mode: SyncMode, progress: Callable[[int, int], None] | None
 ) -> tuple[ClipRecording, SyncResult | None, str]:
-    """Return a recording with offset and axes, their estimate if there is one, and why it must not be
-    used."""
+    """Return a recording with offset and axes, their estimate if there is one, and why not to use it."""
     camera = recording.camera
-    unknown = [
-        name
-        for name, known in (
-            ("cam_from_imu", camera.cam_from_imu is not None),
-            ("time_offset", camera.time_offset_known),
-        )
-        if not known
-    ]
+    unknown = ["cam_from_imu"] if camera.cam_from_imu is None else []
+    unknown += [] if camera.time_offset_known else ["time_offset"]
     if mode == "never" or (mode == "auto" and not unknown):
         if "cam_from_imu" in unknown:
             raise DeepGyroError(f"{camera.source}: has no cam_from_imu: add it, or give --sync auto")
@@ -222,8 +204,7 @@ def _is_in_segment(t: float, length: float, gap: float) -> bool:
 
 
 def sync_contradiction(sync: SyncResult) -> str:
-    """Return why a clip and a log do not belong together, where the picture does not turn as the gyro; else
-    ""."""
+    """Return why clip and log do not belong together: the picture does not turn as the gyro; else ""."""
     if sync.explained_share >= REJECT_EXPLAINED_SHARE or sync.confidence >= ACCEPT_SYNC_CONFIDENCE:
         return ""
     return (
@@ -255,10 +236,7 @@ def apply_sync(recording: ClipRecording, sync: SyncResult) -> ClipRecording:
     Where no exposure is known, the offset leads to the middle of the exposures.
     """
     camera = replace(
-        recording.camera,
-        time_offset=sync.time_offset,
-        time_offset_known=True,
-        cam_from_imu=sync.cam_from_imu,
+        recording.camera, time_offset=sync.time_offset, time_offset_known=True, cam_from_imu=sync.cam_from_imu
     )
     log, unknown = remove_clock_drift(recording.log, sync.drift), recording.exposures[0] == 0
     return replace(recording, camera=camera, log=log, exposure_centred=bool(unknown))

@@ -118,8 +118,7 @@ def deblur_video(
         `open_method` returned.
     sync
         Whether offset and axes are estimated from the picture. "auto": if the camera file has none; if it
-        has,
-        a picture that contradicts them is still noticed. "never": the picture is not compared.
+        has, a picture that contradicts them is still noticed. "never": the picture is not compared.
     refine
         Whether a sample of the blurred frames corrects scale, offset, bias and readout time for all of them
         (some seconds). An exposure that neither metadata nor `source` have is estimated that way in any case.
@@ -160,7 +159,7 @@ def deblur_video(
                 f"stabilised in the camera ({metadata.stabilisation}): the gyro does not show its blur"
             )
         else:
-            recording = read_clip_recording(source, metadata, clip, exposure_needed=False)
+            recording = read_clip_recording(source, metadata, clip)
             recording, sync_result, skip_reason = synchronise_recording(
                 recording, source.clip, sync, progress
             )
@@ -212,10 +211,7 @@ def _write_deblurred_clip(
     """Write the clip; decoding and fields are ahead of the network, encoding is behind it."""
 
     def write(part: ClipFrame | Packet[Any]) -> None:
-        if isinstance(part, ClipFrame):
-            writer.write(part)
-        else:
-            writer.copy(part)
+        writer.write(part) if isinstance(part, ClipFrame) else writer.copy(part)
 
     planned = prefetch(map(job.plan_frame, reader.parts()), _QUEUE_FRAMES)
     with _keep_partial_clip(writer), closing(planned), run_in_background(write, _QUEUE_FRAMES) as submit:
@@ -303,12 +299,8 @@ class _ClipJob:
         result = deblur_picture(
             before, planned.field, method=self.method, refine=False, fade_start=self.threshold
         )
-        seconds = round(time.perf_counter() - started, 3)
-        row = replace(
-            self.report_skipped(frame, result.skipped, planned.median_px, planned.max_px),
-            seconds=seconds,
-            note=result.note,
-        )
+        row = self.report_skipped(frame, result.skipped, planned.median_px, planned.max_px)
+        row = replace(row, seconds=round(time.perf_counter() - started, 3), note=result.note)
         if result.skipped is not None:
             return frame, row
         after = apply_srgb_changes(codes, before, result.image, transfer) if hdr else result.image
