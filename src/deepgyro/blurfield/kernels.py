@@ -114,21 +114,21 @@ def compute_picture_paths(ray_to_world, world_to_ray, by_row, ys, xs, rays, lens
                     )
                 old = float(own)
                 u, v, Z = _project_at_line(world_to_ray, old, V, lens, k, fx, fy, cx, cy)
-                seen = v if by_row else u
-                guess = seen
-                old_seen = seen
+                projected = v if by_row else u
+                guess = projected
+                old_projected = projected
                 for _ in range(12):
                     u, v, Z = _project_at_line(world_to_ray, guess, V, lens, k, fx, fy, cx, cy)
-                    seen = v if by_row else u
-                    if Z <= 1e-6 or abs(seen - guess) < 1e-8:
+                    projected = v if by_row else u
+                    if Z <= 1e-6 or abs(projected - guess) < 1e-8:
                         break
-                    slope = (seen - old_seen) / (guess - old)
+                    slope = (projected - old_projected) / (guess - old)
                     if slope > 0.9:
                         status |= STATUS_OUTRUNS_SHUTTER
                         break
                     old = guess
-                    old_seen = seen
-                    guess = guess + (seen - guess) / (1.0 - slope)
+                    old_projected = projected
+                    guess = guess + (projected - guess) / (1.0 - slope)
                 if not Z > 1e-6:
                     status |= STATUS_BEHIND_CAMERA
                 out[r, s, i, 0] = px - u

@@ -70,8 +70,8 @@ class OnePieceNetwork:
             planes.append(vector_maps(field, height, width))
         multiple = self.contract.multiple
         more = [(0, 0), (0, -height % multiple), (0, -width % multiple)]
-        seen = np.pad(np.concatenate(planes), more, "edge")[None]
-        (sharp,) = self._compiled.create_infer_request().infer({0: seen}).values()
+        features = np.pad(np.concatenate(planes), more, "edge")[None]
+        (sharp,) = self._compiled.create_infer_request().infer({0: features}).values()
         return np.ascontiguousarray(sharp[0, :, :height, :width].transpose(1, 2, 0)).clip(0, 1)
 
 

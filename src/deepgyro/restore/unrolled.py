@@ -144,24 +144,24 @@ class _StageRunner:
         pictures = 3 if residual is None else 6
         rows = -(-height // contract.multiple) * contract.multiple
         columns = -(-width // self.step) * self.step
-        seen = self._input_buffer(1, pictures + PATH_CHANNELS + 3 * taps, rows, columns)
+        features = self._input_buffer(1, pictures + PATH_CHANNELS + 3 * taps, rows, columns)
         if residual is None:
             source = self.blurred_planes(around)
-            seen[0, :3, :height, :width] = source[:, top : top + height, left : left + width]
+            features[0, :3, :height, :width] = source[:, top : top + height, left : left + width]
         else:
             assert self.change is not None
             _combine_planes(
-                np.add, self.blurred_planes(window), self.change[:, *window], seen[0, :3, :height, :width]
+                np.add, self.blurred_planes(window), self.change[:, *window], features[0, :3, :height, :width]
             )
             source = residual[:, *around].astype(np.float32, copy=False)
-            seen[0, 3:6, :height, :width] = residual[:, *window]
-        path_maps(ends, seen[0, pictures : pictures + 3])
-        seen[0, pictures + 3] = 1
-        differences = seen[0, pictures + PATH_CHANNELS :].reshape(taps, 3, rows, columns)
+            features[0, 3:6, :height, :width] = residual[:, *window]
+        path_maps(ends, features[0, pictures : pictures + 3])
+        features[0, pictures + 3] = 1
+        differences = features[0, pictures + PATH_CHANNELS :].reshape(taps, 3, rows, columns)
         D.difference_part(source, differences, top=top, left=left)
-        seen[..., width:] = seen[..., width - 1 : width]
-        seen[..., height:, :] = seen[..., height - 1 : height, :]
-        return seen
+        features[..., width:] = features[..., width - 1 : width]
+        features[..., height:, :] = features[..., height - 1 : height, :]
+        return features
 
     def _compute_residual(self) -> ndarray:
         """Return ``B - A(guess)``, encoded."""
