@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from deepgyro.blurfield import (
-    blur_field,
-    measure_field,
-    motion_field,
-    reduce_instants,
-)
+from deepgyro.blurfield import blur_field, measure_field, motion_field, reduce_instants
 from deepgyro.camera import Camera, Distortion
 from deepgyro.errors import ExposureNotCovered
 from deepgyro.telemetry import GyroLog

@@ -99,8 +99,7 @@ def test_an_unknown_readout_time_stays_unknown_in_a_crop():
 
 
 @pytest.mark.parametrize(
-    ("top", "left", "height", "width"),
-    [(-1, 0, 10, 10), (0, 0, 481, 10), (0, 600, 10, 41), (0, 0, 0, 10)],
+    ("top", "left", "height", "width"), [(-1, 0, 10, 10), (0, 0, 481, 10), (0, 600, 10, 41), (0, 0, 0, 10)]
 )
 def test_a_crop_must_lie_in_the_picture(top, left, height, width):
     with pytest.raises(ValueError, match="does not lie in"):

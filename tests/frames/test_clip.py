@@ -51,10 +51,7 @@ CLIPS = {
         "in.mkv",
         {"codec": "libvpx-vp9", "width": 79, "height": 51, "time_base": Fraction(1, 1000), "frames": 3},
     ),
-    "H.264 of odd sides": (
-        "in.mp4",
-        {"pixel_format": "yuv444p", "width": 479, "height": 271, "frames": 3},
-    ),
+    "H.264 of odd sides": ("in.mp4", {"pixel_format": "yuv444p", "width": 479, "height": 271, "frames": 3}),
     "Motion JPEG": (
         "in.avi",
         {"codec": "mjpeg", "pixel_format": "yuvj420p", "time_base": Fraction(1, 30), "colours": (2, 2, 2)},

@@ -582,11 +582,7 @@ def test_a_folder_may_be_named_like_a_picture(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("photos", "message"),
-    [
-        (["x/a.jpg", "y/a.jpg"], "both"),
-        (["a.heic", "a.jpg"], "both"),
-    ],
+    ("photos", "message"), [(["x/a.jpg", "y/a.jpg"], "both"), (["a.heic", "a.jpg"], "both")]
 )
 def test_two_results_of_one_name_are_refused(tmp_path, photos, message):
     with pytest.raises(ValueError, match=message):

@@ -34,11 +34,7 @@ def recording():
     camera = Camera(480, 270, K, readout_time=0.02, cam_from_imu=np.eye(3), time_offset=0.0)
     log = simulate_camera_shake(np.random.default_rng(4), duration=4.5)
     log = replace(log, omega=6 * log.omega)
-    return PhotoRecording(
-        log,
-        camera,
-        {Path(f"{k}.png"): Exposure(t, EXPOSURE) for k, t in enumerate(TIMES)},
-    )
+    return PhotoRecording(log, camera, {Path(f"{k}.png"): Exposure(t, EXPOSURE) for k, t in enumerate(TIMES)})
 
 
 def taken(scene, recording, t):

@@ -95,8 +95,7 @@ def test_arrays_that_are_no_log_raise(t, omega, words):
 
 
 @pytest.mark.parametrize(
-    ("t", "omega"),
-    [(np.arange(2, dtype=np.float32), np.zeros((2, 3))), (np.arange(2.0), np.zeros((1, 3)))],
+    ("t", "omega"), [(np.arange(2, dtype=np.float32), np.zeros((2, 3))), (np.arange(2.0), np.zeros((1, 3)))]
 )
 def test_arrays_of_another_type_or_shape_raise(t, omega):
     with pytest.raises((ValueError, TypeError)):  # TypeError: jaxtyping, which only the tests install

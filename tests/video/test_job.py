@@ -199,10 +199,7 @@ def test_the_command_prints_a_line_or_one_json_object(panned, capsys):
         "--exposure", "0.02", "--out",
     ]  # fmt: skip
 
-    codes = [
-        main([*arguments, str(panned.out)]),
-        main([*arguments, str(panned.folder / "2.mp4"), "--json"]),
-    ]
+    codes = [main([*arguments, str(panned.out)]), main([*arguments, str(panned.folder / "2.mp4"), "--json"])]
 
     line, _, rest = capsys.readouterr().out.partition("\n")
     assert codes == [0, 0]

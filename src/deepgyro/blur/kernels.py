@@ -163,11 +163,7 @@ def store_pixels(image, p, plane, pixels):
 @kernel(fastmath=FINITE_MATH)
 def add_product(totals, pixels, weights):
     """Return totals plus pixels, each times its lane's weight, of three planes."""
-    return (
-        totals[0] + pixels[0] * weights,
-        totals[1] + pixels[1] * weights,
-        totals[2] + pixels[2] * weights,
-    )
+    return (totals[0] + pixels[0] * weights, totals[1] + pixels[1] * weights, totals[2] + pixels[2] * weights)
 
 
 @kernel(fastmath=FINITE_MATH)

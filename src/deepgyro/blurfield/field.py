@@ -225,10 +225,7 @@ def motion_field(
     # The body is the camera: its rates are the gyro's, in the camera's axes.
     turning = integrate_rates(log.t[low:high], log.omega[low:high] @ camera.cam_from_imu.T)
     trajectory = Trajectory(
-        turning,
-        first,
-        np.zeros(3) if velocity is None else velocity,
-        np.zeros(3) if plane is None else plane,
+        turning, first, np.zeros(3) if velocity is None else velocity, np.zeros(3) if plane is None else plane
     )
     return MotionField(camera, t, exposure, reference, np.linspace(0.0, exposure, n), trajectory)
 

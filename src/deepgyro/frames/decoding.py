@@ -17,13 +17,7 @@ from numpy import ndarray
 from ..errors import DeepGyroError
 from ..files import unreadable_file_error
 from .heif import read_heif, read_heif_xmp
-from .metadata import (
-    exif_from_tags,
-    photo_tags,
-    read_orientation,
-    read_record_from_xmp,
-    rotate_to_stored,
-)
+from .metadata import exif_from_tags, photo_tags, read_orientation, read_record_from_xmp, rotate_to_stored
 from .photo import Photo, check_photo_size, photo_from_channels
 
 if TYPE_CHECKING:

@@ -85,11 +85,7 @@ class ClipRecording(Recording):
 
 
 def read_clip_recording(
-    source: ClipSource,
-    metadata: ClipMetadata,
-    clip: Clip,
-    *,
-    readout_time: float | None = None,
+    source: ClipSource, metadata: ClipMetadata, clip: Clip, *, readout_time: float | None = None
 ) -> ClipRecording:
     """Read the gyro and the camera of a clip; exposures that are not known are 0.
 
@@ -216,10 +212,7 @@ def _interpolate_exposures(exposures: Mapping[int, float]) -> Float64[ndarray, "
 
 
 def _sample_blurred_frames(
-    clip: Path,
-    recording: ClipRecording,
-    progress: Callable[[int, int], None] | None,
-    max_blur: float,
+    clip: Path, recording: ClipRecording, progress: Callable[[int, int], None] | None, max_blur: float
 ) -> list[tuple[int, float, Pixels]]:
     """Return index, time (s) and small picture of the frames whose blur corrects best, all along the clip."""
     blur_px: dict[int, float] = {}

@@ -17,13 +17,7 @@ from ..errors import DeepGyroError
 from ..frames import MAX_EXPOSURE_S, match_frames, read_frames, read_photo
 from ..light import Pixels
 from ..telemetry import read_gyro
-from .calibration import (
-    MAX_CALIBRATION_PICTURES,
-    calibrate,
-    median_blur_px,
-    select_pictures,
-    shrink_picture,
-)
+from .calibration import MAX_CALIBRATION_PICTURES, calibrate, median_blur_px, select_pictures, shrink_picture
 from .estimation import ACCEPT_OFFSET_PROBABILITY, estimate_time_offset
 from .recording import Exposure, Recording
 

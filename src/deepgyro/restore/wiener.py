@@ -21,11 +21,7 @@ MAX_KERNELS_PER_TILE = 24
 
 
 def wiener_fastgyro(
-    image: PictureLike,
-    field: Field,
-    *,
-    noise: float = 1e-2,
-    progress: Callable[[float], None] | None = None,
+    image: PictureLike, field: Field, *, noise: float = 1e-2, progress: Callable[[float], None] | None = None
 ) -> Iterator[tuple[Window, Float32[ndarray, "a b 3"]]]:
     """Deconvolve each pixel with its own straight kernel: ``X = conj(H) Y / (|H|^2 + noise)``.
 

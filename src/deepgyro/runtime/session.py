@@ -48,11 +48,7 @@ class Session(Protocol):
 
 
 def open_session(
-    path: Path,
-    *,
-    engine: Engine = "openvino",
-    precision: Precision | None = None,
-    threads: int | None = None,
+    path: Path, *, engine: Engine = "openvino", precision: Precision | None = None, threads: int | None = None
 ) -> Session:
     """Open weights in an ONNX file.
 

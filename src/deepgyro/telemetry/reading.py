@@ -6,13 +6,7 @@ from pathlib import Path
 
 from ..errors import DeepGyroError, UnknownColumns
 from ..files import read_text_bytes
-from .columns import (
-    COLUMNS_EXAMPLE,
-    Columns,
-    ColumnsError,
-    parse_columns,
-    parse_columns_option,
-)
+from .columns import COLUMNS_EXAMPLE, Columns, ColumnsError, parse_columns, parse_columns_option
 from .embedded import read_embedded_gyro
 from .gyroflow import GCSV_HEADERS, read_gcsv, read_gyroflow_project
 from .gyrolog import GyroLog

@@ -3,11 +3,4 @@
 from .job import SKIP_BELOW_PX, ClipReport, FrameReport, deblur_video
 from .stream import Deblurrer, StreamFrame
 
-__all__ = [
-    "SKIP_BELOW_PX",
-    "ClipReport",
-    "Deblurrer",
-    "FrameReport",
-    "StreamFrame",
-    "deblur_video",
-]
+__all__ = ["SKIP_BELOW_PX", "ClipReport", "Deblurrer", "FrameReport", "StreamFrame", "deblur_video"]

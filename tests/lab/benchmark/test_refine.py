@@ -82,8 +82,7 @@ def test_the_command_prints_one_json_object_or_a_table(capsys, monkeypatch, repo
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
-    [(["--data", "nowhere"], 1, "photos/val"), (["--case", "magic"], 2, "magic")],
+    ("options", "code", "said"), [(["--data", "nowhere"], 1, "photos/val"), (["--case", "magic"], 2, "magic")]
 )
 def test_what_is_wrong_ends_in_one_line(capsys, options, code, said):
     assert main(["bench", "refine", *options]) == code

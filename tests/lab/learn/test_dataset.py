@@ -158,10 +158,7 @@ def test_ranks_together_have_the_numbers_of_one_with_the_doubled_batch():
 def test_batches_come_out_of_a_loader_with_workers(pool):
     pairs = FreshPairs(pool, PHYSICAL_PRESET, seed=2, patch=(24, 24), **SIZE)
     loader = DataLoader(
-        pairs,
-        batch_sampler=batch_numbers(5, 3),
-        num_workers=1,
-        multiprocessing_context="spawn",
+        pairs, batch_sampler=batch_numbers(5, 3), num_workers=1, multiprocessing_context="spawn"
     )
 
     batch = next(iter(loader))

@@ -7,12 +7,7 @@ from scipy.ndimage import map_coordinates
 from deepgyro.blur import BlurOperator
 from deepgyro.blurfield import path_lengths
 from deepgyro.errors import DeepGyroError
-from deepgyro.lab.synthesis import (
-    PAPER_PRESET,
-    PHYSICAL_PRESET,
-    simulate_camera_shake,
-    with_encoded_share,
-)
+from deepgyro.lab.synthesis import PAPER_PRESET, PHYSICAL_PRESET, simulate_camera_shake, with_encoded_share
 from deepgyro.lab.synthesis.motion import draw_camera
 from deepgyro.lab.synthesis.pair import draw_lazy_pair, render_pair
 from deepgyro.light import linear_to_srgb, srgb_to_linear

@@ -43,11 +43,7 @@ class _SyncClip:
 
 
 def bench_sync(
-    data: Path,
-    *,
-    count: int = SYNC_CLIP_COUNT,
-    seed: int = SYNC_SEED,
-    progress: Progress | None = None,
+    data: Path, *, count: int = SYNC_CLIP_COUNT, seed: int = SYNC_SEED, progress: Progress | None = None
 ) -> BenchReport:
     """Find offset and axes of clips that are made of validation photos and logs.
 

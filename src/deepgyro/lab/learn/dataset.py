@@ -67,11 +67,7 @@ def make_sample(
 
 
 def choose_patch(
-    prior: GridField,
-    rng: np.random.Generator | None,
-    *,
-    patch: tuple[int, int] | None,
-    turned: bool,
+    prior: GridField, rng: np.random.Generator | None, *, patch: tuple[int, int] | None, turned: bool
 ) -> tuple[PictureOrientation, Window]:
     """Return how a pair with this field is turned, and which part of it becomes the patch; see `make_sample`.
 

@@ -77,10 +77,7 @@ def train(
     training = make_training(config, fabric, out / CHECKPOINT_FILE if resume else None)
     progress = training.progress
     batches = load_batches(pairs, config, fabric, progress.pairs)
-    with (
-        catch_signals() as caught,
-        closing(Run(training, out, stop_after=stop_after, report=report)) as run,
-    ):
+    with catch_signals() as caught, closing(Run(training, out, stop_after=stop_after, report=report)) as run:
         if resume:
             run.write_row({"run": progress.runs, "moments": progress.moments, "precision": config.precision})
         while True:

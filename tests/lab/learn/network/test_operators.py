@@ -48,11 +48,7 @@ def test_on_a_cpu_each_picture_gets_its_own_compiled_operators():
     paths, pictures = curved(12, 3), photos()
     operator = CompiledOperators(paths, torch.tensor([1.0, 0.0]), FRACTIONS, STEPS)
 
-    maps, differences, blurred = (
-        operator.maps(),
-        operator.differences(pictures),
-        operator.reblur(pictures),
-    )
+    maps, differences, blurred = (operator.maps(), operator.differences(pictures), operator.reblur(pictures))
 
     for k, (path, picture) in enumerate(zip(paths, pictures.numpy(), strict=True)):
         field = path.view(3, 2, 96, 128).permute(2, 3, 0, 1).numpy().copy()
