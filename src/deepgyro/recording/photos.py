@@ -142,7 +142,8 @@ def calibrate_from_photos(recording: PhotoRecording, photos: Sequence[Path]) -> 
         for photo in photos
         if (frame := recording.exposures.get(photo))
     }
-    calibration = calibrate(recording, _read_small_photos(recording, select_pictures(blur_px)))
+    pictures = _read_photos(recording, select_pictures(blur_px))
+    calibration = calibrate(recording, ((frame, shrink_picture(pixels)) for frame, pixels in pictures))
     if calibration is None:
         return recording, ""
     recording = calibration.correction.apply(recording)
@@ -161,8 +162,7 @@ def estimate_photo_offset(recording: PhotoRecording, photos: Sequence[Path]) -> 
     known = [photo for photo in photos if recording.exposures.get(photo)]
     spread = np.linspace(0, len(known) - 1, MAX_CALIBRATION_PICTURES).round().astype(int)
     some = [known[k] for k in np.unique(spread)]
-    pictures = _read_small_photos(recording, some, shrink=False)
-    change, probability = estimate_time_offset(recording, pictures)
+    change, probability = estimate_time_offset(recording, _read_photos(recording, some))
     if probability < ACCEPT_OFFSET_PROBABILITY:
         raise DeepGyroError(
             f"--estimate offset: {len(some)} photos do not determine it (confidence {probability:.2f}, "
@@ -175,9 +175,7 @@ def estimate_photo_offset(recording: PhotoRecording, photos: Sequence[Path]) -> 
     return moved
 
 
-def _read_small_photos(
-    recording: PhotoRecording, photos: Sequence[Path], *, shrink: bool = True
-) -> Iterator[tuple[Exposure, Pixels]]:
+def _read_photos(recording: PhotoRecording, photos: Sequence[Path]) -> Iterator[tuple[Exposure, Pixels]]:
     """Yield photos and their exposures, but for those that cannot be used: the job reports them later."""
     for photo in photos:
         frame = recording.exposures[photo]
@@ -185,4 +183,4 @@ def _read_small_photos(
             pixels = read_photo(photo, quiet=True).pixels
             recording.camera.scale_to(height=pixels.shape[0], width=pixels.shape[1])
             if frame:
-                yield frame, shrink_picture(pixels) if shrink else pixels
+                yield frame, pixels

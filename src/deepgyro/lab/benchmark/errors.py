@@ -178,17 +178,11 @@ def _rotate_paths(shot: SimulatedPhoto, level: float) -> PriorPaths:
     return np.asarray(shot.field[:, :] @ np.array([[c, s], [-s, c]], np.float32), np.float32)
 
 
-_NO_GYRO_ERRORS = GyroErrors(
-    offset=0.0, scale=1.0, bias=(0.0, 0.0, 0.0), noise_density=0.0, full_scale=None, tilt=(0.0, 0.0, 0.0),
-    focal=1.0, readout=1.0, missing=False, bias_px=(0.0, 0.0),
-)  # fmt: skip
-
-
 def _field_with_errors(
     draw: Callable[[SimulatedPhoto, float], dict[str, Any]], shot: SimulatedPhoto, level: float
 ) -> PriorPaths:
     """Return the field of a gyro and a calibration that are wrong; none where their motion is impossible."""
-    errors = replace(_NO_GYRO_ERRORS, **draw(shot, level))
+    errors = GyroErrors(**draw(shot, level))
     exposure = shot.exposure
     log = degrade_gyro_log(np.random.default_rng(0), exposure.log, errors)
     camera = miscalibrate_camera(exposure.camera, errors)
